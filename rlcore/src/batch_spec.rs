@@ -1,0 +1,96 @@
+//! How large a batch is, and which environments of a world this process runs.
+use serde::{Deserialize, Serialize};
+
+/// `T` time steps by `B` environments: the lead of every sample array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchSpec {
+    /// Time steps in one batch, at least 1.
+    pub t: usize,
+    /// Environments in one batch (columns), at least 1.
+    pub b: usize,
+}
+
+impl BatchSpec {
+    /// `T * B`, the environment steps in one full batch.
+    pub fn steps(self) -> usize {
+        self.t * self.b
+    }
+}
+
+/// This process among the replicas of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct World {
+    /// `0..size`.
+    pub rank: usize,
+    /// Number of replicas, at least 1.
+    pub size: usize,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { rank: 0, size: 1 }
+    }
+}
+
+impl World {
+    /// `B * world_size`: environments over all replicas.
+    pub fn global_b(self, spec: BatchSpec) -> usize {
+        spec.b * self.size
+    }
+
+    /// The env rank behind column 0 of this replica's block.
+    pub fn first_rank(self, spec: BatchSpec) -> EnvRank {
+        EnvRank(self.rank * spec.b)
+    }
+}
+
+/// Global number of an environment, `0..global_B`. Everything that differs by environment (seed, epsilon) is a function
+/// of it, never of the worker or the column that happens to host the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EnvRank(pub usize);
+
+impl EnvRank {
+    /// The rank `columns` further on.
+    #[must_use]
+    pub fn offset(self, columns: usize) -> Self {
+        Self(self.0 + columns)
+    }
+}
+
+/// Splits `b` columns over `workers`, the first `b % workers` getting one more (as rlpyt does).
+pub fn split_columns(b: usize, workers: usize) -> Vec<std::ops::Range<usize>> {
+    let (base, extra) = (b / workers, b % workers);
+    let mut start = 0;
+    (0..workers)
+        .map(|w| {
+            let len = base + usize::from(w < extra);
+            start += len;
+            start - len..start
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_own_disjoint_ranks() {
+        let spec = BatchSpec { t: 2, b: 3 };
+        let world = World { rank: 2, size: 4 };
+        assert_eq!(world.global_b(spec), 12);
+        assert_eq!(world.first_rank(spec), EnvRank(6));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn split_covers_every_column_once(b in 1usize..200, w in 1usize..40) {
+            let w = w.min(b);
+            let parts = split_columns(b, w);
+            let all: Vec<usize> = parts.iter().flat_map(Clone::clone).collect();
+            proptest::prop_assert_eq!(all, (0..b).collect::<Vec<_>>());
+            let (min, max) = (parts.iter().map(ExactSizeIterator::len).min(), parts.iter().map(ExactSizeIterator::len).max());
+            proptest::prop_assert!(max.unwrap() - min.unwrap() <= 1);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The sample block: one segment that holds everything a batch records, and the views of it.
+//!
+//! Written once: environments and agents write their cells directly, algorithms see the same memory as tensors.
+//!
+//! **Invariant:** a column has one writer: [`Block::columns`] hands each column out once per process, and a process only
+//! claims the columns it was assigned. Between two hand-overs only that writer touches them; afterwards only the lease does.
+use crate::batch_spec::BatchSpec;
+use crate::cells::Tree;
+use crate::env::EnvSpaces;
+use crate::schema::{DType, Lead, LeafSpec};
+use crate::segment::{Segment, SegmentError};
+use crate::traj;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// Every array starts on a boundary of two cache lines (prefetchers fetch pairs).
+const ALIGN: usize = 128;
+
+/// What an agent records and carries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgentSchema {
+    /// Leaves of `agent_info`, written at each step.
+    pub info: Vec<LeafSpec>,
+    /// Recurrent state of one environment; the sampler owns the rows.
+    pub state: Vec<LeafSpec>,
+}
+
+/// Parts of the block, each a tree of leaves with one lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// `[T+1, B]`; row T follows the last step and becomes row 0 of the next batch.
+    Observation,
+    /// `[T, B]`.
+    Action,
+    /// `[T, B]`; null after `done`.
+    PrevAction,
+    /// `[T, B] f32`: reward of the step.
+    Reward,
+    /// `[T, B] f32`; zero after `done`.
+    PrevReward,
+    /// `[T, B]`: leaf 0 terminated, 1 truncated, 2 reset, 3 valid.
+    Flags,
+    /// `[K, B]`: the k-th truncated step of a column finds its true last observation in row k.
+    FinalObservation,
+    /// `[T, B]`.
+    EnvInfo,
+    /// `[T, B]`.
+    AgentInfo,
+    /// `[ceil(T/k), B]`: recurrent state before steps 0, k, 2k, ...
+    AgentState,
+    /// `[B] f32`: value of row T, where asked for.
+    BootstrapValue,
+    /// `[T, B] f64`: row k of a column is the record of the k-th episode that it finished in this batch (see
+    /// [`crate::traj`]); the reset flags say when.
+    Trajectory,
+}
+
+const PARTS: [Part; 12] = [
+    Part::Observation,
+    Part::Action,
+    Part::PrevAction,
+    Part::Reward,
+    Part::PrevReward,
+    Part::Flags,
+    Part::FinalObservation,
+    Part::EnvInfo,
+    Part::AgentInfo,
+    Part::AgentState,
+    Part::BootstrapValue,
+    Part::Trajectory,
+];
+
+/// What else a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockOptions {
+    /// Record the recurrent state every this many steps.
+    pub state_interval: usize,
+    /// Record the value of row T.
+    pub bootstrap_value: bool,
+}
+
+impl Default for BlockOptions {
+    fn default() -> Self {
+        Self { state_interval: 1, bootstrap_value: false }
+    }
+}
+
+/// One part: its lead, and its leaves with their byte offsets in the segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartLayout {
+    /// Which part.
+    pub part: Part,
+    /// Leading dimensions.
+    pub lead: Lead,
+    /// Rows of `B` cells that the lead amounts to.
+    pub rows: usize,
+    /// The leaves.
+    pub leaves: Vec<LeafSpec>,
+    /// Offset of each leaf, bytes.
+    pub offsets: Vec<usize>,
+}
+
+/// Where everything lies. Serialises to the manifest that another language reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Raised when the meaning of the fields changes.
+    pub version: u32,
+    /// `T` and `B`.
+    pub spec: BatchSpec,
+    /// All parts, also empty ones.
+    pub parts: Vec<PartLayout>,
+    /// Size of the segment, bytes.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// The layout of a block for these spaces and this agent.
+    pub fn new(spec: BatchSpec, env: &EnvSpaces, agent: &AgentSchema, options: BlockOptions) -> Self {
+        let observation = env.observation.leaves("observation");
+        let mut bytes = 0;
+        let mut place = |part: Part| {
+            let (lead, leaves) = match part {
+                Part::Observation => (Lead::StepsPlusOne, observation.clone()),
+                Part::Action => (Lead::Steps, env.action.leaves("action")),
+                Part::PrevAction => (Lead::Steps, env.action.leaves("prev_action")),
+                Part::Reward => (Lead::Steps, vec![LeafSpec::scalar("reward", DType::F32)]),
+                Part::PrevReward => (Lead::Steps, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
+                Part::Flags => {
+                    let names = ["terminated", "truncated", "reset", "valid"];
+                    (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
+                }
+                Part::FinalObservation => match env.truncates_every {
+                    Some(every) => (Lead::Slots(spec.t / every.max(1) + 1), renamed(&observation, "final_observation")),
+                    None => (Lead::Slots(0), vec![]),
+                },
+                Part::EnvInfo => (Lead::Steps, env.info.iter().map(|i| i.spec.clone()).collect()),
+                Part::AgentInfo => (Lead::Steps, agent.info.clone()),
+                Part::AgentState => (Lead::Every(options.state_interval.max(1)), agent.state.clone()),
+                Part::BootstrapValue => {
+                    let asked = if options.bootstrap_value { 1 } else { 0 };
+                    (Lead::Envs, vec![LeafSpec::scalar("bootstrap_value", DType::F32); asked])
+                }
+                Part::Trajectory => {
+                    let width = traj::FIXED_FIELDS + traj::user_fields(env).len();
+                    (Lead::Steps, vec![LeafSpec::array("trajectory", DType::F64, &[width])])
+                }
+            };
+            let rows = lead.rows(spec);
+            let mut offsets = Vec::new();
+            for leaf in &leaves {
+                offsets.push(bytes);
+                bytes += (rows * spec.b * leaf.cell_bytes()).next_multiple_of(ALIGN);
+            }
+            PartLayout { part, lead, rows, leaves, offsets }
+        };
+        let parts = PARTS.map(&mut place).to_vec();
+        Self { version: 1, spec, parts, bytes }
+    }
+
+    /// One part.
+    pub fn part(&self, part: Part) -> &PartLayout {
+        &self.parts[part as usize]
+    }
+
+    /// The manifest, JSON.
+    pub fn manifest(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a layout is plain data")
+    }
+}
+
+fn renamed(leaves: &[LeafSpec], root: &str) -> Vec<LeafSpec> {
+    let rename = |l: &LeafSpec| {
+        let rest = l.name.split_once('.').map_or(String::new(), |(_, rest)| format!(".{rest}"));
+        LeafSpec { name: format!("{root}{rest}"), ..l.clone() }
+    };
+    leaves.iter().map(rename).collect()
+}
+
+/// A block in shared memory.
+#[derive(Debug)]
+pub struct Block {
+    layout: Layout,
+    segment: &'static Segment,
+    offset: usize,
+    claimed: Mutex<Vec<bool>>,
+}
+
+impl Block {
+    /// A block over `layout.bytes` of `segment` from `offset` on.
+    pub fn new(layout: Layout, segment: &'static Segment, offset: usize) -> Self {
+        assert!(offset.is_multiple_of(ALIGN) && offset + layout.bytes <= segment.len());
+        let claimed = Mutex::new(vec![false; layout.spec.b]);
+        Self { layout, segment, offset, claimed }
+    }
+
+    /// A block in a segment of its own.
+    pub fn create(layout: Layout) -> Result<Self, SegmentError> {
+        let segment = Segment::create("sample block", layout.bytes)?;
+        Ok(Self::new(layout, segment, 0))
+    }
+
+    /// Its layout.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn tree(&self, part: Part, columns: Range<usize>) -> Tree {
+        let p = self.layout.part(part);
+        let b = self.layout.spec.b;
+        let places = p.leaves.iter().zip(&p.offsets).map(|(leaf, offset)| {
+            let first = self.offset + offset + columns.start * leaf.cell_bytes();
+            let rest = (p.rows * b * leaf.cell_bytes()).saturating_sub(columns.start * leaf.cell_bytes());
+            self.segment.at(first, rest)
+        });
+        let places: Vec<_> = places.collect();
+        // SAFETY: `at` bounds every leaf; offsets are aligned; segments are never unmapped; one writer per column is the
+        // invariant in the module header.
+        unsafe { Tree::at(&p.leaves, &places, p.rows, columns.len(), b) }
+    }
+
+    fn views(&self, columns: &Range<usize>) -> Columns {
+        let tree = |part| self.tree(part, columns.clone());
+        Columns {
+            observation: tree(Part::Observation),
+            action: tree(Part::Action),
+            prev_action: tree(Part::PrevAction),
+            reward: tree(Part::Reward),
+            prev_reward: tree(Part::PrevReward),
+            flags: tree(Part::Flags),
+            final_observation: tree(Part::FinalObservation),
+            env_info: tree(Part::EnvInfo),
+            agent_info: tree(Part::AgentInfo),
+            agent_state: tree(Part::AgentState),
+            bootstrap_value: tree(Part::BootstrapValue),
+            trajectory: tree(Part::Trajectory),
+        }
+    }
+
+    /// The right to write `columns`. Panics where one was handed out before.
+    pub fn columns(&self, columns: Range<usize>) -> Columns {
+        let mut claimed = self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for c in columns.clone() {
+            assert!(!std::mem::replace(&mut claimed[c], true), "column {c} has a writer already");
+        }
+        self.views(&columns)
+    }
+
+    /// All columns for reading. The caller lends this out only between hand-overs, when no writer is at work.
+    pub fn reader(&self) -> Columns {
+        self.views(&(0..self.layout.spec.b))
+    }
+
+    /// Gives the memory back; views read zeros from now on.
+    pub fn release(&self) {
+        self.segment.release_pages();
+    }
+}
+
+/// All parts over a range of columns.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are the parts, documented there")]
+pub struct Columns {
+    pub observation: Tree,
+    pub action: Tree,
+    pub prev_action: Tree,
+    pub reward: Tree,
+    pub prev_reward: Tree,
+    pub flags: Tree,
+    pub final_observation: Tree,
+    pub env_info: Tree,
+    pub agent_info: Tree,
+    pub agent_state: Tree,
+    pub bootstrap_value: Tree,
+    pub trajectory: Tree,
+}
+
+/// Leaves of [`Part::Flags`].
+pub mod flag {
+    /// The value of what follows is zero.
+    pub const TERMINATED: usize = 0;
+    /// Cut off.
+    pub const TRUNCATED: usize = 1;
+    /// The environment was reset (or waits for it).
+    pub const RESET: usize = 2;
+    /// The step happened.
+    pub const VALID: usize = 3;
+}
+
+impl Columns {
+    /// Every part, in layout order.
+    pub fn parts(&self) -> [(Part, &Tree); 12] {
+        [
+            (Part::Observation, &self.observation),
+            (Part::Action, &self.action),
+            (Part::PrevAction, &self.prev_action),
+            (Part::Reward, &self.reward),
+            (Part::PrevReward, &self.prev_reward),
+            (Part::Flags, &self.flags),
+            (Part::FinalObservation, &self.final_observation),
+            (Part::EnvInfo, &self.env_info),
+            (Part::AgentInfo, &self.agent_info),
+            (Part::AgentState, &self.agent_state),
+            (Part::BootstrapValue, &self.bootstrap_value),
+            (Part::Trajectory, &self.trajectory),
+        ]
+    }
+
+    /// Terminated or truncated.
+    pub fn done(&self, t: usize, b: usize) -> bool {
+        let cell = self.flags.cell(t, b);
+        cell.u8(flag::TERMINATED)[0] != 0 || cell.u8(flag::TRUNCATED)[0] != 0
+    }
+
+    /// Fills every cell with a pattern that no computation survives unnoticed (NaN in floats); debug builds call it when a
+    /// lease ends.
+    pub fn poison(&mut self) {
+        for tree in [&mut self.action, &mut self.reward, &mut self.agent_info, &mut self.env_info] {
+            for row in 0..tree.rows() {
+                let mut row = tree.row_mut(row);
+                for leaf in 0..row.leaves() {
+                    row.poison(leaf);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::Space;
+    use proptest::prelude::*;
+
+    fn spaces(truncates: Option<usize>) -> EnvSpaces {
+        let observation = Space::Dict(vec![
+            ("image".into(), Space::uniform_box(DType::U8, &[3, 2], 0.0, 255.0)),
+            ("speed".into(), Space::uniform_box(DType::F32, &[], -1.0, 1.0)),
+        ]);
+        EnvSpaces { truncates_every: truncates, ..EnvSpaces::new(observation, Space::Discrete { n: 2 }) }
+    }
+
+    fn agent() -> AgentSchema {
+        AgentSchema {
+            info: vec![LeafSpec::array("q", DType::F32, &[2])],
+            state: vec![LeafSpec::array("h", DType::F32, &[3])],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn leaves_are_disjoint_aligned_and_inside(t in 1usize..9, b in 1usize..9, k in 1usize..4, every in 1usize..5) {
+            let options = BlockOptions { state_interval: k, bootstrap_value: true };
+            let layout = Layout::new(BatchSpec { t, b }, &spaces(Some(every)), &agent(), options);
+            let mut spans: Vec<(usize, usize)> = layout.parts.iter().flat_map(|p| {
+                p.leaves.iter().zip(&p.offsets).map(|(l, o)| (*o, *o + p.rows * b * l.cell_bytes()))
+            }).collect();
+            spans.sort_unstable();
+            for pair in spans.windows(2) {
+                prop_assert!(pair[0].1 <= pair[1].0);
+            }
+            prop_assert!(spans.iter().all(|s| s.0 % ALIGN == 0 && s.1 <= layout.bytes));
+            prop_assert_eq!(layout.part(Part::AgentState).rows, t.div_ceil(k));
+            let back: Layout = serde_json::from_str(&layout.manifest()).unwrap();
+            prop_assert_eq!(back, layout);
+        }
+    }
+
+    #[test]
+    fn columns_are_slices_of_the_whole() {
+        let spec = BatchSpec { t: 3, b: 5 };
+        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let (mut left, mut right) = (block.columns(0..2), block.columns(2..5));
+        left.observation.cell_mut(3, 1).u8(0)[5] = 7;
+        right.observation.cell_mut(3, 0).u8(0)[0] = 8;
+        right.reward.row_mut(2).get::<f32>(0).fill(0.5);
+        let all = block.reader();
+        assert_eq!(all.observation.cell(3, 1).u8(0)[5], 7);
+        assert_eq!(all.observation.cell(3, 2).u8(0)[0], 8);
+        assert_eq!(all.reward.row(2).get::<f32>(0), [0.0, 0.0, 0.5, 0.5, 0.5]);
+        assert_eq!(all.final_observation.rows(), 0);
+    }
+
+    #[test]
+    #[cfg(feature = "tch")]
+    fn tensors_are_the_same_memory() {
+        let spec = BatchSpec { t: 2, b: 3 };
+        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let mut columns = block.columns(1..3);
+        columns.agent_info.cell_mut(1, 1).f32(0).copy_from_slice(&[1.0, 2.0]);
+        let whole = &block.reader().agent_info.tensors()[0];
+        assert_eq!(whole.size(), [2, 3, 2]);
+        assert_eq!(whole.double_value(&[1, 2, 1]), 2.0);
+        let row = &columns.agent_info.row_tensors()[1][0];
+        assert_eq!(row.size(), [2, 2]);
+        assert_eq!(row.double_value(&[1, 1]), 2.0);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused() {
+        let spec = BatchSpec { t: 1, b: 2 };
+        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let _first = block.columns(0..1);
+        let second = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.columns(0..2)));
+        assert!(second.is_err());
+    }
+}

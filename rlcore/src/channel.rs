@@ -1,0 +1,144 @@
+//! Messages between master and worker beside the wake words: one Unix socket per worker, for everything that is not on the
+//! step path. Messages are length-prefixed `postcard`; every call has a time limit; descriptors can ride along.
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use serde::{Serialize, de::DeserializeOwned};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Why a message did not come or go.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The other side is gone.
+    #[error("the other side closed the connection")]
+    Closed,
+    /// Nothing within the limit.
+    #[error("no message within {0:?}")]
+    TimedOut(Duration),
+    /// The system's reason.
+    #[error("socket: {0}")]
+    Io(std::io::Error),
+    /// Not what was expected.
+    #[error("message: {0}")]
+    Format(#[from] postcard::Error),
+}
+
+/// One end of a socket pair.
+#[derive(Debug)]
+pub struct Channel {
+    stream: UnixStream,
+}
+
+/// Longest message; longer means a broken peer.
+const MAX_MESSAGE: usize = 1 << 30;
+
+impl Channel {
+    /// Two connected ends.
+    pub fn pair() -> std::io::Result<(Self, Self)> {
+        let (a, b) = UnixStream::pair()?;
+        Ok((Self { stream: a }, Self { stream: b }))
+    }
+
+    /// A channel over a socket received from elsewhere.
+    pub fn from_fd(fd: OwnedFd) -> Self {
+        Self { stream: UnixStream::from(fd) }
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.stream.as_fd()
+    }
+
+    /// Sends one message within `limit`.
+    pub fn send<M: Serialize>(&self, message: &M, limit: Duration) -> Result<(), ChannelError> {
+        let body = postcard::to_stdvec(message)?;
+        let mut bytes = (body.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(body);
+        self.stream.set_write_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
+        (&self.stream).write_all(&bytes).map_err(|e| wrap(e, limit))
+    }
+
+    /// Receives one message within `limit` (counted anew for each part that arrives).
+    pub fn recv<M: DeserializeOwned>(&self, limit: Duration) -> Result<M, ChannelError> {
+        self.stream.set_read_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
+        let mut head = [0; 8];
+        (&self.stream).read_exact(&mut head).map_err(|e| wrap(e, limit))?;
+        let len = u64::from_le_bytes(head) as usize;
+        if len > MAX_MESSAGE {
+            return Err(ChannelError::Format(postcard::Error::DeserializeBadEncoding));
+        }
+        let mut body = vec![0; len];
+        (&self.stream).read_exact(&mut body).map_err(|e| wrap(e, limit))?;
+        Ok(postcard::from_bytes(&body)?)
+    }
+
+    /// Whether a message (or the end) is waiting.
+    pub fn ready(&self) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let mut fds = [PollFd::new(self.fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(n) if n > 0)
+    }
+
+    /// Sends descriptors, which arrive as duplicates.
+    pub fn send_fds(&self, fds: &[RawFd]) -> Result<(), ChannelError> {
+        let marker = [fds.len() as u8];
+        let messages = [ControlMessage::ScmRights(fds)];
+        sendmsg::<()>(self.stream.as_raw_fd(), &[IoSlice::new(&marker)], &messages, MsgFlags::empty(), None)
+            .map_err(|e| ChannelError::Io(e.into()))?;
+        Ok(())
+    }
+
+    /// Receives the descriptors of one [`Channel::send_fds`].
+    pub fn recv_fds(&self, limit: Duration) -> Result<Vec<OwnedFd>, ChannelError> {
+        self.stream.set_read_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
+        let mut marker = [0u8];
+        let mut space = nix::cmsg_space!([RawFd; 8]);
+        let mut parts = [IoSliceMut::new(&mut marker)];
+        let fd = self.stream.as_raw_fd();
+        let got = recvmsg::<()>(fd, &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
+            .map_err(|e| wrap(e.into(), limit))?;
+        if got.bytes == 0 {
+            return Err(ChannelError::Closed);
+        }
+        let mut fds = Vec::new();
+        for message in got.cmsgs().map_err(|e| ChannelError::Io(e.into()))? {
+            if let ControlMessageOwned::ScmRights(raw) = message {
+                // SAFETY: the kernel just installed these descriptors for us, and nobody else knows them.
+                fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            }
+        }
+        Ok(fds)
+    }
+}
+
+fn wrap(e: std::io::Error, limit: Duration) -> ChannelError {
+    use std::io::ErrorKind;
+    match e.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => ChannelError::Closed,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => ChannelError::TimedOut(limit),
+        _ => ChannelError::Io(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn messages_and_descriptors_arrive_and_silence_ends() {
+        let (a, b) = Channel::pair().unwrap();
+        a.send(&("hello".to_owned(), 7u32), LIMIT).unwrap();
+        assert!(b.ready());
+        assert_eq!(b.recv::<(String, u32)>(LIMIT).unwrap(), ("hello".to_owned(), 7));
+        a.send_fds(&[0, 1]).unwrap();
+        assert_eq!(b.recv_fds(LIMIT).unwrap().len(), 2);
+        let silence = b.recv::<u32>(Duration::from_millis(5));
+        assert!(matches!(silence, Err(ChannelError::TimedOut(_))));
+        drop(a);
+        assert!(matches!(b.recv::<u32>(LIMIT), Err(ChannelError::Closed)));
+    }
+}

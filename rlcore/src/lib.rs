@@ -1,0 +1,42 @@
+//! The words that samplers, agents and algorithms speak.
+//!
+//! Start with [`env`] to write an environment, with [`block`] for the sample layout, with [`forkserver`] and [`wake`] for
+//! how workers run. Builds without libtorch (`--no-default-features`), then without the tensor views.
+
+// Under the model checker only the wake word exists: the rest needs real memory and real processes.
+macro_rules! unless_loom {
+    ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
+}
+
+pub mod wake;
+
+unless_loom! {
+    pub mod affinity;
+    pub mod batch_spec;
+    pub mod block;
+    pub mod cells;
+    pub mod channel;
+    pub mod checkpoint;
+    pub mod config;
+    pub mod conformance;
+    pub mod env;
+    pub mod envs;
+    pub mod fnptr;
+    pub mod forkserver;
+    pub mod memory;
+    pub mod progress;
+    pub mod run_dir;
+    pub mod schema;
+    pub mod seed;
+    pub mod segment;
+    pub mod space;
+    #[cfg(feature = "tch")]
+    pub mod tensor;
+    pub mod traj;
+
+    pub use batch_spec::{BatchSpec, EnvRank, World};
+    pub use cells::{CellMut, CellRef, Row, RowMut, Tree};
+    pub use env::{Env, EnvContext, EnvError, EnvFactory, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
+    pub use schema::{DType, LeafSpec};
+    pub use space::{BoxSpace, Space};
+}

@@ -1,0 +1,210 @@
+//! One piece of shared memory, reserved in full before anyone writes it and never unmapped while the process lives.
+//!
+//! A memfd has no name that could leak and no limit of a container's `/dev/shm`; it is handed to workers over their socket.
+//! A named POSIX segment (through the `shared_memory` crate) is there where another program must attach by name. Pages are
+//! reserved at creation, so a full memory is an error and not SIGBUS at a first write.
+//!
+//! Unsafe here: typed references into the mapping, checked for bounds and alignment; naming POSIX segments `Sync`.
+use crate::memory;
+use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+
+/// Why memory could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// More than there is, found before anything was allocated.
+    #[error("{what} needs {needed} of shared memory, but only {available} are free; lower the batch (sampler.t, sampler.b) or replay size")]
+    TooLarge {
+        /// What the memory is for.
+        what: String,
+        /// Bytes asked for, readable.
+        needed: String,
+        /// Bytes available, readable.
+        available: String,
+    },
+    /// The system refused.
+    #[error("shared memory of {bytes} bytes for {what}: {source}")]
+    System {
+        /// What the memory is for.
+        what: String,
+        /// Bytes asked for.
+        bytes: usize,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The `shared_memory` crate refused.
+    #[error("shared memory named {name}: {source}")]
+    Named {
+        /// The POSIX name.
+        name: String,
+        /// The crate's reason.
+        source: shared_memory::ShmemError,
+    },
+}
+
+enum Backing {
+    Memfd { map: MmapRaw, file: std::fs::File },
+    Named(shared_memory::Shmem),
+}
+
+/// A mapped segment. Lives as long as the process: see [`Segment::release_pages`].
+pub struct Segment {
+    backing: Backing,
+    len: usize,
+}
+
+// SAFETY: the mapping's address never changes; who writes which byte is the business of the types above.
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Segment({} bytes)", self.len)
+    }
+}
+
+/// Types whose all-zero bytes are a value and whose every field is atomic, so that references may be shared.
+///
+/// # Safety
+/// The implementor has just that property.
+pub unsafe trait SharedAtomics: Sync {}
+
+impl Segment {
+    /// Reserves and maps `len` zeroed bytes; `what` names them in errors.
+    pub fn create(what: &str, len: usize) -> Result<&'static Self, SegmentError> {
+        let available = memory::available();
+        if len as u64 > available {
+            return Err(SegmentError::TooLarge {
+                what: what.to_owned(),
+                needed: memory::readable(len as u64),
+                available: memory::readable(available),
+            });
+        }
+        let failed = |source: std::io::Error| SegmentError::System { what: what.to_owned(), bytes: len, source };
+        let fd = memfd_create(what.replace(' ', "-").as_str(), MFdFlags::MFD_CLOEXEC).map_err(|e| failed(e.into()))?;
+        fallocate(&fd, FallocateFlags::empty(), 0, len.max(1) as i64).map_err(|e| failed(e.into()))?;
+        Self::map(fd, len).map_err(failed)
+    }
+
+    /// Maps a segment that another process created.
+    pub fn attach(fd: OwnedFd, len: usize) -> Result<&'static Self, SegmentError> {
+        Self::map(fd, len).map_err(|source| SegmentError::System { what: "attached segment".into(), bytes: len, source })
+    }
+
+    fn map(fd: OwnedFd, len: usize) -> std::io::Result<&'static Self> {
+        let file = std::fs::File::from(fd);
+        let size = file.metadata()?.len();
+        if size < len as u64 {
+            return Err(std::io::Error::other(format!("segment holds {size} bytes, the layout needs {len}")));
+        }
+        let map = MmapOptions::new().len(len.max(1)).populate().map_raw(&file)?;
+        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file }, len })))
+    }
+
+    /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name goes when the process
+    /// ends in order; a killed process leaves it.
+    pub fn create_named(name: &str, len: usize) -> Result<&'static Self, SegmentError> {
+        let failed = |source| SegmentError::Named { name: name.to_owned(), source };
+        let shm = shared_memory::ShmemConf::new().os_id(name).size(len).create().map_err(failed)?;
+        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len })))
+    }
+
+    /// Attaches to a segment of [`Segment::create_named`].
+    pub fn open_named(name: &str) -> Result<&'static Self, SegmentError> {
+        let failed = |source| SegmentError::Named { name: name.to_owned(), source };
+        let shm = shared_memory::ShmemConf::new().os_id(name).open().map_err(failed)?;
+        let len = shm.len();
+        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len })))
+    }
+
+    /// Bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The descriptor to hand to another process; none for a named segment.
+    pub fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        match &self.backing {
+            Backing::Memfd { file, .. } => Some(file.as_fd()),
+            Backing::Named(_) => None,
+        }
+    }
+
+    /// Gives the memory back to the system while the address range stays mapped: whoever still holds a view reads zeros.
+    pub fn release_pages(&self) {
+        if let Backing::Memfd { file, .. } = &self.backing {
+            let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            // Best effort: a failure only means that the pages stay until the process ends.
+            let _ = fallocate(file, flags, 0, self.len.max(1) as i64);
+        }
+    }
+
+    fn base(&self) -> NonNull<u8> {
+        let ptr = match &self.backing {
+            Backing::Memfd { map, .. } => map.as_mut_ptr(),
+            Backing::Named(shm) => shm.as_ptr(),
+        };
+        NonNull::new(ptr).expect("a mapping never starts at address zero")
+    }
+
+    /// The address of `offset`, checked to have `len` bytes behind it.
+    pub(crate) fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
+        assert!(offset + len <= self.len, "{offset}+{len} of {} bytes", self.len);
+        // SAFETY: just checked to lie inside the mapping.
+        unsafe { self.base().add(offset) }
+    }
+
+    /// `n` atomics structures at `offset`.
+    pub fn atomics<T: SharedAtomics>(&'static self, offset: usize, n: usize) -> &'static [T] {
+        let ptr = self.at(offset, n * size_of::<T>()).cast::<T>();
+        assert!(ptr.is_aligned(), "offset {offset} is not aligned for {}", std::any::type_name::<T>());
+        // SAFETY: in bounds, aligned, never unmapped, zero-initialised at first, and atomic throughout.
+        unsafe { NonNull::slice_from_raw_parts(ptr, n).as_ref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Words([AtomicU64; 2]);
+    // SAFETY: atomics only.
+    unsafe impl SharedAtomics for Words {}
+
+    #[test]
+    fn two_mappings_share_bytes_and_survive_release() {
+        let a = Segment::create("test", 4096).unwrap();
+        let fd = a.fd().unwrap().try_clone_to_owned().unwrap();
+        let b = Segment::attach(fd, 4096).unwrap();
+        a.atomics::<Words>(64, 1)[0].0[1].store(7, Ordering::Release);
+        assert_eq!(b.atomics::<Words>(64, 1)[0].0[1].load(Ordering::Acquire), 7);
+        a.release_pages();
+        assert_eq!(b.atomics::<Words>(64, 1)[0].0[1].load(Ordering::Acquire), 0);
+    }
+
+    #[test]
+    fn too_much_is_refused_before_anything_is_allocated() {
+        let text = Segment::create("block", 1 << 60).unwrap_err().to_string();
+        assert!(text.contains("block needs") && text.contains("lower the batch"), "{text}");
+    }
+
+    #[test]
+    fn named_segments_can_be_opened_by_name() {
+        let name = format!("/colony-test-{}", std::process::id());
+        let a = Segment::create_named(&name, 128).unwrap();
+        let b = Segment::open_named(&name).unwrap();
+        a.atomics::<Words>(0, 1)[0].0[0].store(9, Ordering::Release);
+        assert_eq!(b.atomics::<Words>(0, 1)[0].0[0].load(Ordering::Acquire), 9);
+        nix::sys::mman::shm_unlink(name.as_str()).unwrap();
+    }
+}

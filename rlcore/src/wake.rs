@@ -1,0 +1,157 @@
+//! A sequence word on which one process wakes another: spin for a while where a core is free for it, then sleep on a futex,
+//! always with a limit after which the caller looks whether its peer is alive.
+//!
+//! | state            | who leaves it | how                                                                            |
+//! |------------------|---------------|--------------------------------------------------------------------------------|
+//! | `seq == old`, no sleeper | poster | stores `seq` (SeqCst), reads `sleepers == 0`, makes no system call            |
+//! | waiter announces | waiter        | `sleepers += 1` (SeqCst), then reads `seq` again before it sleeps              |
+//! | `seq == old`, sleeper    | poster | stores `seq`, reads `sleepers > 0`, wakes all; the kernel compares `seq` with `old` under its lock, so a store between the waiter's check and its sleep is seen |
+//! | `seq != old`     | waiter        | `sleepers -= 1`, returns the new value; data written before the post is visible |
+//!
+//! Store-then-load on both sides needs sequential consistency (Dekker's pattern); the loom test `tests/loom.rs` fails with
+//! weaker orderings. One poster a word; any number of waiters. A waiter that is killed leaves `sleepers` too high, which
+//! costs a needless wake and nothing else. Futexes are the shared kind: the word lies in memory of several processes.
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU32, Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// See the module documentation.
+#[derive(Debug)]
+#[cfg_attr(not(loom), repr(C, align(128)))]
+pub struct WakeWord {
+    /// Number of posts, wrapping; written by the one poster.
+    seq: AtomicU32,
+    /// Waiters that sleep or are about to; written by waiters.
+    sleepers: AtomicU32,
+    #[cfg(loom)]
+    kernel: (loom::sync::Mutex<()>, loom::sync::Condvar),
+}
+
+impl Default for WakeWord {
+    fn default() -> Self {
+        Self {
+            seq: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+            #[cfg(loom)]
+            kernel: (loom::sync::Mutex::new(()), loom::sync::Condvar::new()),
+        }
+    }
+}
+
+impl WakeWord {
+    /// The number of posts so far.
+    pub fn current(&self) -> u32 {
+        self.seq.load(Ordering::Acquire)
+    }
+
+    /// Hands over: everything written before is visible to whoever sees the new number. One poster only.
+    pub fn post(&self) {
+        let next = self.seq.load(Ordering::Relaxed).wrapping_add(1);
+        self.seq.store(next, Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            self.futex_wake();
+        }
+    }
+
+    /// Waits until the number differs from `old` and returns it, or `None` after `timeout` (or an early wake-up: call again).
+    pub fn wait(&self, old: u32, spins: u32, timeout: Duration) -> Option<u32> {
+        for _ in 0..spins {
+            let now = self.current();
+            if now != old {
+                return Some(now);
+            }
+            std::hint::spin_loop();
+        }
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        if self.seq.load(Ordering::SeqCst) == old {
+            self.futex_wait(old, timeout);
+        }
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+        let now = self.current();
+        (now != old).then_some(now)
+    }
+
+    /// Waits until the number differs from `old`, calling `check` every `slice` while it does not.
+    pub fn wait_checked<E>(
+        &self,
+        old: u32,
+        spins: u32,
+        slice: Duration,
+        mut check: impl FnMut() -> Result<(), E>,
+    ) -> Result<u32, E> {
+        loop {
+            if let Some(now) = self.wait(old, spins, slice) {
+                return Ok(now);
+            }
+            check()?;
+        }
+    }
+
+    #[cfg(not(loom))]
+    fn futex_wait(&self, old: u32, timeout: Duration) {
+        use rustix::thread::futex;
+        let limit = futex::Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        // Time-out, interruption and a changed word all mean: look again.
+        let _ = futex::wait(&self.seq, futex::Flags::empty(), old, Some(&limit));
+    }
+
+    #[cfg(not(loom))]
+    fn futex_wake(&self) {
+        use rustix::thread::futex;
+        let _ = futex::wake(&self.seq, futex::Flags::empty(), i32::MAX as u32);
+    }
+
+    #[cfg(loom)]
+    fn futex_wait(&self, old: u32, _timeout: Duration) {
+        let guard = self.kernel.0.lock().expect("model");
+        if self.seq.load(Ordering::SeqCst) == old {
+            // The model has no time-out: a lost wake-up shows as a deadlock.
+            drop(self.kernel.1.wait(guard).expect("model"));
+        }
+    }
+
+    #[cfg(loom)]
+    fn futex_wake(&self) {
+        let _guard = self.kernel.0.lock().expect("model");
+        self.kernel.1.notify_all();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_without_a_post_ends_and_one_with_a_post_returns_it() {
+        let word = WakeWord::default();
+        assert_eq!(word.wait(0, 10, Duration::from_millis(1)), None);
+        std::thread::scope(|s| {
+            s.spawn(|| word.post());
+            let got = word.wait_checked(0, 0, Duration::from_millis(50), || Ok::<(), ()>(()));
+            assert_eq!(got, Ok(1));
+        });
+    }
+
+    #[test]
+    fn ping_pong_never_stops() {
+        let (ping, pong) = (WakeWord::default(), WakeWord::default());
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                for i in 0..2000 {
+                    let _ = ping.wait_checked(i, 20, Duration::from_secs(1), || Ok::<(), ()>(()));
+                    pong.post();
+                }
+            });
+            for i in 0..2000 {
+                ping.post();
+                let _ = pong.wait_checked(i, 20, Duration::from_secs(1), || Ok::<(), ()>(()));
+            }
+        });
+        assert_eq!((ping.current(), pong.current()), (2000, 2000));
+    }
+}
