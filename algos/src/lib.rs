@@ -1,1 +1,9 @@
-//! Stub.
+//! How agents learn: losses, optimisers, replay.
+//!
+//! Start with [`replay`] for what is remembered and how it is drawn, with [`dqn`] for the
+//! Q-learning family, with [`optim`] for the optimiser on one flat vector of parameters.
+#![forbid(unsafe_code)]
+
+pub mod dqn;
+pub mod optim;
+pub mod replay;

@@ -252,6 +252,26 @@ impl Block {
         self.views(&(0..self.layout.spec.b))
     }
 
+    /// A tree of its own beside the blocks of a segment, for what is shared and is not a sample (weights). The caller keeps
+    /// to one writer, as for columns.
+    pub fn beside(segment: &'static Segment, offset: usize, specs: &[LeafSpec], rows: usize, columns: usize) -> Tree {
+        assert!(offset.is_multiple_of(ALIGN));
+        let mut at = offset;
+        let mut places = Vec::new();
+        for leaf in specs {
+            let bytes = rows * columns * leaf.cell_bytes();
+            places.push(segment.at(at, bytes));
+            at += bytes.next_multiple_of(ALIGN);
+        }
+        // SAFETY: `at` bounds every leaf; offsets are aligned; segments are never unmapped.
+        unsafe { Tree::at(specs, &places, rows, columns, columns) }
+    }
+
+    /// Bytes that [`Block::beside`] takes.
+    pub fn beside_bytes(specs: &[LeafSpec], rows: usize, columns: usize) -> usize {
+        specs.iter().map(|l| (rows * columns * l.cell_bytes()).next_multiple_of(ALIGN)).sum()
+    }
+
     /// Gives the memory back; views read zeros from now on.
     pub fn release(&self) {
         self.segment.release_pages();

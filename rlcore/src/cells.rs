@@ -243,7 +243,7 @@ pub struct RowMut<'a> {
     _unique: PhantomData<&'a mut u8>,
 }
 
-impl RowMut<'_> {
+impl<'a> RowMut<'a> {
     /// The `[columns, shape...]` elements of a leaf.
     #[inline]
     pub fn get<T: Element>(&mut self, leaf: usize) -> &mut [T] {
@@ -263,6 +263,17 @@ impl RowMut<'_> {
     /// Reads what was written.
     pub fn as_row(&self) -> Row<'_> {
         Row { leaves: self.leaves, row: self.row, columns: self.columns }
+    }
+
+    /// The first `N` leaves at once, all of one type.
+    pub fn split<T: Element, const N: usize>(self) -> [&'a mut [T]; N] {
+        assert!(N <= self.leaves.len());
+        std::array::from_fn(|leaf| {
+            let l = &self.leaves[leaf];
+            l.check::<T>();
+            // SAFETY: as in `get`; different leaves do not overlap, and self is consumed.
+            unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0).cast(), self.columns * l.elems).as_mut() }
+        })
     }
 
     /// A shorter borrow of the same row.

@@ -1,5 +1,6 @@
 //! Messages between master and worker beside the wake words: one Unix socket per worker, for everything that is not on the
 //! step path. Messages are length-prefixed `postcard`; every call has a time limit; descriptors can ride along.
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
@@ -76,9 +77,21 @@ impl Channel {
 
     /// Whether a message (or the end) is waiting.
     pub fn ready(&self) -> bool {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        self.wait_ready(Duration::ZERO)
+    }
+
+    /// Waits at most `limit` (up to a minute) for a message or the end.
+    pub fn wait_ready(&self, limit: Duration) -> bool {
+        let limit = PollTimeout::from(limit.as_millis().min(60_000) as u16);
         let mut fds = [PollFd::new(self.fd(), PollFlags::POLLIN)];
-        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(n) if n > 0)
+        matches!(poll(&mut fds, limit), Ok(n) if n > 0)
+    }
+
+    /// Whether the other side is gone.
+    pub fn closed(&self) -> bool {
+        let mut fds = [PollFd::new(self.fd(), PollFlags::empty())];
+        let polled = poll(&mut fds, PollTimeout::ZERO);
+        polled.is_ok() && fds[0].revents().is_some_and(|r| r.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
     }
 
     /// Sends descriptors, which arrive as duplicates.
@@ -138,7 +151,9 @@ mod tests {
         assert_eq!(b.recv_fds(LIMIT).unwrap().len(), 2);
         let silence = b.recv::<u32>(Duration::from_millis(5));
         assert!(matches!(silence, Err(ChannelError::TimedOut(_))));
+        assert!(!b.closed());
         drop(a);
+        assert!(b.closed());
         assert!(matches!(b.recv::<u32>(LIMIT), Err(ChannelError::Closed)));
     }
 }

@@ -1,1 +1,216 @@
-//! Stub.
+//! The conformance suite: whether an environment keeps the contract of [`crate::env`].
+//!
+//! After dm_env's `test_utils.EnvironmentTestMixin` and Gymnasium's `env_checker`: any environment joins by naming its
+//! settings,
+//!
+//! ```no_run
+//! rlcore::conformance::assert_conforms(&rlcore::envs::CartPole::default());
+//! ```
+//!
+//! and what it breaks is listed in full sentences. Several instances ("lanes") take the same random actions side by side and
+//! are compared to the bit: one built from the same settings, one from settings that were serialised, one that writes into
+//! cells full of garbage, one that was used before, ones restored from a saved state. So nothing has to be recorded, and a
+//! run of any length costs the memory of one step. A panic counts as a failure of the call that it came from.
+//!
+//! What it cannot see: whether the rewards and the dynamics are the right ones.
+mod lane;
+mod lockstep;
+mod probes;
+mod spaces;
+#[cfg(test)]
+mod tests;
+
+use crate::env::{EnvFactory, EnvSpaces, MakeEnv};
+use lane::{Lane, Paint};
+use std::fmt;
+
+/// How to look.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Steps that each instance takes.
+    pub steps: usize,
+    /// Seed of the environments and of the actions.
+    pub seed: u64,
+    /// What another seed changes.
+    pub randomness: Randomness,
+}
+
+/// What an environment does with its seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Randomness {
+    /// Another seed makes a difference within the steps of the check.
+    Seeded,
+    /// Nothing in the environment is random.
+    None,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { steps: 3000, seed: 1, randomness: Randomness::Seeded }
+    }
+}
+
+/// Parts of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clause {
+    /// Spaces can be laid out, are consistent in themselves, and are the same at every call.
+    Spaces,
+    /// Settings that were serialised build the same environment.
+    Settings,
+    /// Building, `reset` and a `step` with an allowed action succeed: also after a lost life, and with the dtypes and shapes
+    /// that the spaces declare.
+    Runs,
+    /// `reset` and `step` write the whole observation and read nothing from its cell.
+    WholeObservation,
+    /// Observations lie in their space.
+    InsideSpace,
+    /// Float observations are never NaN.
+    NanObservation,
+    /// Rewards are finite as `f32`.
+    FiniteReward,
+    /// Info is finite.
+    FiniteInfo,
+    /// At least one action is allowed.
+    ActionMask,
+    /// The same seed and actions give the same, to the bit.
+    Deterministic,
+    /// `seed` then `reset` makes a used environment as good as new.
+    Reseed,
+    /// Another seed gives something else.
+    Seeded,
+    /// A reset is only asked for with `terminated` or `truncated`, and always with `truncated`.
+    Flags,
+    /// Truncations are declared, and not more frequent than declared.
+    TruncatesEvery,
+    /// A step after the end is an error, and a reset makes good.
+    StepAfterEnd,
+    /// An action outside a discrete space is an error.
+    InvalidAction,
+    /// A restored environment continues to the bit.
+    SaveState,
+    /// `close` may be called twice.
+    Close,
+}
+
+/// One broken clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub clause: Clause,
+    /// What was seen, where; a sentence.
+    pub text: String,
+}
+
+/// All broken clauses, the first sight of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violations(pub Vec<Violation>);
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.0.len();
+        write!(
+            f,
+            "the environment breaks {n} clause{} of its contract:",
+            if n == 1 { "" } else { "s" }
+        )?;
+        self.0.iter().try_for_each(|v| write!(f, "\n- {:?}: {}", v.clause, v.text))
+    }
+}
+
+impl std::error::Error for Violations {}
+
+impl Violations {
+    fn add(&mut self, clause: Clause, text: impl fmt::Display) {
+        if self.0.iter().all(|v| v.clause != clause) {
+            self.0.push(Violation { clause, text: text.to_string() });
+        }
+    }
+}
+
+/// What a check came across: a clause about the end of an episode holds trivially where no episode ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Steps of the first instance.
+    pub steps: usize,
+    /// Episodes that asked for a reset.
+    pub episodes: usize,
+    /// Steps that were truncated.
+    pub truncations: usize,
+    /// Steps that were terminated without a reset.
+    pub lives_lost: usize,
+    /// States saved in the middle of an episode and continued elsewhere; 0 where the environment cannot save.
+    pub restored: usize,
+}
+
+/// Runs the suite on environments built from `settings`.
+pub fn check<M: MakeEnv>(settings: &M, options: &Options) -> Result<Coverage, Violations> {
+    let mut found = Violations::default();
+    let coverage = examine(settings, options, &mut found).unwrap_or_default();
+    if found.0.is_empty() { Ok(coverage) } else { Err(found) }
+}
+
+/// [`check`] with the default options, for tests: panics with the list of violations.
+#[track_caller]
+pub fn assert_conforms<M: MakeEnv>(settings: &M) -> Coverage {
+    assert_conforms_with(settings, &Options::default())
+}
+
+/// As [`assert_conforms`].
+#[track_caller]
+pub fn assert_conforms_with<M: MakeEnv>(settings: &M, options: &Options) -> Coverage {
+    check(settings, options).unwrap_or_else(|violations| panic!("{violations}"))
+}
+
+/// `None` where a violation made the rest meaningless.
+fn examine<M: MakeEnv>(
+    settings: &M,
+    options: &Options,
+    found: &mut Violations,
+) -> Option<Coverage> {
+    let declared = declared_spaces(settings, found)?;
+    spaces::consistent(&declared, found)?;
+    let sent = sent_settings(settings, &declared, found)?;
+    let coverage = lockstep::run(settings, &sent, &declared, options, found);
+    probes::step_after_end(settings, &declared, options, found);
+    probes::invalid_actions(settings, &declared, options, found);
+    probes::close(settings, &declared, options, found);
+    coverage
+}
+
+fn declared_spaces<M: MakeEnv>(settings: &M, found: &mut Violations) -> Option<EnvSpaces> {
+    match lane::build(settings).and_then(|env| lane::spaces_of(&env)) {
+        Ok(spaces) => Some(spaces),
+        Err(e) => {
+            found.add(Clause::Runs, format!("Building the environment {e}"));
+            None
+        }
+    }
+}
+
+/// The settings as a worker would receive them.
+fn sent_settings<M: MakeEnv>(
+    settings: &M,
+    declared: &EnvSpaces,
+    found: &mut Violations,
+) -> Option<M> {
+    let seen = lane::guarded(|| EnvFactory::new(settings)?.spaces());
+    match seen {
+        Ok(spaces) if spaces == *declared => {}
+        Ok(_) => found
+            .add(Clause::Settings, "Serialised settings build an environment with other spaces."),
+        Err(e) => found.add(Clause::Settings, format!("Building from serialised settings {e}")),
+    }
+    let bytes = postcard::to_stdvec(settings).ok()?;
+    postcard::from_bytes(&bytes).ok()
+}
+
+/// A fresh instance, or the violation that there is none.
+fn fresh<M: MakeEnv>(
+    settings: &M,
+    declared: &EnvSpaces,
+    paint: Paint,
+    found: &mut Violations,
+) -> Option<Lane<M::Env>> {
+    let lane = Lane::new(settings, declared, paint);
+    lane.map_err(|e| found.add(Clause::Runs, format!("Building the environment {e}"))).ok()
+}

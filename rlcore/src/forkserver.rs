@@ -1,1 +1,363 @@
-//! Stub.
+//! Worker processes that start in a millisecond: a small single-threaded server, forked at the top of `main` before any
+//! thread or libtorch op exists, forks them on request.
+//!
+//! Why: a forked child of a process that has run a parallel libtorch op hangs in its first parallel op, and an executable that
+//! links libtorch takes 0.2 s to start. A fork of the untouched server has neither problem, and function pointers stay valid
+//! in it, so environments and agents of the user's own program need no registry.
+//!
+//! | who dies       | what happens                                                                                     |
+//! |----------------|--------------------------------------------------------------------------------------------------|
+//! | a worker       | the server reaps it and reports pid and signal or code to the master                              |
+//! | the server     | the kernel kills its workers (parent-death signal); the master reads the end of the socket         |
+//! | the master     | the kernel kills the server, hence the workers                                                    |
+//!
+//! What the server's snapshot lacks (working directory, environment variables, CPUs, log file) travels with each request.
+//!
+//! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread.
+use crate::affinity;
+use crate::channel::{Channel, ChannelError};
+use crate::fnptr::{Portable, image_token};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// What a worker runs; its value is the exit code.
+pub type Entry = fn(Channel) -> i32;
+
+/// Limit for one exchange with the server, which only forks.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub enum ForkServerError {
+    /// The line at the top of `main` is missing.
+    #[error("worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.host = \"thread\")")]
+    NotStarted,
+    /// The line comes too late.
+    #[error("`rlcore::forkserver::init()` was called with {0} threads running: make it the first line of `main`, before anything that starts threads")]
+    TooLate(usize),
+    /// The server died.
+    #[error("the fork server (pid {0}) died, and its workers with it: nothing can be started or supervised any more")]
+    Died(i32),
+    /// The system refused.
+    #[error("starting a worker: {0}")]
+    System(String),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(n) => {
+                let name = Signal::try_from(*n).map_or("unknown signal", Signal::as_str);
+                write!(f, "was killed by signal {n} ({name})")
+            }
+        }
+    }
+}
+
+/// What a worker finds around it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// CPUs it may use; empty for those of the master.
+    pub cpus: Vec<usize>,
+    /// Where its standard output and error go; none for the master's.
+    pub log: Option<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Spawn {
+        entry: Portable<Entry>,
+        surroundings: Surroundings,
+        directory: Option<PathBuf>,
+        variables: Vec<(OsString, OsString)>,
+    },
+    Kill(i32),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Report {
+    Spawned(i32),
+    Failed(String),
+    Died(i32, Exit),
+}
+
+#[derive(Debug)]
+struct Link {
+    channel: Channel,
+    ended: HashMap<i32, Exit>,
+    lost: bool,
+}
+
+/// The master's handle of the server.
+#[derive(Debug)]
+pub struct ForkServer {
+    pid: i32,
+    link: Mutex<Link>,
+}
+
+static SERVER: OnceLock<ForkServer> = OnceLock::new();
+
+/// Forks the server. The first line of `main`; again is harmless.
+pub fn init() -> Result<(), ForkServerError> {
+    if SERVER.get().is_some() {
+        return Ok(());
+    }
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(ForkServerError::TooLate(threads));
+    }
+    image_token();
+    let system = |e: std::io::Error| ForkServerError::System(e.to_string());
+    let (ours, theirs) = Channel::pair().map_err(system)?;
+    let master = getpid();
+    // SAFETY: this process has one thread, so the child may do whatever we may.
+    match unsafe { fork() }.map_err(|e| system(e.into()))? {
+        ForkResult::Parent { child } => {
+            let link = Mutex::new(Link { channel: ours, ended: HashMap::new(), lost: false });
+            // A second thread cannot have set it: there is none.
+            let _ = SERVER.set(ForkServer { pid: child.as_raw(), link });
+            Ok(())
+        }
+        ForkResult::Child => {
+            drop(ours);
+            exit_now(i32::from(serve(&theirs, master).is_err()))
+        }
+    }
+}
+
+/// The server started by [`init`].
+pub fn server() -> Result<&'static ForkServer, ForkServerError> {
+    SERVER.get().ok_or(ForkServerError::NotStarted)
+}
+
+impl ForkServer {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a worker that runs `entry` with its end of `channel`.
+    pub fn spawn(&self, entry: Entry, channel: &Channel, surroundings: Surroundings) -> Result<Child, ForkServerError> {
+        let mut link = self.link();
+        let request = Request::Spawn {
+            entry: Portable::new(entry),
+            surroundings,
+            directory: std::env::current_dir().ok(),
+            variables: std::env::vars_os().collect(),
+        };
+        let sent = link.channel.send(&request, LIMIT).and_then(|()| link.channel.send_fds(&[channel.fd().as_raw_fd()]));
+        sent.map_err(|e| self.lost(&mut link, &e))?;
+        loop {
+            match link.channel.recv(LIMIT).map_err(|e| self.lost(&mut link, &e))? {
+                Report::Spawned(pid) => {
+                    // An earlier worker may have had the same number.
+                    link.ended.remove(&pid);
+                    return Ok(Child { pid });
+                }
+                Report::Failed(text) => return Err(ForkServerError::System(text)),
+                Report::Died(pid, exit) => {
+                    link.ended.insert(pid, exit);
+                }
+            }
+        }
+    }
+
+    fn lost(&self, link: &mut Link, error: &ChannelError) -> ForkServerError {
+        if matches!(error, ChannelError::Closed) {
+            link.lost = true;
+            return ForkServerError::Died(self.pid);
+        }
+        ForkServerError::System(error.to_string())
+    }
+
+    /// Takes in what the server has reported. An error once the server is dead.
+    pub fn poll(&self) -> Result<(), ForkServerError> {
+        let mut link = self.link();
+        while !link.lost && link.channel.ready() {
+            match link.channel.recv(LIMIT) {
+                Ok(Report::Died(pid, exit)) => {
+                    link.ended.insert(pid, exit);
+                }
+                Ok(_) => {}
+                Err(e) => {
+                    self.lost(&mut link, &e);
+                }
+            }
+        }
+        if link.lost { Err(ForkServerError::Died(self.pid)) } else { Ok(()) }
+    }
+}
+
+/// A worker process.
+#[derive(Clone, Copy, Debug)]
+pub struct Child {
+    pid: i32,
+}
+
+impl Child {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// How it ended, once it has. An error where nobody can know any more.
+    pub fn ended(&self) -> Result<Option<Exit>, ForkServerError> {
+        let server = server()?;
+        let alive = server.poll();
+        let ended = server.link().ended.get(&self.pid).copied();
+        if ended.is_some() { Ok(ended) } else { alive.map(|()| None) }
+    }
+
+    /// Kills it, if it still runs.
+    pub fn kill(&self) {
+        if let Ok(server) = server() {
+            // Where the server is dead, so is the worker.
+            let _ = server.link().channel.send(&Request::Kill(self.pid), LIMIT);
+        }
+    }
+}
+
+/// Ends this process without the exit handlers of libraries that the snapshot may have half of.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: always sound; it only skips handlers.
+    unsafe { nix::libc::_exit(code) }
+}
+
+/// Dies with `parent`, also if that happened already.
+fn die_with(parent: Pid) {
+    if prctl::set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
+        exit_now(1);
+    }
+}
+
+fn ignore_interrupts() {
+    for s in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: no handler runs: the signal is ignored.
+        let _ = unsafe { signal(s, SigHandler::SigIgn) };
+    }
+}
+
+fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
+    die_with(master);
+    ignore_interrupts();
+    // Nobody's to shut down but the master's; a name that `ps` and `pgrep` show.
+    let _ = prctl::set_name(c"colony-fork");
+    let io = |e: nix::errno::Errno| ChannelError::Io(e.into());
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block().map_err(io)?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
+    let mut children = Vec::new();
+    loop {
+        let mut fds = [PollFd::new(channel.fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(e) => return Err(io(e)),
+        }
+        while matches!(signals.read_signal(), Ok(Some(_))) {}
+        reap(channel, &mut children)?;
+        if channel.ready() {
+            match channel.recv(LIMIT)? {
+                Request::Kill(pid) => {
+                    if children.contains(&pid) {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    }
+                }
+                Request::Spawn { entry, surroundings, directory, variables } => {
+                    let fd = channel.recv_fds(LIMIT)?.pop().ok_or(ChannelError::Closed)?;
+                    let server = getpid();
+                    // SAFETY: the server has one thread.
+                    match unsafe { fork() } {
+                        Ok(ForkResult::Parent { child }) => {
+                            children.push(child.as_raw());
+                            channel.send(&Report::Spawned(child.as_raw()), LIMIT)?;
+                        }
+                        Ok(ForkResult::Child) => {
+                            die_with(server);
+                            let _ = mask.thread_unblock();
+                            let _ = prctl::set_name(c"colony-worker");
+                            close_server(channel, &signals);
+                            let text = settle(&surroundings, directory, &variables).err();
+                            let worker = Channel::from_fd(fd);
+                            if let Some(text) = text {
+                                eprintln!("worker: {text}");
+                                exit_now(2);
+                            }
+                            exit_now((entry.get())(worker));
+                        }
+                        Err(e) => channel.send(&Report::Failed(format!("fork: {e}")), LIMIT)?,
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reap(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> {
+    loop {
+        let (pid, exit) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid.as_raw(), Exit::Code(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid.as_raw(), Exit::Signal(signal as i32)),
+            _ => return Ok(()),
+        };
+        children.retain(|c| *c != pid);
+        channel.send(&Report::Died(pid, exit), LIMIT)?;
+    }
+}
+
+/// A worker must not hold the server's end of the master's socket: the master would not see the server die.
+fn close_server(channel: &Channel, signals: &SignalFd) {
+    for fd in [channel.fd().as_raw_fd(), signals.as_fd().as_raw_fd()] {
+        // SAFETY: the child never uses these again: it runs `entry` and exits without unwinding into `serve`.
+        unsafe { nix::libc::close(fd) };
+    }
+}
+
+fn settle(s: &Surroundings, directory: Option<PathBuf>, variables: &[(OsString, OsString)]) -> std::io::Result<()> {
+    if let Some(directory) = directory {
+        std::env::set_current_dir(directory)?;
+    }
+    let names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
+    for name in names.iter().filter(|n| !variables.iter().any(|(v, _)| v == *n)) {
+        // SAFETY: the child has one thread.
+        unsafe { std::env::remove_var(name) };
+    }
+    for (name, value) in variables {
+        // SAFETY: the child has one thread.
+        unsafe { std::env::set_var(name, value) };
+    }
+    if !s.cpus.is_empty() {
+        affinity::pin(&s.cpus)?;
+    }
+    if let Some(log) = &s.log {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        nix::unistd::dup2_stdout(&file)?;
+        nix::unistd::dup2_stderr(&file)?;
+    }
+    Ok(())
+}

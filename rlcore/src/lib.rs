@@ -18,6 +18,7 @@ unless_loom! {
     pub mod channel;
     pub mod checkpoint;
     pub mod config;
+    pub mod control;
     pub mod conformance;
     pub mod env;
     pub mod envs;

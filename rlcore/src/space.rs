@@ -70,7 +70,7 @@ impl Space {
         LeafSpec { name, dtype, shape }
     }
 
-    fn leaf_spaces(&self, name: &str) -> Vec<(String, &Space)> {
+    pub(crate) fn leaf_spaces(&self, name: &str) -> Vec<(String, &Space)> {
         match self {
             Self::Dict(items) => {
                 items.iter().flat_map(|(key, s)| s.leaf_spaces(&format!("{name}.{key}"))).collect()

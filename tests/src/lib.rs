@@ -1,1 +1,20 @@
-//! Stub.
+//! What the whole-system tests share: policies whose rows do not depend on how they are batched, setups, a harness that
+//! starts the fork server before any thread exists.
+#![forbid(unsafe_code)]
+
+pub mod policies;
+pub mod setups;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Body of a test.
+pub type Body = Box<dyn FnOnce() -> Result<(), Failed> + Send>;
+
+/// Runs tests one after another in a process that started the fork server first.
+pub fn main(tests: Vec<(String, Body)>) -> std::process::ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each test starts processes of its own, and there are two cores.
+    arguments.test_threads = Some(1);
+    let trials = tests.into_iter().map(|(name, body)| Trial::test(name, body)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,178 @@
+//! The agent trait: rows in, actions out.
+//!
+//! The sampler owns everything that belongs to an environment: its random stream, its recurrent state, its previous action.
+//! An agent therefore has no hidden per-environment state, works on any slice of columns, and needs no alternating variant.
+//! Phase is an argument. Weights come from outside: the algorithm owns the trained parameters, every acting agent holds a
+//! copy that it is told to take.
+use rlcore::block::AgentSchema;
+use rlcore::cells::{Row, RowMut};
+use rlcore::fnptr::Portable;
+use rlcore::seed::Rng;
+use rlcore::{EnvRank, EnvSpaces};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tch::Tensor;
+
+/// Why an agent could not be built or could not act.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{text}")]
+pub struct AgentError {
+    text: String,
+}
+
+impl AgentError {
+    /// An error that says `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+impl From<tch::TchError> for AgentError {
+    fn from(e: tch::TchError) -> Self {
+        // The rest of the text is a C++ backtrace.
+        Self::new(e.to_string().lines().next().unwrap_or("libtorch error"))
+    }
+}
+
+/// What the actions are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Sampling for training, after `env_steps` global environment steps.
+    Sample {
+        /// Counts of the schedules.
+        env_steps: u64,
+    },
+    /// Measuring the agent, after `env_steps` global environment steps.
+    Evaluate {
+        /// Counts of the schedules.
+        env_steps: u64,
+    },
+}
+
+/// One time step seen from the agent: `n` columns of the sample block.
+#[derive(Debug)]
+pub struct ActIo<'a> {
+    /// Environment behind column 0; the others follow.
+    pub first_rank: EnvRank,
+    /// Observations, `[n, ...]` a leaf.
+    pub observation: Row<'a>,
+    /// The same observations as tensors.
+    pub observation_tensors: &'a [Tensor],
+    /// Previous actions, null at an episode's start.
+    pub prev_action: Row<'a>,
+    /// Previous rewards `[n]`, zero at an episode's start.
+    pub prev_reward: &'a [f32],
+    /// Where the actions go.
+    pub action: RowMut<'a>,
+    /// Where `agent_info` goes.
+    pub info: RowMut<'a>,
+    /// Recurrent state before the step on entry, after it on return; zero at an episode's start.
+    pub state: RowMut<'a>,
+    /// The same state as tensors.
+    pub state_tensors: &'a [Tensor],
+    /// The acting stream of each environment.
+    pub rng: &'a mut [Rng],
+}
+
+/// What a value is asked of: as [`ActIo`], and nothing may change.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueIo<'a> {
+    /// Observations, `[n, ...]` a leaf.
+    pub observation: Row<'a>,
+    /// The same observations as tensors.
+    pub observation_tensors: &'a [Tensor],
+    /// Recurrent state as tensors.
+    pub state_tensors: &'a [Tensor],
+}
+
+/// Chooses actions.
+pub trait Agent: Send {
+    /// What is recorded and carried for each environment.
+    fn schema(&self) -> AgentSchema;
+
+    /// Chooses the actions of all rows.
+    fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError>;
+
+    /// The value of what is observed, `out: [n]`, for bootstrapping.
+    fn value(&mut self, _io: &ValueIo<'_>, _out: &mut [f32]) -> Result<(), AgentError> {
+        Err(AgentError::new("this agent has no values to bootstrap from"))
+    }
+
+    /// Number of `f32` weights, running statistics included.
+    fn weight_count(&self) -> usize {
+        0
+    }
+
+    /// Takes new weights, as the algorithm publishes them.
+    fn load_weights(&mut self, _weights: &[f32]) {}
+}
+
+/// Where an agent finds itself when it is built.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentContext {
+    /// The environment's spaces.
+    pub spaces: EnvSpaces,
+    /// Environments over all replicas.
+    pub global_b: usize,
+    /// Environments of this replica, and the first of them.
+    pub local: (EnvRank, usize),
+    /// Where tensors are computed: `cpu`, `cuda:0`.
+    pub device: String,
+}
+
+/// The libtorch device of this name: `cpu`, `cuda`, `cuda:1`.
+pub fn device(name: &str) -> Result<tch::Device, AgentError> {
+    let cuda = |index: usize| {
+        if (tch::Cuda::device_count() as usize) > index {
+            Ok(tch::Device::Cuda(index))
+        } else {
+            let found = tch::Cuda::device_count();
+            Err(AgentError::new(format!(
+                "device {name} is not there ({found} CUDA devices found): use --device cpu, or fetch the CUDA libtorch with `make setup CUDA=1`"
+            )))
+        }
+    };
+    match name.split_once(':') {
+        None if name == "cpu" => Ok(tch::Device::Cpu),
+        None if name == "cuda" => cuda(0),
+        Some(("cuda", index)) if index.parse::<usize>().is_ok() => cuda(index.parse().unwrap_or_default()),
+        _ => Err(AgentError::new(format!("device {name:?} is not one of cpu, cuda, cuda:<n>"))),
+    }
+}
+
+/// Settings that build an agent; they travel to worker processes.
+pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
+    /// What is built.
+    type Agent: Agent + 'static;
+
+    /// Builds the agent. Its weights are loaded afterwards.
+    fn make(&self, context: &AgentContext) -> Result<Self::Agent, AgentError>;
+}
+
+type BuildAgent = fn(&[u8], &AgentContext) -> Result<Box<dyn Agent>, AgentError>;
+
+/// Builds agents of one kind anywhere in this program's processes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentFactory {
+    build: Portable<BuildAgent>,
+    settings: Vec<u8>,
+}
+
+impl AgentFactory {
+    /// A factory for agents with these settings.
+    pub fn new<M: MakeAgent>(settings: &M) -> Result<Self, AgentError> {
+        let settings = postcard::to_stdvec(settings)
+            .map_err(|e| AgentError::new(format!("the agent's settings cannot be sent to a worker: {e}")))?;
+        Ok(Self { build: Portable::new(build_agent::<M> as BuildAgent), settings })
+    }
+
+    /// One agent.
+    pub fn build(&self, context: &AgentContext) -> Result<Box<dyn Agent>, AgentError> {
+        (self.build.get())(&self.settings, context)
+    }
+}
+
+fn build_agent<M: MakeAgent>(settings: &[u8], context: &AgentContext) -> Result<Box<dyn Agent>, AgentError> {
+    let settings: M = postcard::from_bytes(settings)
+        .map_err(|e| AgentError::new(format!("the agent's settings do not survive serialisation: {e}")))?;
+    Ok(Box::new(settings.make(context)?))
+}

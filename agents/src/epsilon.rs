@@ -1,0 +1,134 @@
+//! Epsilon of epsilon-greedy: one for all environments or one each, annealed in global environment steps.
+//!
+//! Follows `rlpyt/agents/dqn/epsilon_greedy.py`; differs: a pure function of the step count, so that a resumed run has the
+//! right epsilon wherever it starts.
+use rlcore::EnvRank;
+use serde::{Deserialize, Serialize};
+
+/// Exploration of a DQN agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EpsilonConfig {
+    /// Until learning starts.
+    pub eps_init: f64,
+    /// At the end of annealing (of the environment with the highest rank, where `eps_final_min` is given).
+    pub eps_final: f64,
+    /// Of environment 0; the others lie between, equally spaced in the logarithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eps_final_min: Option<f64>,
+    /// Environments `i` and `i + B/2` share an epsilon, as both halves of an alternating sampler of rlpyt do.
+    pub eps_shared_by_pairs: bool,
+    /// In evaluation; 1 before the first environment step.
+    pub eps_eval: f64,
+}
+
+impl Default for EpsilonConfig {
+    fn default() -> Self {
+        Self { eps_init: 1.0, eps_final: 0.01, eps_final_min: None, eps_shared_by_pairs: false, eps_eval: 0.001 }
+    }
+}
+
+/// `prog * to + (1 - prog) * from`, where `prog` goes from 0 at `start` to 1 at `end`.
+pub fn anneal(from: f64, to: f64, now: f64, start: f64, end: f64) -> f64 {
+    let prog = if now >= end { 1.0 } else { ((now - start) / (end - start)).clamp(0.0, 1.0) };
+    prog * to + (1.0 - prog) * from
+}
+
+impl EpsilonConfig {
+    /// Final epsilons of `columns` environments from `first` on.
+    pub fn final_values(&self, global_b: usize, first: EnvRank, columns: usize) -> Vec<f64> {
+        let Some(min) = self.eps_final_min.filter(|m| *m != self.eps_final) else {
+            return vec![self.eps_final; columns];
+        };
+        let (n, half) = if self.eps_shared_by_pairs { (global_b / 2, columns / 2) } else { (global_b, columns) };
+        let value = |rank: usize| {
+            let (low, high) = (min.log10(), self.eps_final.log10());
+            let part = if n > 1 { rank as f64 / (n - 1) as f64 } else { 0.0 };
+            10f64.powf(low + part * (high - low))
+        };
+        let start = if self.eps_shared_by_pairs { first.0 / 2 } else { first.0 };
+        (0..columns).map(|c| value(start + c % half.max(1))).collect()
+    }
+
+    /// In evaluation, after `env_steps`.
+    pub fn evaluation(&self, env_steps: u64) -> f64 {
+        if env_steps == 0 { 1.0 } else { self.eps_eval }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn golden() -> Vec<Value> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/vec_eps.json");
+        let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        file["cases"].as_array().unwrap().clone()
+    }
+
+    fn floats(v: &Value) -> Vec<f64> {
+        v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    }
+
+    fn assert_close(got: &[f64], want: &[f64], tolerance: f64) {
+        assert_eq!(got.len(), want.len());
+        for (g, w) in got.iter().zip(want) {
+            assert!((g - w).abs() <= tolerance * (1e-3 + w.abs()), "{got:?} is not {want:?}");
+        }
+    }
+
+    #[test]
+    fn vectors_agree_with_rlpyt() {
+        let mut seen = 0;
+        for case in golden().iter().filter(|c| c["kind"] == "vec") {
+            let ranks = floats(&case["env_ranks"]);
+            let pairs = case["alternating"] == 1;
+            let config = EpsilonConfig {
+                eps_final: case["eps_final"].as_f64().unwrap(),
+                eps_final_min: case["eps_final_min"].as_f64(),
+                eps_shared_by_pairs: pairs,
+                ..Default::default()
+            };
+            let first = EnvRank(ranks[0] as usize);
+            let got = config.final_values(case["global_B"].as_u64().unwrap() as usize, first, ranks.len());
+            let want = floats(&case["eps_final_vec"]);
+            if case["result"] == "scalar" {
+                assert!(got.iter().all(|g| *g == want[0]));
+            } else if pairs {
+                let half = ranks.len() / 2;
+                assert_close(&got[..half], &want, 1e-5);
+                assert_close(&got[half..], &want, 1e-5);
+            } else {
+                assert_close(&got, &want, 1e-5);
+            }
+            seen += 1;
+        }
+        assert!(seen >= 10);
+    }
+
+    #[test]
+    fn annealing_agrees_with_rlpyt() {
+        let mut seen = 0;
+        for case in golden().iter().filter(|c| c["kind"] == "anneal") {
+            let (start, end) = (case["itr_min"].as_f64().unwrap(), case["itr_max"].as_f64().unwrap());
+            let finals = floats(&case["eps_final"]);
+            for (itr, want) in floats(&case["itr"]).iter().zip(case["eps"].as_array().unwrap()) {
+                let init = case["eps_init"].as_f64().unwrap();
+                let got: Vec<f64> = finals.iter().map(|f| anneal(init, *f, *itr, start, end)).collect();
+                assert_close(&got, &floats(want), 1e-6);
+                seen += 1;
+            }
+        }
+        assert!(seen >= 20);
+    }
+
+    #[test]
+    fn evaluation_agrees_with_rlpyt() {
+        for case in golden().iter().filter(|c| c["kind"] == "eval") {
+            let config = EpsilonConfig { eps_eval: case["eps_eval"].as_f64().unwrap(), ..Default::default() };
+            let itr = case["itr"].as_u64().unwrap();
+            assert_eq!(config.evaluation(itr), case["eps"].as_f64().unwrap());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The loss of deep Q-learning, as pure functions of tensors; N transitions, A actions.
+//!
+//! Mnih et al. 2015, double Q-learning of van Hasselt et al. 2016, n-step targets; formulas as in
+//! rlpyt's `algos/dqn/dqn.py`. Difference: the bootstrap factor `gamma^m (1 - terminated)` comes
+//! with the transition instead of `done_n`, so that truncated windows bootstrap. Everything keeps
+//! the dtype of its inputs and waits for no device.
+use tch::{Reduction, Tensor};
+
+/// `Q(s, a)`, `[N]`: from `q [N, A]` the entries at `action [N] i64`.
+pub fn chosen(q: &Tensor, action: &Tensor) -> Tensor {
+    q.gather(1, &action.unsqueeze(1), false).squeeze_dim(1)
+}
+
+/// `R_n + bootstrap * max_a target_q`, `[N]`, without gradient. `return_`, `bootstrap` `[N]`;
+/// `target_q` `[N, A]`: the target network at the next observation.
+pub fn target(return_: &Tensor, bootstrap: &Tensor, target_q: &Tensor) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    return_.addcmul(bootstrap, &target_q.amax(1, false))
+}
+
+/// As [`target`], at the action that maximises `next_q [N, A]`: the online network at the next
+/// observation.
+pub fn double_target(
+    return_: &Tensor,
+    bootstrap: &Tensor,
+    target_q: &Tensor,
+    next_q: &Tensor,
+) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    return_.addcmul(bootstrap, &chosen(target_q, &next_q.argmax(1, false)))
+}
+
+/// `y - Q(s, a)`, `[N]`, without gradient.
+pub fn td_error(q: &Tensor, y: &Tensor) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    y - q
+}
+
+/// Loss of each transition, `[N]`: with d = y - q, `d^2 / 2` where `|d| <= delta_clip`, else
+/// `delta_clip (|d| - delta_clip/2)`; `None` squares everywhere. `delta_clip` is above zero. The
+/// gradient flows into `q`.
+pub fn huber(q: &Tensor, y: &Tensor, delta_clip: Option<f64>) -> Tensor {
+    match delta_clip {
+        Some(clip) => q.huber_loss(y, Reduction::None, clip),
+        None => (q - y).square().g_mul_scalar(0.5),
+    }
+}
+
+/// `mean(weights * losses)`, a scalar; `None` weighs all by one. Importance weights `[N]` are not
+/// renormalised.
+pub fn weighted_mean(losses: &Tensor, weights: Option<&Tensor>) -> Tensor {
+    match weights {
+        Some(weights) => (losses * weights).mean(losses.kind()),
+        None => losses.mean(losses.kind()),
+    }
+}
+
+/// New priorities, `[N]`, before the exponent: `|td_error|`, at most `delta_clip` (Schaul et al.
+/// 2016 clip the error too).
+pub fn priorities(td_error: &Tensor, delta_clip: Option<f64>) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    match delta_clip {
+        Some(clip) => td_error.abs().clamp_max_(clip),
+        None => td_error.abs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use tch::Kind;
+
+    fn golden() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/dqn_loss.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        match value {
+            Value::Array(items) => items.iter().flat_map(numbers).collect(),
+            number => vec![number.as_f64().unwrap()],
+        }
+    }
+
+    fn close(name: &str, got: &Tensor, want: &Value, tolerance: f64) {
+        let got = Vec::<f64>::try_from(got.to_kind(Kind::Double).view(-1)).unwrap();
+        let want = numbers(want);
+        assert_eq!(got.len(), want.len(), "{name}");
+        for (g, w) in got.iter().zip(&want) {
+            assert!((g - w).abs() <= tolerance * (1.0 + w.abs()), "{name}: {g} for {w}");
+        }
+    }
+
+    fn agrees(kind: Kind, tolerance: f64) {
+        for case in golden()["cases"].as_array().unwrap() {
+            let (n, a) = (case["B"].as_i64().unwrap(), case["A"].as_i64().unwrap());
+            let vector = |key: &str| Tensor::from_slice(&numbers(&case[key])).to_kind(kind);
+            let table = |key: &str| vector(key).view((n, a));
+            let power = case["gamma"].as_f64().unwrap().powi(case["n"].as_i64().unwrap() as i32);
+            let bootstrap =
+                (Tensor::ones([n], (kind, tch::Device::Cpu)) - vector("done_n")) * power;
+            let clip = case["delta_clip"].as_f64();
+            let q = table("q").set_requires_grad(true);
+
+            let y = if case["double_dqn"] == 1 {
+                double_target(&vector("return_"), &bootstrap, &table("target_q"), &table("next_q"))
+            } else {
+                target(&vector("return_"), &bootstrap, &table("target_q"))
+            };
+            let q_a = chosen(&q, &vector("action").to_kind(Kind::Int64));
+            let delta = td_error(&q_a, &y);
+            let losses = huber(&q_a, &y, clip);
+            let weights = (case["prioritized"] == 1).then(|| vector("is_weights"));
+            let loss = weighted_mean(&losses, weights.as_ref());
+            loss.backward();
+
+            close("y", &y, &case["y"], tolerance);
+            close("delta", &delta, &case["delta"], tolerance);
+            close("losses", &losses, &case["losses"], tolerance);
+            close("loss", &loss, &case["loss"], tolerance);
+            close("priorities", &priorities(&delta, clip), &case["priorities"], tolerance);
+            close("grad_q", &q.grad(), &case["grad_q"], tolerance);
+            assert_eq!(loss.kind(), kind);
+        }
+    }
+
+    #[test]
+    fn golden_in_f64() {
+        agrees(Kind::Double, 1e-9);
+    }
+
+    #[test]
+    fn golden_in_f32() {
+        agrees(Kind::Float, 1e-5);
+    }
+
+    #[test]
+    fn targets_and_priorities_carry_no_gradient() {
+        let q = Tensor::rand([3, 2], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+        let one = Tensor::ones([3], (Kind::Float, tch::Device::Cpu));
+        for y in [target(&one, &one, &q), double_target(&one, &one, &q, &q)] {
+            assert!(!y.requires_grad());
+            assert!(!td_error(&q.amax(1, false), &y).requires_grad());
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Q-learning with a replay: DQN and its kin.
+pub mod loss;

@@ -1,0 +1,110 @@
+//! The replay against rlpyt's own samples.
+use super::testing::{self, empty_block, golden, numbers, set_step, size};
+use super::*;
+use rlcore::seed::rng;
+use rlcore::{BatchSpec, LeafSpec};
+use std::collections::BTreeSet;
+
+/// Every valid index of several snapshots (vector observations only: frames come later).
+#[test]
+fn golden_samples() {
+    let golden = golden("replay_uniform");
+    let cases = golden["cases"].as_array().unwrap().iter().filter(|c| c["frames"] == 0);
+    let mut seen = 0;
+    for case in cases {
+        let (b, n, wide) = (size(&case["B"]), size(&case["n"]), size(&case["action_dim"]));
+        let observation = [LeafSpec::array("observation", DType::F32, &[2])];
+        let action = if wide == 0 {
+            [LeafSpec::scalar("action", DType::I64)]
+        } else {
+            [LeafSpec::array("action", DType::F32, &[wide])]
+        };
+        let settings = ReplaySettings {
+            size: size(&case["size"]),
+            n_step: n,
+            discount: case["gamma"].as_f64().unwrap(),
+        };
+        let mut replay =
+            UniformReplay::new(BatchSpec { t: 1, b }, settings, &observation, &action).unwrap();
+        assert_eq!(replay.ring().rows(), size(&case["T_ring"]));
+        let mut first = 0;
+        for (i, chunk) in case["chunks"].as_array().unwrap().iter().map(size).enumerate() {
+            let mut block = empty_block(&observation, &action, chunk, b);
+            for t in 0..chunk {
+                let row = |key: &str| numbers(&case["stream"][key][first + t]);
+                for (value, x) in row("observation").iter().enumerate() {
+                    block.observation.row_mut(t).get::<f32>(0)[value] = *x as f32;
+                }
+                for (value, x) in row("action").iter().enumerate() {
+                    match wide {
+                        0 => block.action.row_mut(t).get::<i64>(0)[value] = *x as i64,
+                        _ => block.action.row_mut(t).get::<f32>(0)[value] = *x as f32,
+                    }
+                }
+                for column in 0..b {
+                    let done = row("done")[column] != 0.0;
+                    let outcome = if done { Outcome::Terminated } else { Outcome::Running };
+                    let reward = row("reward")[column] as f32;
+                    set_step(&mut block, t, column, testing::Step { reward, outcome });
+                }
+            }
+            replay.append(&block, chunk).unwrap();
+            first += chunk;
+            let snapshots = case["snapshots"].as_array().unwrap();
+            if let Some(snapshot) = snapshots.iter().find(|s| size(&s["appends"]) == i + 1) {
+                golden_snapshot(&mut replay, snapshot, b);
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 20);
+}
+
+fn golden_snapshot(replay: &mut UniformReplay, snapshot: &serde_json::Value, b: usize) {
+    assert_eq!(replay.ring().cursor(), size(&snapshot["cursor"]));
+    let rows: BTreeSet<usize> = snapshot["valid_T"].as_array().unwrap().iter().map(size).collect();
+    let valid: BTreeSet<_> = rows.iter().flat_map(|t| (0..b).map(move |b| (*t, b))).collect();
+    assert_eq!(replay.valid().collect::<BTreeSet<_>>(), valid);
+    assert_eq!(replay.n_valid(), valid.len());
+    if valid.is_empty() {
+        return;
+    }
+    let samples = &snapshot["samples"];
+    let column = |key: &str| numbers(&samples[key]);
+    let at: Vec<(usize, usize)> = column("T_idx")
+        .iter()
+        .zip(column("B_idx"))
+        .map(|(t, b)| (*t as usize, b as usize))
+        .collect();
+    for (i, (t, b)) in at.iter().enumerate() {
+        let done = replay.ring().step(*t, *b).outcome != Outcome::Running;
+        assert_eq!(done, column("done")[i] != 0.0);
+        let before = replay.ring().previous(*t, *b);
+        let reward = before.map_or(0.0, |p| replay.ring().step(p, *b).reward);
+        assert_eq!(reward as f64, column("prev_reward")[i]);
+        assert_eq!(replay.window(*t, *b).end != Outcome::Running, column("done_n")[i] != 0.0);
+    }
+    // Enough draws to meet every index; each is looked up in the golden list.
+    let drawn = replay.sample(&mut rng(9), 400).unwrap();
+    let mut met = BTreeSet::new();
+    for i in 0..400 {
+        let found = at.iter().position(|x| *x == (drawn.t[i], drawn.b[i])).unwrap();
+        met.insert(found);
+        let row = |key: &str| numbers(&samples[key][found]);
+        let got = |t: &tch::Tensor| numbers_of(&t.get(i as i64));
+        assert_eq!(got(&drawn.observation[0]), row("observation"));
+        assert_eq!(got(&drawn.action[0]), row("action"));
+        let (want, got_return) = (column("return_")[found], got(&drawn.return_)[0]);
+        assert!((want - got_return).abs() <= 1e-5 * (1.0 + want.abs()));
+        if column("done_n")[found] == 0.0 {
+            assert_eq!(got(&drawn.next_observation[0]), row("target_observation"));
+        } else {
+            assert_eq!(got(&drawn.bootstrap)[0], 0.0);
+        }
+    }
+    assert_eq!(met.len(), at.len());
+}
+
+fn numbers_of(t: &tch::Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(t.to_kind(tch::Kind::Double).view(-1)).unwrap()
+}

@@ -1,0 +1,246 @@
+//! The n-step return that starts at each step of a ring, kept up to date as the ring grows so that
+//! a draw only reads it.
+//!
+//! After rlpyt's `replays/n_step.py`: `return_ = sum_{k<m} gamma^k r[t+k]`, where the window of m
+//! steps ends after n steps or with the first done. Differences: a truncated step bootstraps from
+//! its own final observation with its own exponent (rlpyt drops such targets, or uses the reset
+//! observation), and `timeout` is the outcome that ended the window (rlpyt sees it only at distance
+//! n-1). A window never reads past a skipped step.
+use super::ring::{Outcome, Ring};
+
+/// The return that starts at one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// `sum_{k<horizon} gamma^k r[t+k]`, summed in f64.
+    pub return_: f32,
+    /// Steps in the window, 1 to n; 0 where the step itself is skipped.
+    pub horizon: u16,
+    /// Outcome of its last step: `Running` bootstraps from the observation `horizon` rows on,
+    /// `Truncated` from the last step's final observation, `Terminated` not at all.
+    pub end: Outcome,
+    pub(crate) final_slot: u32,
+}
+
+/// Windows of all steps of a ring.
+#[derive(Debug)]
+pub struct NStep {
+    n: usize,
+    powers: Vec<f64>,
+    windows: Vec<Window>,
+}
+
+impl NStep {
+    /// For a ring of `cells` steps; `n` is at least 1.
+    pub fn new(n: usize, discount: f64, cells: usize) -> Self {
+        let none = Window { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 };
+        let powers = (0..=n).map(|k| discount.powi(k as i32)).collect();
+        Self { n, powers, windows: vec![none; cells] }
+    }
+
+    /// Length of the return.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The window that starts at a cell.
+    #[inline]
+    pub fn window(&self, cell: usize) -> Window {
+        self.windows[cell]
+    }
+
+    /// What the value after the window is multiplied with: `gamma^horizon`, or zero after
+    /// termination.
+    #[inline]
+    pub fn bootstrap(&self, window: Window) -> f32 {
+        if window.end == Outcome::Terminated {
+            0.0
+        } else {
+            self.powers[window.horizon as usize] as f32
+        }
+    }
+
+    /// Recomputes what `appended` new steps changed: their own windows and those of the `n - 1`
+    /// steps before them. Windows cut short by the write head use the steps there are.
+    pub fn update(&mut self, ring: &Ring, appended: usize) {
+        let changed = (appended + self.n - 1).min(ring.filled());
+        for age in 0..changed {
+            let first = ring.row_of_age(age) * ring.columns();
+            for column in 0..ring.columns() {
+                self.windows[first + column] = self.compute(ring, age, column);
+            }
+        }
+    }
+
+    fn compute(&self, ring: &Ring, age: usize, column: usize) -> Window {
+        let mut window = Window { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 };
+        let mut sum = 0.0;
+        let mut row = ring.row_of_age(age);
+        for k in 0..self.n.min(age + 1) {
+            let step = ring.step(row, column);
+            if step.outcome == Outcome::Skipped {
+                break;
+            }
+            sum += self.powers[k] * step.reward as f64;
+            window = Window {
+                return_: sum as f32,
+                horizon: k as u16 + 1,
+                end: step.outcome,
+                final_slot: step.final_slot,
+            };
+            if step.outcome != Outcome::Running {
+                break;
+            }
+            row = ring.ahead(row, 1);
+        }
+        window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::testing::{Step, empty_block, golden, numbers, set_step, size};
+    use serde_json::Value;
+
+    /// A ring and its windows, fed without observations; `outcome` of stream step and column.
+    fn feed(
+        case: &Value,
+        rows: usize,
+        n: usize,
+        chunks: &[usize],
+        outcome: impl Fn(usize, usize) -> Outcome,
+        mut after: impl FnMut(&Ring, &NStep, usize),
+    ) {
+        let reward = case.get("reward").unwrap_or(&case["rew"]);
+        let columns = numbers(&reward[0]).len();
+        let mut ring = Ring::new(&[], &[], rows, columns);
+        let mut n_step = NStep::new(n, case["gamma"].as_f64().unwrap(), rows * columns);
+        let mut s = 0;
+        for (i, chunk) in chunks.iter().enumerate() {
+            let mut block = empty_block(&[], &[], *chunk, columns);
+            for t in 0..*chunk {
+                for column in 0..columns {
+                    let reward = numbers(&reward[s])[column] as f32;
+                    set_step(&mut block, t, column, Step { reward, outcome: outcome(s, column) });
+                }
+                s += 1;
+            }
+            ring.append(&block, *chunk).unwrap();
+            n_step.update(&ring, *chunk);
+            after(&ring, &n_step, i);
+        }
+    }
+
+    fn at(case: &Value, key: &str, s: usize, column: usize) -> bool {
+        numbers(&case[key][s])[column] != 0.0
+    }
+
+    fn assert_close(got: f64, want: f64) {
+        assert!((got - want).abs() <= 1e-5 * (1.0 + want.abs()), "{got} for {want}");
+    }
+
+    fn cases(kind: &str) -> Vec<Value> {
+        let all = golden("nstep")["cases"].as_array().unwrap().clone();
+        let some: Vec<_> = all.into_iter().filter(|c| c["kind"] == kind).collect();
+        assert!(!some.is_empty());
+        some
+    }
+
+    #[test]
+    fn golden_returns() {
+        for case in cases("return_n") {
+            let (steps, n) = (size(&case["T"]), size(&case["n"]));
+            let outcome =
+                |s, c| if at(&case, "done", s, c) { Outcome::Terminated } else { Outcome::Running };
+            feed(&case, steps, n, &[steps], outcome, |ring, n_step, _| {
+                for (t, row) in case["return_"].as_array().unwrap().iter().enumerate() {
+                    for (column, want) in numbers(row).into_iter().enumerate() {
+                        let window = n_step.window(t * ring.columns() + column);
+                        assert_close(window.return_ as f64, want);
+                        let done = window.end != Outcome::Running;
+                        assert_eq!(done, at(&case, "done_n", t, column));
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn golden_ring() {
+        for case in cases("replay") {
+            let outcome = |s, c| match (at(&case, "done", s, c), at(&case, "timeout", s, c)) {
+                (_, true) => Outcome::Truncated,
+                (true, false) => Outcome::Terminated,
+                _ => Outcome::Running,
+            };
+            let chunks: Vec<usize> = case["chunks"].as_array().unwrap().iter().map(size).collect();
+            feed(
+                &case,
+                size(&case["T_ring"]),
+                size(&case["n"]),
+                &chunks,
+                outcome,
+                |ring, n_step, i| {
+                    let snapshot = &case["snapshots"][i];
+                    assert_eq!(ring.cursor(), size(&snapshot["cursor"]));
+                    for (i, row) in snapshot["valid_T"].as_array().unwrap().iter().enumerate() {
+                        for column in 0..ring.columns() {
+                            let window = n_step.window(size(row) * ring.columns() + column);
+                            assert_close(
+                                window.return_ as f64,
+                                numbers(&snapshot["return_"][i])[column],
+                            );
+                            assert_eq!(
+                                window.end != Outcome::Running,
+                                at(snapshot, "done_n", i, column)
+                            );
+                            assert_eq!(
+                                window.end == Outcome::Truncated,
+                                at(snapshot, "timeout_n", i, column)
+                            );
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn golden_targets_of_truncated_steps() {
+        for case in cases("target") {
+            let steps = numbers(&case["rew"]).len();
+            let outcome = |s, c| match (at(&case, "terminated", s, c), at(&case, "truncated", s, c))
+            {
+                (true, _) => Outcome::Terminated,
+                (false, true) => Outcome::Truncated,
+                _ => Outcome::Running,
+            };
+            let values = numbers(&case["q_next"]);
+            for output in case["outputs"].as_array().unwrap() {
+                let chunks = vec![1; steps];
+                feed(
+                    &case,
+                    size(&case["size"]),
+                    size(&output["n"]),
+                    &chunks,
+                    outcome,
+                    |ring, n_step, i| {
+                        if i + 1 < steps {
+                            return;
+                        }
+                        for (k, s) in
+                            case["stream_index"].as_array().unwrap().iter().map(size).enumerate()
+                        {
+                            let window = n_step.window(s % ring.rows());
+                            let last = s + window.horizon as usize - 1;
+                            assert_eq!(last, size(&output["bootstrap_index"][k]));
+                            let bootstrap = n_step.bootstrap(window) as f64 * values[last];
+                            let want = output["target"][k].as_f64().unwrap();
+                            assert_close(window.return_ as f64 + bootstrap, want);
+                        }
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! For tests: a stream of steps that is kept whole, blocks cut from it, and what a replay should
+//! say of it.
+use super::ring::Outcome;
+use rand::RngExt;
+use rlcore::block::{Columns, flag};
+use rlcore::seed::Rng;
+use rlcore::{DType, LeafSpec, Tree};
+use serde_json::Value;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) reward: f32,
+    pub(crate) outcome: Outcome,
+}
+
+/// `steps[s][column]`; step s is stored at row `s % rows`.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    pub(crate) steps: Vec<Vec<Step>>,
+}
+
+/// What a window should be: return, horizon, end.
+pub(crate) type Expected = (f64, usize, Outcome);
+
+pub(crate) fn observation_specs() -> Vec<LeafSpec> {
+    vec![
+        LeafSpec::array("observation.place", DType::F32, &[2]),
+        LeafSpec::array("observation.image", DType::U8, &[3, 1]),
+    ]
+}
+
+pub(crate) fn action_specs() -> Vec<LeafSpec> {
+    vec![LeafSpec::scalar("action", DType::I64)]
+}
+
+/// The float leaf of the observation at step s; the image holds the low bytes of s.
+pub(crate) fn place(s: usize, column: usize) -> [f32; 2] {
+    [s as f32, column as f32]
+}
+
+/// The float leaf of the final observation of step s.
+pub(crate) fn final_place(s: usize, column: usize) -> [f32; 2] {
+    [-(s as f32) - 0.5, column as f32]
+}
+
+pub(crate) fn image(s: usize) -> [u8; 3] {
+    [s as u8, (s >> 8) as u8, 7]
+}
+
+impl Stream {
+    /// Adds a batch of random steps; `waits`: a column that is done skips the rest of it.
+    pub(crate) fn extend(&mut self, rng: &mut Rng, steps: usize, columns: usize, waits: bool) {
+        let mut waiting = vec![false; columns];
+        for _ in 0..steps {
+            let row = waiting.iter_mut().map(|waiting| {
+                let outcome = match rng.random_range(0..8) {
+                    _ if *waiting => Outcome::Skipped,
+                    0 => Outcome::Terminated,
+                    1 => Outcome::Truncated,
+                    _ => Outcome::Running,
+                };
+                *waiting = waits && outcome != Outcome::Running;
+                Step { reward: rng.random_range(-64..64) as f32 / 16.0, outcome }
+            });
+            self.steps.push(row.collect());
+        }
+    }
+
+    /// The newest step loses what followed it.
+    pub(crate) fn cut(&mut self) {
+        for step in self.steps.last_mut().into_iter().flatten() {
+            if step.outcome == Outcome::Running {
+                step.outcome = Outcome::Skipped;
+            }
+        }
+    }
+
+    /// The last `steps` steps as a block.
+    pub(crate) fn block(&self, steps: usize) -> Columns {
+        let first = self.steps.len() - steps;
+        let mut block =
+            empty_block(&observation_specs(), &action_specs(), steps, self.steps[0].len());
+        for t in 0..steps {
+            for (column, step) in self.steps[first + t].iter().enumerate() {
+                let s = first + t;
+                let mut cell = block.observation.cell_mut(t, column);
+                cell.f32(0).copy_from_slice(&place(s, column));
+                cell.u8(1).copy_from_slice(&image(s));
+                block.action.cell_mut(t, column).i64(0)[0] = s as i64 * 10 + column as i64;
+                if step.outcome == Outcome::Truncated {
+                    let before = (0..t)
+                        .filter(|u| self.steps[first + u][column].outcome == Outcome::Truncated);
+                    let mut cell = block.final_observation.cell_mut(before.count(), column);
+                    cell.f32(0).copy_from_slice(&final_place(s, column));
+                    cell.u8(1).copy_from_slice(&image(s));
+                }
+                set_step(&mut block, t, column, *step);
+            }
+        }
+        block
+    }
+
+    /// The window of n steps from s on, over the steps there are.
+    pub(crate) fn window(&self, s: usize, column: usize, n: usize, discount: f64) -> Expected {
+        let mut sum = 0.0;
+        for k in 0..n {
+            match self.steps.get(s + k).map(|row| row[column]) {
+                None | Some(Step { outcome: Outcome::Skipped, .. }) => {
+                    return (sum, k, Outcome::Running);
+                }
+                Some(step) => sum += discount.powi(k as i32) * step.reward as f64,
+            }
+            let outcome = self.steps[s + k][column].outcome;
+            if outcome != Outcome::Running {
+                return (sum, k + 1, outcome);
+            }
+        }
+        (sum, n, Outcome::Running)
+    }
+}
+
+/// A zeroed block with room for a final observation at every step.
+pub(crate) fn empty_block(
+    observation: &[LeafSpec],
+    action: &[LeafSpec],
+    steps: usize,
+    columns: usize,
+) -> Columns {
+    let tree = |specs: &[LeafSpec], rows| Tree::owned(specs, rows, columns);
+    let reward = [LeafSpec::scalar("reward", DType::F32)];
+    let flags =
+        ["terminated", "truncated", "reset", "valid"].map(|n| LeafSpec::scalar(n, DType::Bool));
+    Columns {
+        observation: tree(observation, steps + 1),
+        action: tree(action, steps),
+        prev_action: tree(action, steps),
+        reward: tree(&reward, steps),
+        prev_reward: tree(&reward, steps),
+        flags: tree(&flags, steps),
+        final_observation: tree(observation, steps),
+        env_info: tree(&[], steps),
+        agent_info: tree(&[], steps),
+        agent_state: tree(&[], steps),
+        bootstrap_value: tree(&[], 1),
+        trajectory: tree(&[], steps),
+    }
+}
+
+pub(crate) fn set_step(block: &mut Columns, t: usize, column: usize, step: Step) {
+    block.reward.cell_mut(t, column).f32(0)[0] = step.reward;
+    let mut flags = block.flags.cell_mut(t, column);
+    flags.u8(flag::VALID)[0] = u8::from(step.outcome != Outcome::Skipped);
+    flags.u8(flag::TERMINATED)[0] = u8::from(step.outcome == Outcome::Terminated);
+    // Where both are set, terminated wins: half of the terminated steps check that.
+    let both = step.outcome == Outcome::Terminated && step.reward > 0.0;
+    flags.u8(flag::TRUNCATED)[0] = u8::from(both || step.outcome == Outcome::Truncated);
+}
+
+pub(crate) fn golden(name: &str) -> Value {
+    let path = format!("{}/../tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// All numbers of nested lists, in order.
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().unwrap()],
+    }
+}
+
+pub(crate) fn size(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}

@@ -1,0 +1,69 @@
+//! Every native environment keeps the contract, in several settings and under a time limit.
+#![cfg(not(loom))]
+
+use rlcore::MakeEnv;
+use rlcore::conformance::{Options, Randomness, assert_conforms, assert_conforms_with};
+use rlcore::envs::{CartPole, Catch, DictToy, Memory, Null, Slow, TimeLimit};
+
+/// As it is, and cut short by limits below, at and above the length of its episodes.
+fn all_conform<M: MakeEnv + Clone>(settings: &M) {
+    let seen = assert_conforms(settings);
+    assert!(seen.restored > 0 && seen.episodes > 0, "nothing was proved: {seen:?}");
+    for max_steps in [1, 2, 9, 10, 50] {
+        let limited = TimeLimit { env: settings.clone(), max_steps };
+        let seen = assert_conforms(&limited);
+        assert!(seen.episodes >= seen.steps / max_steps, "{seen:?}");
+        assert!(seen.truncations > 0 || max_steps >= 9, "{seen:?}");
+        assert_conforms(&TimeLimit { env: limited, max_steps: 7 });
+    }
+}
+
+#[test]
+fn cartpole() {
+    for max_steps in [500, 20, 2] {
+        all_conform(&CartPole { max_steps });
+    }
+}
+
+#[test]
+fn catch() {
+    for (rows, columns) in [(10, 5), (2, 1), (3, 12)] {
+        if columns == 1 {
+            // One column: nothing is left to chance.
+            let sure = Options { randomness: Randomness::None, ..Options::default() };
+            assert_conforms_with(&Catch { rows, columns }, &sure);
+        } else {
+            all_conform(&Catch { rows, columns });
+        }
+    }
+}
+
+#[test]
+fn memory() {
+    for (cues, delay) in [(2, 4), (2, 0), (7, 30)] {
+        all_conform(&Memory { cues, delay });
+    }
+}
+
+#[test]
+fn dict_toy() {
+    for lives in [1, 3, 10] {
+        all_conform(&DictToy { lives });
+        let seen = assert_conforms(&DictToy { lives });
+        // Each episode but the last loses all lives, the last of them to a reset.
+        assert!(seen.lives_lost >= (lives - 1) * seen.episodes, "{seen:?}");
+    }
+}
+
+#[test]
+fn null_and_slow() {
+    let sure = Options { randomness: Randomness::None, ..Options::default() };
+    for (observation, episode) in [(4, 1000), (1, 1)] {
+        let null = Null { observation, episode };
+        assert!(assert_conforms_with(&null, &sure).restored >= usize::from(episode > 1));
+        assert_conforms_with(&TimeLimit { env: null, max_steps: 9 }, &sure);
+        let slow = Slow { busy_us: 2.0, observation, episode };
+        assert_conforms_with(&slow, &sure);
+        assert_conforms_with(&TimeLimit { env: slow, max_steps: 9 }, &sure);
+    }
+}

@@ -1,0 +1,484 @@
+//! The one collector loop: agent and environments take turns over one slice of columns, straight into the sample block.
+//!
+//! Follows `rlpyt/samplers/collectors.py` and the six files beside it; differs: one loop for all; previous action and reward
+//! are null after every `done`; what waits shows its true reset observation at the next batch; terminated, truncated, reset
+//! and valid are kept apart.
+use crate::error::Cause;
+use crate::state::{ColumnState, column_bytes, set_column_bytes};
+use agents::{ActIo, Agent, Phase, RandomAgent, ValueIo};
+use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
+use rlcore::cells::Tree;
+use rlcore::env::{EnvContext, SliceError};
+use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
+use rlcore::progress::Progress;
+use rlcore::seed::{self, Rng, Role};
+use rlcore::segment::SegmentError;
+use rlcore::tensor::RowTensors;
+use rlcore::traj::Trackers;
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+/// What a collector does, the same for every sampler.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CollectorSpec {
+    /// The environments.
+    pub env: EnvFactory,
+    /// Environment of the first column; the others follow.
+    pub first_rank: EnvRank,
+    /// Columns.
+    pub columns: usize,
+    /// What a finished episode does.
+    pub mode: ResetMode,
+    /// Of the run.
+    pub seed: u64,
+    /// For `DiscountedReturn`.
+    pub discount: f64,
+    /// Recurrent state is recorded every this many steps.
+    pub state_interval: usize,
+}
+
+/// One slice of columns with everything that belongs to its environments.
+pub struct Collector {
+    spec: CollectorSpec,
+    spaces: EnvSpaces,
+    envs: Box<dyn EnvSlice>,
+    columns: Columns,
+    observation_tensors: Vec<RowTensors>,
+    /// Recurrent state, one row; in a segment so that agents see it as tensors.
+    state: Tree,
+    state_tensors: RowTensors,
+    rng: Vec<Rng>,
+    trackers: Trackers,
+    /// Action and reward of the last step, for the next batch's first row.
+    carried_action: Tree,
+    carried_reward: Vec<f32>,
+    /// The last step was `done`: the next one has no previous action and reward.
+    fresh: Vec<u8>,
+    /// Stepped in this batch.
+    running: Vec<u8>,
+    /// Ended while waiting: to be reset before the next batch.
+    to_reset: Vec<u8>,
+    /// Row of the observation that a waiting column holds on to.
+    held: Vec<usize>,
+    final_used: Vec<usize>,
+    finished: Vec<usize>,
+    /// Episodes that a column may still start; none for no limit.
+    quota: Option<Vec<usize>>,
+    notes: Vec<(usize, String)>,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Collector({} columns from {:?})", self.spec.columns, self.spec.first_rank)
+    }
+}
+
+impl Collector {
+    /// Builds the environments. Nothing is reset yet.
+    pub fn new(spec: CollectorSpec, columns: Columns, schema: &AgentSchema) -> Result<Self, CollectorError> {
+        let n = spec.columns;
+        let contexts: Vec<_> = (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
+        let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
+        let spaces = envs.spaces();
+        let bytes = Block::beside_bytes(&schema.state, 1, n);
+        let state = if bytes == 0 {
+            Tree::owned(&[], 1, n)
+        } else {
+            let segment = rlcore::segment::Segment::create("recurrent state", bytes)?;
+            Block::beside(segment, 0, &schema.state, 1, n)
+        };
+        let state_tensors = if bytes == 0 { vec![] } else { state.row_tensors().remove(0) };
+        Ok(Self {
+            trackers: Trackers::new(n, spec.discount, &spaces),
+            observation_tensors: columns.observation.row_tensors(),
+            carried_action: Tree::owned(&spaces.action.leaves("action"), 1, n),
+            carried_reward: vec![0.0; n],
+            fresh: vec![1; n],
+            running: vec![1; n],
+            to_reset: vec![0; n],
+            held: vec![columns.observation.rows() - 1; n],
+            final_used: vec![0; n],
+            finished: vec![0; n],
+            quota: None,
+            notes: Vec::new(),
+            rng: (0..n).map(|c| seed::rng(c as u64)).collect(),
+            spaces,
+            envs,
+            columns,
+            state,
+            state_tensors,
+            spec,
+        })
+    }
+
+    /// A collector with a block of its own, for evaluation.
+    pub fn with_own_block(spec: CollectorSpec, t: usize, schema: &AgentSchema) -> Result<Self, CollectorError> {
+        let example = spec.env.spaces().map_err(|error| spec.env_failed(SliceError { column: 0, error }))?;
+        let layout = Layout::new(BatchSpec { t, b: spec.columns }, &example, schema, BlockOptions::default());
+        let columns = Block::create(layout)?.columns(0..spec.columns);
+        Self::new(spec, columns, schema)
+    }
+
+    fn last_row(&self) -> usize {
+        self.columns.observation.rows() - 1
+    }
+
+    fn t(&self) -> usize {
+        self.columns.reward.rows()
+    }
+
+    /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
+    pub fn start(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+        for c in 0..self.spec.columns {
+            let rank = self.spec.first_rank.offset(c).0 as u64;
+            self.envs.seed(c, seed::seed_of(self.spec.seed, Role::Env, rank));
+            self.rng[c] = seed::rng(seed::seed_of(self.spec.seed, Role::Act, rank));
+        }
+        self.reset_all(progress)?;
+        if max_steps > 0 { self.decorrelate(max_steps, progress) } else { Ok(()) }
+    }
+
+    /// Seeds and resets every environment for evaluation `number`; each may start `quota[column]` episodes.
+    pub fn start_evaluation(&mut self, number: u64, quota: &[usize], progress: &Progress) -> Result<(), CollectorError> {
+        for c in 0..self.spec.columns {
+            let rank = self.spec.first_rank.offset(c).0 as u64;
+            self.envs.seed(c, seed::seed_of_pair(self.spec.seed, Role::EvalEnv, number, rank));
+            self.rng[c] = seed::rng(seed::seed_of_pair(self.spec.seed, Role::EvalAct, number, rank));
+        }
+        self.quota = Some(quota.to_vec());
+        self.reset_all(progress)
+    }
+
+    fn reset_all(&mut self, progress: &Progress) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        for c in 0..self.spec.columns {
+            self.reset(c, last, progress)?;
+            self.trackers.restart(c);
+            self.state.cell_mut(0, c).zero();
+        }
+        self.fresh.fill(1);
+        self.to_reset.fill(0);
+        Ok(())
+    }
+
+    fn reset(&mut self, column: usize, row: usize, progress: &Progress) -> Result<(), CollectorError> {
+        let mut row = self.columns.observation.row_mut(row);
+        self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
+    }
+
+    fn decorrelate(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+        let agent = RandomAgent::new(self.spaces.action.clone(), self.spaces.action_mask);
+        let draw = |rng: &mut Rng| 1 + (rng.random::<f64>() * max_steps as f64) as usize;
+        let steps: Vec<usize> = self.rng.iter_mut().map(draw).collect();
+        let (last, at) = (self.last_row(), self.t() - 1);
+        for step in 0..steps.iter().copied().max().unwrap_or(0) {
+            for (c, n) in steps.iter().enumerate() {
+                self.running[c] = u8::from(step < *n);
+                if step < *n {
+                    let seen = self.columns.observation.row(last);
+                    agent.draw(c, seen, &mut self.columns.action.row_mut(at), &mut self.rng[c]);
+                }
+            }
+            self.final_used.fill(0);
+            self.step_envs(at, last, ResetMode::AtOnce, progress)?;
+            let flags = self.columns.flags.row_mut(at).split::<u8, 4>();
+            for c in (0..steps.len()).filter(|c| step < steps[*c]) {
+                self.fresh[c] = flags[0][c] | flags[1][c];
+                if flags[2][c] != 0 {
+                    self.trackers.restart(c);
+                    self.envs.take_notes(c);
+                }
+                // The rows are used anew by columns that take more steps.
+                self.carried_action.cell_mut(0, c).copy_from(self.columns.action.cell(at, c));
+                self.carried_reward[c] = self.columns.reward.row(at).get::<f32>(0)[c];
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
+    fn step_envs(&mut self, t: usize, seen: usize, mode: ResetMode, progress: &Progress) -> Result<(), CollectorError> {
+        let c = &mut self.columns;
+        let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
+        terminated.fill(0);
+        truncated.fill(0);
+        reset.fill(0);
+        valid.copy_from_slice(&self.running);
+        let [reward] = c.reward.row_mut(t).split::<f32, 1>();
+        reward.fill(0.0);
+        c.env_info.row_mut(t).zero();
+        let mut io = StepIo {
+            running: &self.running,
+            action: c.action.row(t),
+            observation: c.observation.row_mut(seen),
+            reward,
+            terminated,
+            truncated,
+            reset,
+            info: c.env_info.row_mut(t),
+            final_observation: &mut c.final_observation,
+            final_used: &mut self.final_used,
+            progress,
+        };
+        self.envs.step(&mut io, mode).map_err(|e| self.spec.env_failed(e))?;
+        let found = c.observation.row(seen).find_nan().map(|(leaf, c)| (c, format!("a NaN in observation leaf {leaf}")));
+        let reward = c.reward.row(t).get::<f32>(0);
+        let bad_reward = || {
+            let any = reward.iter().fold(false, |any, r| any | !r.is_finite());
+            let at = any.then(|| reward.iter().position(|r| !r.is_finite())).flatten();
+            at.map(|c| (c, format!("the reward {}", reward[c])))
+        };
+        if let Some((column, what)) = found.or_else(bad_reward) {
+            return Err(CollectorError::Cause(Cause::NotFinite { env_rank: self.spec.rank(column), what }));
+        }
+        self.trackers.step(&self.running, reward, c.env_info.row(t));
+        Ok(())
+    }
+
+    fn carry(&mut self, t: usize) {
+        self.carried_action.row_mut(0).copy_from(self.columns.action.row(t));
+        self.carried_reward.copy_from_slice(self.columns.reward.row(t).get::<f32>(0));
+    }
+
+    /// What the last batch left becomes this batch's first row.
+    fn begin_batch(&mut self, progress: &Progress) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        self.columns.observation.copy_row(last, 0);
+        for c in 0..self.spec.columns {
+            if self.to_reset[c] != 0 {
+                self.reset(c, 0, progress)?;
+                self.to_reset[c] = 0;
+            }
+        }
+        match &self.quota {
+            Some(quota) => self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0)),
+            None => self.running.fill(1),
+        }
+        self.held.fill(last);
+        self.final_used.fill(0);
+        self.finished.fill(0);
+        Ok(())
+    }
+
+    /// Fills the block once.
+    pub fn collect(&mut self, agent: &mut dyn Agent, phase: Phase, progress: &Progress) -> Result<(), CollectorError> {
+        self.begin_batch(progress)?;
+        let t_end = self.t();
+        for t in 0..t_end {
+            self.write_previous(t);
+            if t.is_multiple_of(self.spec.state_interval) && self.state.row(0).leaves() > 0 {
+                let row = t / self.spec.state_interval;
+                self.columns.agent_state.row_mut(row).copy_from(self.state.row(0));
+            }
+            self.act(t, agent, phase)?;
+            self.step_envs(t, t + 1, self.spec.mode, progress)?;
+            self.finish_step(t);
+        }
+        self.carry(t_end - 1);
+        for c in 0..self.spec.columns {
+            if self.held[c] != t_end {
+                self.columns.observation.copy_cell(c, self.held[c], t_end);
+            }
+        }
+        self.bootstrap(agent)
+    }
+
+    fn write_previous(&mut self, t: usize) {
+        let c = &mut self.columns;
+        let (mut action, [reward]) = (c.prev_action.row_mut(t), c.prev_reward.row_mut(t).split::<f32, 1>());
+        if t == 0 {
+            action.copy_from(self.carried_action.row(0));
+            reward.copy_from_slice(&self.carried_reward);
+        } else {
+            action.copy_from(c.action.row(t - 1));
+            reward.copy_from_slice(c.reward.row(t - 1).get::<f32>(0));
+        }
+        for (column, _) in self.fresh.iter().enumerate().filter(|(_, f)| **f != 0) {
+            self.spaces.action.null(&mut action.cell(column));
+            reward[column] = 0.0;
+        }
+    }
+
+    fn act(&mut self, t: usize, agent: &mut dyn Agent, phase: Phase) -> Result<(), CollectorError> {
+        let c = &mut self.columns;
+        let mut io = ActIo {
+            first_rank: self.spec.first_rank,
+            observation: c.observation.row(t),
+            observation_tensors: &self.observation_tensors[t],
+            prev_action: c.prev_action.row(t),
+            prev_reward: c.prev_reward.row(t).get::<f32>(0),
+            action: c.action.row_mut(t),
+            info: c.agent_info.row_mut(t),
+            state: self.state.row_mut(0),
+            state_tensors: &self.state_tensors,
+            rng: &mut self.rng,
+        };
+        agent.act(&mut io, phase).map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))?;
+        for (column, _) in self.running.iter().enumerate().filter(|(_, r)| **r == 0) {
+            self.spaces.action.null(&mut c.action.cell_mut(t, column));
+            c.agent_info.cell_mut(t, column).zero();
+            self.state.cell_mut(0, column).zero();
+        }
+        Ok(())
+    }
+
+    fn finish_step(&mut self, t: usize) {
+        let c = &mut self.columns;
+        let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
+        let last = c.observation.rows() - 1;
+        for column in 0..self.spec.columns {
+            if valid[column] == 0 {
+                // A waiting column shows nothing; row T is filled with what it holds.
+                if t + 1 != last {
+                    c.observation.cell_mut(t + 1, column).zero();
+                }
+                continue;
+            }
+            let done = terminated[column] | truncated[column];
+            self.fresh[column] = done;
+            if done == 0 {
+                continue;
+            }
+            self.state.cell_mut(0, column).zero();
+            let mut stop = self.spec.mode == ResetMode::Wait;
+            if reset[column] != 0 {
+                self.trackers.finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
+                self.finished[column] += 1;
+                let rank = self.spec.first_rank.offset(column).0;
+                self.notes.extend(self.envs.take_notes(column).into_iter().map(|n| (rank, n)));
+                if let Some(quota) = &mut self.quota {
+                    quota[column] -= 1;
+                    stop |= quota[column] == 0;
+                }
+            }
+            if stop {
+                self.running[column] = 0;
+                self.held[column] = t + 1;
+                self.to_reset[column] = u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, agent: &mut dyn Agent) -> Result<(), CollectorError> {
+        if self.columns.bootstrap_value.specs().is_empty() {
+            return Ok(());
+        }
+        let t = self.last_row();
+        let io = ValueIo {
+            observation: self.columns.observation.row(t),
+            observation_tensors: &self.observation_tensors[t],
+            state_tensors: &self.state_tensors,
+        };
+        let [out] = self.columns.bootstrap_value.row_mut(0).split::<f32, 1>();
+        agent.value(&io, out).map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))
+    }
+
+    /// Columns that still run; none when an evaluation is over.
+    pub fn still_running(&self) -> usize {
+        self.quota.as_ref().map_or(self.spec.columns, |q| q.iter().filter(|q| **q > 0).count())
+    }
+
+    /// The block's columns, to read records from.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Free-form notes of finished episodes since the last call, with their env rank.
+    pub fn take_notes(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Everything that the future of each column depends on, taken between batches.
+    pub fn save(&self) -> Vec<ColumnState> {
+        let last = self.last_row();
+        let mut envs = self.envs.save_states();
+        let one = |c: usize| {
+            let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
+            tracker.paste(0, &self.trackers, c);
+            ColumnState {
+                env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
+                observation: column_bytes(&self.columns.observation, last, c),
+                action: column_bytes(&self.carried_action, 0, c),
+                reward: self.carried_reward[c],
+                fresh: self.fresh[c],
+                to_reset: self.to_reset[c],
+                state: column_bytes(&self.state, 0, c),
+                rng: self.rng[c].clone(),
+                tracker,
+            }
+        };
+        (0..self.spec.columns).map(one).collect()
+    }
+
+    /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode.
+    pub fn load(&mut self, saved: &[ColumnState], progress: &Progress) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        for (c, s) in saved.iter().enumerate() {
+            self.rng[c] = s.rng.clone();
+            if let Some(env) = &s.env {
+                self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
+                set_column_bytes(&mut self.columns.observation, last, c, &s.observation);
+                set_column_bytes(&mut self.carried_action, 0, c, &s.action);
+                set_column_bytes(&mut self.state, 0, c, &s.state);
+                self.carried_reward[c] = s.reward;
+                self.fresh[c] = s.fresh;
+                self.to_reset[c] = s.to_reset;
+                self.trackers.paste(c, &s.tracker, 0);
+            } else {
+                self.reset(c, last, progress)?;
+                self.trackers.restart(c);
+                self.state.cell_mut(0, c).zero();
+                (self.fresh[c], self.to_reset[c]) = (1, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the environments in order.
+    pub fn close(&mut self) {
+        self.envs.close();
+    }
+
+    /// Observations of row `t` as tensors.
+    pub fn observation_tensors(&self, t: usize) -> &[Tensor] {
+        &self.observation_tensors[t]
+    }
+}
+
+impl CollectorSpec {
+    /// Global number of a column's environment.
+    pub fn rank(&self, column: usize) -> usize {
+        self.first_rank.offset(column).0
+    }
+
+    fn env_failed(&self, e: SliceError) -> CollectorError {
+        CollectorError::Cause(Cause::Env { env_rank: self.rank(e.column), text: e.error.to_string() })
+    }
+}
+
+/// Why a collector stopped.
+#[derive(Debug)]
+pub enum CollectorError {
+    /// Somebody's fault.
+    Cause(Cause),
+    /// No memory.
+    Memory(SegmentError),
+}
+
+impl From<SegmentError> for CollectorError {
+    fn from(e: SegmentError) -> Self {
+        Self::Memory(e)
+    }
+}
+
+impl CollectorError {
+    /// As a cause that can be sent.
+    pub fn into_cause(self) -> Cause {
+        match self {
+            Self::Cause(cause) => cause,
+            Self::Memory(e) => Cause::Protocol(e.to_string()),
+        }
+    }
+}

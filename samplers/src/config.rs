@@ -1,0 +1,138 @@
+//! Settings of samplers.
+use rlcore::envs::columns::ResetMode;
+use serde::{Deserialize, Serialize};
+
+/// Which process chooses actions and which steps environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplerKind {
+    /// Everything in this process.
+    Serial,
+    /// Workers step environments and choose their actions.
+    Cpu,
+}
+
+/// What a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKind {
+    /// A process of its own, forked from the fork server.
+    Process,
+    /// A thread of this process: for tests and for environments that can share one.
+    Thread,
+}
+
+/// Samplers' settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplerConfig {
+    /// `serial` or `cpu`.
+    pub kind: SamplerKind,
+    /// Time steps a batch.
+    pub t: usize,
+    /// Environments.
+    pub b: usize,
+    /// `at-once`, or `wait` for the end of the batch.
+    pub reset: ResetMode,
+    /// Every environment starts with 1 to this many random steps, so that episodes do not end together; 0 for none.
+    pub max_decorrelation_steps: usize,
+    /// Workers of parallel samplers.
+    pub worker: WorkerConfig,
+}
+
+impl Default for SamplerConfig {
+    fn default() -> Self {
+        Self {
+            kind: SamplerKind::Serial,
+            t: 16,
+            b: 8,
+            reset: ResetMode::AtOnce,
+            max_decorrelation_steps: 100,
+            worker: WorkerConfig::default(),
+        }
+    }
+}
+
+/// How workers run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerConfig {
+    /// Number of workers, at most `b`; 0 for one a CPU that this process is allowed.
+    pub n: usize,
+    /// `process` or `thread`.
+    pub host: HostKind,
+    /// Worker `i` runs on CPU `cpus[i % len]`; empty: on all that this process is allowed.
+    pub cpus: Vec<usize>,
+    /// Longest time without a finished environment call, seconds.
+    pub step_timeout: f64,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { n: 0, host: HostKind::Process, cpus: vec![], step_timeout: 60.0 }
+    }
+}
+
+/// Evaluation: environments, seeds and phase of its own, which leave training untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// Environments.
+    pub n_envs: usize,
+    /// Episodes, a fixed quota for each environment, every one of them counted.
+    pub n_episodes: usize,
+    /// Longest run of one environment, steps over all its episodes; what is unfinished then is reported as such.
+    pub max_steps: usize,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { n_envs: 20, n_episodes: 20, max_steps: 100_000 }
+    }
+}
+
+impl SamplerConfig {
+    /// Workers that will run: 1 for a serial sampler.
+    pub fn workers(&self) -> usize {
+        let asked = match (self.kind, self.worker.n) {
+            (SamplerKind::Serial, _) => 1,
+            (_, 0) => rlcore::affinity::allowed_cpus().len(),
+            (_, n) => n,
+        };
+        if self.worker.n == 0 { asked.min(self.b) } else { asked }
+    }
+
+    /// Says what contradicts itself, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        if self.t == 0 || self.b == 0 {
+            return Err(format!("sampler.t = {} and sampler.b = {}: both must be at least 1", self.t, self.b));
+        }
+        if self.kind != SamplerKind::Serial && self.workers() > self.b {
+            return Err(format!(
+                "sampler.worker.n = {} workers for sampler.b = {} environments: lower sampler.worker.n to {} or raise sampler.b",
+                self.worker.n, self.b, self.b
+            ));
+        }
+        let allowed = rlcore::affinity::allowed_cpus();
+        if let Some(cpu) = self.worker.cpus.iter().find(|c| !allowed.contains(c)) {
+            return Err(format!("sampler.worker.cpus names CPU {cpu}, but this process is allowed {allowed:?}"));
+        }
+        if self.worker.step_timeout.is_nan() || self.worker.step_timeout <= 0.0 {
+            return Err(format!("sampler.worker.step_timeout = {}: it must be positive", self.worker.step_timeout));
+        }
+        Ok(())
+    }
+}
+
+impl EvalConfig {
+    /// Says what contradicts itself, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        if self.n_envs == 0 || self.n_episodes < self.n_envs || self.max_steps == 0 {
+            return Err(format!(
+                "eval.n_envs = {}, eval.n_episodes = {}, eval.max_steps = {}: there must be at least one environment, an episode for each, and a step",
+                self.n_envs, self.n_episodes, self.max_steps
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong while sampling, always with the name of who failed.
+use agents::AgentError;
+use rlcore::forkserver::{Exit, ForkServerError};
+use rlcore::segment::SegmentError;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Why a worker (or the serial sampler) failed. Serialises, so that workers can say it themselves.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
+pub enum Cause {
+    /// The process is gone.
+    #[error("the process {0}")]
+    Ended(Exit),
+    /// A panic.
+    #[error("{}panicked: {text}", at(*env_rank))]
+    Panic {
+        /// Environment called last.
+        env_rank: Option<usize>,
+        /// What the panic said.
+        text: String,
+    },
+    /// The environment reported an error.
+    #[error("environment {env_rank} reported: {text}")]
+    Env {
+        /// Which one.
+        env_rank: usize,
+        /// Its words.
+        text: String,
+    },
+    /// NaN from an environment.
+    #[error("environment {env_rank} gave {what}")]
+    NotFinite {
+        /// Which one.
+        env_rank: usize,
+        /// What was not a number.
+        what: String,
+    },
+    /// The agent could not act.
+    #[error("the agent reported: {0}")]
+    Agent(String),
+    /// No call of an environment returned in time.
+    #[error("environment {env_rank} has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)")]
+    Stalled {
+        /// The one called last.
+        env_rank: usize,
+        /// How long ago.
+        seconds: f64,
+    },
+    /// A message that makes no sense.
+    #[error("{0}")]
+    Protocol(String),
+}
+
+fn at(env_rank: Option<usize>) -> String {
+    env_rank.map_or(String::new(), |rank| format!("environment {rank} "))
+}
+
+/// Why there are no samples.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplerError {
+    /// Somebody who runs environments failed.
+    #[error("{worker} (pid {pid}, env ranks {}..{}): {cause}", env_ranks.start, env_ranks.end)]
+    Worker {
+        /// `worker 3`, `serial sampler`.
+        worker: String,
+        /// Its process.
+        pid: i32,
+        /// The environments it ran.
+        env_ranks: Range<usize>,
+        /// What happened.
+        cause: Cause,
+    },
+    /// Nobody supervises the workers any more.
+    #[error(transparent)]
+    ForkServer(#[from] ForkServerError),
+    /// No memory.
+    #[error(transparent)]
+    Memory(#[from] SegmentError),
+    /// The agent could not be built.
+    #[error("building the agent: {0}")]
+    Agent(#[from] AgentError),
+    /// The environment could not say what it is.
+    #[error("building an example environment: {0}")]
+    Example(String),
+    /// Settings that contradict each other.
+    #[error("{0}")]
+    Config(String),
+    /// The system's reason.
+    #[error("starting workers: {0}")]
+    System(#[from] std::io::Error),
+    /// A saved state of another sampler.
+    #[error("the saved sampler state does not fit: {0}")]
+    State(String),
+    /// An earlier error ended this sampler.
+    #[error("this sampler failed before and cannot go on")]
+    Unusable,
+}
+
+/// The text of a caught panic, shortened: libtorch's errors carry a page of backtrace.
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without text");
+    text.lines().take(3).collect::<Vec<_>>().join(" ").chars().take(500).collect()
+}

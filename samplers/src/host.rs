@@ -1,0 +1,220 @@
+//! A worker seen from the master: started, watched, ended. Every wait here has a limit and looks at its peer.
+use crate::config::HostKind;
+use crate::error::{Cause, SamplerError};
+use crate::watchdog::StallClock;
+use crate::worker::{self, CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSetup};
+use rlcore::channel::{Channel, ChannelError};
+use rlcore::control::{Op, WorkerControl};
+use rlcore::forkserver::{self, Child, ForkServerError, Surroundings};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to end in order before it is killed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+enum Host {
+    Process(Child),
+    Thread(Option<JoinHandle<i32>>),
+}
+
+/// One worker.
+pub(crate) struct WorkerHandle {
+    index: usize,
+    ranks: Range<usize>,
+    eval_first: usize,
+    host: Host,
+    channel: Channel,
+    control: &'static WorkerControl,
+    seen: u32,
+    busy: bool,
+    evaluating: bool,
+    clock: StallClock,
+    answers: VecDeque<FromWorker>,
+    notes: Vec<(usize, String)>,
+}
+
+impl WorkerHandle {
+    /// Starts a worker; [`WorkerHandle::answer`] gives its [`FromWorker::Ready`].
+    pub(crate) fn start(
+        setup: &WorkerSetup,
+        kind: HostKind,
+        surroundings: Surroundings,
+        segment: BorrowedFd<'_>,
+        control: &'static WorkerControl,
+        step_timeout: f64,
+    ) -> Result<Self, SamplerError> {
+        let (channel, theirs) = Channel::pair()?;
+        let host = match kind {
+            HostKind::Process => Host::Process(forkserver::server()?.spawn(worker::main, &theirs, surroundings)?),
+            HostKind::Thread => {
+                let name = format!("worker {}", setup.index);
+                let body = move || {
+                    if !surroundings.cpus.is_empty() {
+                        // Allowed CPUs were checked with the settings.
+                        let _ = rlcore::affinity::pin(&surroundings.cpus);
+                    }
+                    worker::main(theirs)
+                };
+                Host::Thread(Some(std::thread::Builder::new().name(name).spawn(body)?))
+            }
+        };
+        let first = setup.train.first_rank.0;
+        let mut handle = Self {
+            index: setup.index,
+            ranks: first..first + setup.train.columns,
+            eval_first: setup.eval.as_ref().map_or(0, |e| e.first_rank.0),
+            host,
+            channel,
+            control,
+            seen: control.done.current(),
+            busy: true,
+            evaluating: false,
+            clock: StallClock::new(step_timeout),
+            answers: VecDeque::new(),
+            notes: Vec::new(),
+        };
+        let sent = handle.channel.send(setup, MESSAGE_LIMIT);
+        let sent = sent.and_then(|()| handle.channel.send_fds(&[segment.as_raw_fd()]));
+        sent.map_err(|e| handle.failed_channel(&e))?;
+        Ok(handle)
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        match &self.host {
+            Host::Process(child) => child.pid(),
+            Host::Thread(_) => std::process::id() as i32,
+        }
+    }
+
+    pub(crate) fn ranks(&self) -> Range<usize> {
+        self.ranks.clone()
+    }
+
+    fn failed(&self, cause: Cause) -> SamplerError {
+        SamplerError::Worker {
+            worker: format!("worker {}", self.index),
+            pid: self.pid(),
+            env_ranks: self.ranks(),
+            cause,
+        }
+    }
+
+    /// A broken socket means a dead worker: find out how it died.
+    fn failed_channel(&mut self, error: &ChannelError) -> SamplerError {
+        if !matches!(error, ChannelError::Closed) {
+            return self.failed(Cause::Protocol(error.to_string()));
+        }
+        let until = Instant::now() + FAREWELL;
+        while Instant::now() < until {
+            match self.ended() {
+                Ok(Some(cause)) => return self.failed(cause),
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Err(e) => return e.into(),
+            }
+        }
+        self.failed(Cause::Protocol("closed its socket".into()))
+    }
+
+    fn ended(&self) -> Result<Option<Cause>, ForkServerError> {
+        match &self.host {
+            Host::Process(child) => Ok(child.ended()?.map(Cause::Ended)),
+            Host::Thread(Some(thread)) if !thread.is_finished() => Ok(None),
+            Host::Thread(_) => Ok(Some(Cause::Protocol("the thread ended".into()))),
+        }
+    }
+
+    /// Hands over a task.
+    pub(crate) fn order(&mut self, op: Op, env_steps: u64, weights: u64) {
+        self.busy = true;
+        self.evaluating = false;
+        self.clock.restart(&self.control.progress);
+        self.control.order(op, env_steps, weights);
+    }
+
+    /// Hands over a task with a message; [`WorkerHandle::answer`] gives the answer.
+    pub(crate) fn ask(&mut self, message: &ToWorker, env_steps: u64, weights: u64) -> Result<(), SamplerError> {
+        self.order(Op::Message, env_steps, weights);
+        self.evaluating = matches!(message, ToWorker::Evaluate(_));
+        self.channel.send(message, MESSAGE_LIMIT).map_err(|e| self.failed_channel(&e))
+    }
+
+    /// Whether the batch ordered last is done, after waiting for it a little.
+    pub(crate) fn collected(&mut self, spins: u32) -> bool {
+        if let Some(now) = self.control.done.wait(self.seen, spins, CHECK_EVERY) {
+            self.seen = now;
+            self.busy = false;
+        }
+        !self.busy
+    }
+
+    /// The answer to what was asked last, after waiting for it a little.
+    pub(crate) fn answer(&mut self) -> Option<FromWorker> {
+        if self.answers.is_empty() {
+            self.channel.wait_ready(CHECK_EVERY);
+        }
+        let answer = self.answers.pop_front();
+        self.busy = answer.is_none();
+        answer
+    }
+
+    /// Takes in what the worker says by itself; an error if it failed, died or stalls.
+    pub(crate) fn check(&mut self) -> Result<(), SamplerError> {
+        while self.channel.ready() {
+            match self.channel.recv(MESSAGE_LIMIT) {
+                Ok(FromWorker::Fatal(cause)) => return Err(self.failed(cause)),
+                Ok(FromWorker::Notes(notes)) => self.notes.extend(notes),
+                Ok(answer) => self.answers.push_back(answer),
+                Err(e) => return Err(self.failed_channel(&e)),
+            }
+        }
+        if let Some(cause) = self.ended()? {
+            return Err(self.failed(cause));
+        }
+        if self.busy
+            && let Some(seconds) = self.clock.stalled(&self.control.progress)
+        {
+            let first = if self.evaluating { self.eval_first } else { self.ranks.start };
+            let env_rank = first + self.control.progress.column();
+            return Err(self.failed(Cause::Stalled { env_rank, seconds }));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_notes(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Asks the worker to end.
+    pub(crate) fn dismiss(&mut self) {
+        if !self.busy {
+            self.control.order(Op::Quit, 0, 0);
+        }
+    }
+
+    /// Sees the worker gone: kills a process that does not go, lets go of a thread that hangs.
+    pub(crate) fn finish(&mut self) {
+        let until = Instant::now() + if self.busy { Duration::ZERO } else { FAREWELL };
+        while Instant::now() < until && matches!(self.ended(), Ok(None)) {
+            // Readable when it says something or when it is gone; the server's report follows within a moment.
+            if self.channel.wait_ready(CHECK_EVERY) {
+                let _ = self.channel.recv::<FromWorker>(CHECK_EVERY);
+                std::thread::yield_now();
+            }
+        }
+        match &mut self.host {
+            Host::Process(child) => {
+                if matches!(child.ended(), Ok(None)) {
+                    child.kill();
+                }
+            }
+            Host::Thread(thread) => {
+                if let Some(thread) = thread.take_if(|t| t.is_finished()) {
+                    let _ = thread.join();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What every sampler offers, and how one is built from its settings.
+use crate::config::{EvalConfig, SamplerConfig, SamplerKind};
+use crate::error::SamplerError;
+use crate::evaluation::{Evaluation, trajectories};
+use crate::state::SamplerState;
+use crate::{CpuSampler, SerialSampler};
+use agents::{AgentContext, AgentFactory};
+use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
+use rlcore::traj::TrajInfo;
+use rlcore::{BatchSpec, EnvFactory, EnvSpaces, World};
+use std::path::PathBuf;
+
+/// Everything a sampler is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Settings.
+    pub config: SamplerConfig,
+    /// Training environments.
+    pub env: EnvFactory,
+    /// Evaluation environments and settings, where evaluation is wanted.
+    pub eval: Option<(EnvFactory, EvalConfig)>,
+    /// The agent.
+    pub agent: AgentFactory,
+    /// Device of agents that act in this process; workers always act on the CPU.
+    pub device: String,
+    /// Replica.
+    pub world: World,
+    /// Of the run.
+    pub seed: u64,
+    /// For `DiscountedReturn`.
+    pub discount: f64,
+    /// What the block records beside the obvious.
+    pub options: BlockOptions,
+    /// Where workers' own output goes, one file each.
+    pub worker_logs: Option<PathBuf>,
+}
+
+/// What is known once an example environment and agent have been seen: shapes first, processes last.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) spaces: EnvSpaces,
+    pub(crate) schema: AgentSchema,
+    pub(crate) context: AgentContext,
+    pub(crate) layout: Layout,
+}
+
+impl Setup {
+    /// `T` and `B`.
+    pub fn spec(&self) -> BatchSpec {
+        BatchSpec { t: self.config.t, b: self.config.b }
+    }
+
+    /// Global number of the environment in column 0.
+    pub(crate) fn first_rank(&self) -> usize {
+        self.world.first_rank(self.spec()).0
+    }
+
+    /// Spaces of the training environment, learned from an example. A panic of its constructor is an error.
+    pub fn example_spaces(env: &EnvFactory) -> Result<EnvSpaces, SamplerError> {
+        let seen = std::panic::catch_unwind(|| env.spaces());
+        match seen {
+            Ok(Ok(spaces)) => Ok(spaces),
+            Ok(Err(e)) => Err(SamplerError::Example(e.to_string())),
+            Err(payload) => Err(SamplerError::Example(format!("panicked: {}", crate::error::panic_text(&*payload)))),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> Result<Plan, SamplerError> {
+        self.config.check().map_err(SamplerError::Config)?;
+        if let Some((_, eval)) = &self.eval {
+            eval.check().map_err(SamplerError::Config)?;
+        }
+        let spaces = Self::example_spaces(&self.env)?;
+        if let Some((env, _)) = &self.eval {
+            let other = Self::example_spaces(env)?;
+            if (&other.observation, &other.action) != (&spaces.observation, &spaces.action) {
+                return Err(SamplerError::Config(
+                    "the evaluation environment has other spaces than the training environment".into(),
+                ));
+            }
+        }
+        let context = AgentContext {
+            spaces: spaces.clone(),
+            global_b: self.world.global_b(self.spec()),
+            local: (self.world.first_rank(self.spec()), self.config.b),
+            device: self.device.clone(),
+        };
+        let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
+        let schema = self.agent.build(&cpu)?.schema();
+        let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
+        Ok(Plan { spaces, schema, context, layout })
+    }
+}
+
+/// One batch, lent until dropped. Everything in it is overwritten by the next.
+#[derive(Debug)]
+pub struct Samples<'a> {
+    columns: &'a mut Columns,
+    first_rank: usize,
+    notes: Vec<(usize, String)>,
+}
+
+impl<'a> Samples<'a> {
+    pub(crate) fn new(columns: &'a mut Columns, first_rank: usize, mut notes: Vec<(usize, String)>) -> Self {
+        notes.sort_by_key(|(rank, _)| *rank);
+        Self { columns, first_rank, notes }
+    }
+
+    /// The `[T, B]` block: slices and tensors of every part.
+    pub fn columns(&self) -> &Columns {
+        self.columns
+    }
+
+    /// Episodes that ended in this batch, ordered by (t, env rank).
+    pub fn trajectories(&self) -> Vec<TrajInfo> {
+        trajectories(self.columns, 0, self.first_rank)
+    }
+
+    /// Free-form notes of environments by env rank, then in order of time.
+    pub fn notes(&self) -> &[(usize, String)] {
+        &self.notes
+    }
+}
+
+impl Drop for Samples<'_> {
+    fn drop(&mut self) {
+        if cfg!(debug_assertions) {
+            self.columns.poison();
+        }
+    }
+}
+
+/// Fills blocks, one at a time.
+pub trait Sampler: Send {
+    /// `T` and `B`.
+    fn spec(&self) -> BatchSpec;
+
+    /// The environment's spaces.
+    fn spaces(&self) -> &EnvSpaces;
+
+    /// The weights that the next batch or evaluation acts with.
+    fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError>;
+
+    /// Collects one batch. `env_steps`: global environment steps so far, for schedules.
+    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError>;
+
+    /// Measures the agent in environments of its own. The same `number` gives the same episodes.
+    fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError>;
+
+    /// What a resumed run needs, taken between batches.
+    fn save(&mut self) -> Result<SamplerState, SamplerError>;
+
+    /// Takes back what [`Sampler::save`] gave.
+    fn load(&mut self, state: SamplerState) -> Result<(), SamplerError>;
+
+    /// Processes of the workers; empty without.
+    fn worker_pids(&self) -> Vec<i32> {
+        Vec::new()
+    }
+}
+
+/// The sampler that the settings name.
+pub fn build(setup: Setup) -> Result<Box<dyn Sampler>, SamplerError> {
+    Ok(match setup.config.kind {
+        SamplerKind::Serial => Box::new(SerialSampler::new(setup)?),
+        SamplerKind::Cpu => Box::new(CpuSampler::new(setup)?),
+    })
+}
+
+pub(crate) fn block_for(plan: &Plan) -> Result<(Block, Columns), SamplerError> {
+    let block = Block::create(plan.layout.clone())?;
+    let reader = block.reader();
+    Ok((block, reader))
+}

@@ -1,0 +1,49 @@
+//! Sampler setups for tests.
+use agents::{AgentContext, AgentFactory, MakeAgent};
+use rlcore::block::BlockOptions;
+use rlcore::envs::columns::ResetMode;
+use rlcore::{EnvFactory, EnvRank, MakeEnv, World};
+use samplers::{EvalConfig, HostKind, SamplerConfig, SamplerKind, Setup, WorkerConfig};
+
+/// A serial sampler's setup: seven environments, so that no number of workers divides them evenly.
+pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: ResetMode) -> Setup {
+    let env = EnvFactory::new(env).expect("test environments serialise");
+    Setup {
+        config: SamplerConfig {
+            kind: SamplerKind::Serial,
+            t,
+            b: 7,
+            reset,
+            max_decorrelation_steps: 30,
+            worker: WorkerConfig { step_timeout: 20.0, ..Default::default() },
+        },
+        eval: Some((env.clone(), EvalConfig { n_envs: 5, n_episodes: 8, max_steps: 2000 })),
+        env,
+        agent: AgentFactory::new(agent).expect("test agents serialise"),
+        device: "cpu".into(),
+        world: World::default(),
+        seed: 11,
+        discount: 0.99,
+        options: BlockOptions { state_interval: 3, bootstrap_value: true },
+        worker_logs: None,
+    }
+}
+
+/// The same setup with workers.
+pub fn cpu(setup: &Setup, workers: usize, host: HostKind) -> Setup {
+    let mut setup = setup.clone();
+    setup.config.kind = SamplerKind::Cpu;
+    setup.config.worker = WorkerConfig { n: workers, host, ..setup.config.worker };
+    setup
+}
+
+/// Number of weights of an agent in this setup.
+pub fn weight_count(setup: &Setup) -> usize {
+    let context = AgentContext {
+        spaces: Setup::example_spaces(&setup.env).expect("test environments build"),
+        global_b: setup.config.b,
+        local: (EnvRank(0), setup.config.b),
+        device: "cpu".into(),
+    };
+    setup.agent.build(&context).expect("test agents build").weight_count()
+}
