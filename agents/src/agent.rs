@@ -134,7 +134,9 @@ pub fn device(name: &str) -> Result<tch::Device, AgentError> {
     match name.split_once(':') {
         None if name == "cpu" => Ok(tch::Device::Cpu),
         None if name == "cuda" => cuda(0),
-        Some(("cuda", index)) if index.parse::<usize>().is_ok() => cuda(index.parse().unwrap_or_default()),
+        Some(("cuda", index)) if index.parse::<usize>().is_ok() => {
+            cuda(index.parse().unwrap_or_default())
+        }
         _ => Err(AgentError::new(format!("device {name:?} is not one of cpu, cuda, cuda:<n>"))),
     }
 }
@@ -160,8 +162,9 @@ pub struct AgentFactory {
 impl AgentFactory {
     /// A factory for agents with these settings.
     pub fn new<M: MakeAgent>(settings: &M) -> Result<Self, AgentError> {
-        let settings = postcard::to_stdvec(settings)
-            .map_err(|e| AgentError::new(format!("the agent's settings cannot be sent to a worker: {e}")))?;
+        let settings = postcard::to_stdvec(settings).map_err(|e| {
+            AgentError::new(format!("the agent's settings cannot be sent to a worker: {e}"))
+        })?;
         Ok(Self { build: Portable::new(build_agent::<M> as BuildAgent), settings })
     }
 
@@ -171,8 +174,12 @@ impl AgentFactory {
     }
 }
 
-fn build_agent<M: MakeAgent>(settings: &[u8], context: &AgentContext) -> Result<Box<dyn Agent>, AgentError> {
-    let settings: M = postcard::from_bytes(settings)
-        .map_err(|e| AgentError::new(format!("the agent's settings do not survive serialisation: {e}")))?;
+fn build_agent<M: MakeAgent>(
+    settings: &[u8],
+    context: &AgentContext,
+) -> Result<Box<dyn Agent>, AgentError> {
+    let settings: M = postcard::from_bytes(settings).map_err(|e| {
+        AgentError::new(format!("the agent's settings do not survive serialisation: {e}"))
+    })?;
     Ok(Box::new(settings.make(context)?))
 }

@@ -24,7 +24,13 @@ pub struct EpsilonConfig {
 
 impl Default for EpsilonConfig {
     fn default() -> Self {
-        Self { eps_init: 1.0, eps_final: 0.01, eps_final_min: None, eps_shared_by_pairs: false, eps_eval: 0.001 }
+        Self {
+            eps_init: 1.0,
+            eps_final: 0.01,
+            eps_final_min: None,
+            eps_shared_by_pairs: false,
+            eps_eval: 0.001,
+        }
     }
 }
 
@@ -40,7 +46,11 @@ impl EpsilonConfig {
         let Some(min) = self.eps_final_min.filter(|m| *m != self.eps_final) else {
             return vec![self.eps_final; columns];
         };
-        let (n, half) = if self.eps_shared_by_pairs { (global_b / 2, columns / 2) } else { (global_b, columns) };
+        let (n, half) = if self.eps_shared_by_pairs {
+            (global_b / 2, columns / 2)
+        } else {
+            (global_b, columns)
+        };
         let value = |rank: usize| {
             let (low, high) = (min.log10(), self.eps_final.log10());
             let part = if n > 1 { rank as f64 / (n - 1) as f64 } else { 0.0 };
@@ -91,7 +101,11 @@ mod tests {
                 ..Default::default()
             };
             let first = EnvRank(ranks[0] as usize);
-            let got = config.final_values(case["global_B"].as_u64().unwrap() as usize, first, ranks.len());
+            let got = config.final_values(
+                case["global_B"].as_u64().unwrap() as usize,
+                first,
+                ranks.len(),
+            );
             let want = floats(&case["eps_final_vec"]);
             if case["result"] == "scalar" {
                 assert!(got.iter().all(|g| *g == want[0]));
@@ -111,11 +125,13 @@ mod tests {
     fn annealing_agrees_with_rlpyt() {
         let mut seen = 0;
         for case in golden().iter().filter(|c| c["kind"] == "anneal") {
-            let (start, end) = (case["itr_min"].as_f64().unwrap(), case["itr_max"].as_f64().unwrap());
+            let (start, end) =
+                (case["itr_min"].as_f64().unwrap(), case["itr_max"].as_f64().unwrap());
             let finals = floats(&case["eps_final"]);
             for (itr, want) in floats(&case["itr"]).iter().zip(case["eps"].as_array().unwrap()) {
                 let init = case["eps_init"].as_f64().unwrap();
-                let got: Vec<f64> = finals.iter().map(|f| anneal(init, *f, *itr, start, end)).collect();
+                let got: Vec<f64> =
+                    finals.iter().map(|f| anneal(init, *f, *itr, start, end)).collect();
                 assert_close(&got, &floats(want), 1e-6);
                 seen += 1;
             }
@@ -126,7 +142,10 @@ mod tests {
     #[test]
     fn evaluation_agrees_with_rlpyt() {
         for case in golden().iter().filter(|c| c["kind"] == "eval") {
-            let config = EpsilonConfig { eps_eval: case["eps_eval"].as_f64().unwrap(), ..Default::default() };
+            let config = EpsilonConfig {
+                eps_eval: case["eps_eval"].as_f64().unwrap(),
+                ..Default::default()
+            };
             let itr = case["itr"].as_u64().unwrap();
             assert_eq!(config.evaluation(itr), case["eps"].as_f64().unwrap());
         }

@@ -12,6 +12,8 @@ pub mod nn;
 pub mod params;
 mod random_agent;
 
-pub use agent::{ActIo, Agent, device, AgentContext, AgentError, AgentFactory, MakeAgent, Phase, ValueIo};
+pub use agent::{
+    ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase, ValueIo, device,
+};
 pub use dqn_agent::{DqnAgent, DqnAgentConfig};
 pub use random_agent::{RandomAgent, RandomAgentConfig};

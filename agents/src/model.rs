@@ -15,13 +15,20 @@ pub trait QModel: Send {
 /// Settings that declare a model's parameters; implement it for a model of your own.
 pub trait MakeQModel: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// Declares the parameters in `builder` and returns the model over them.
-    fn make(&self, spaces: &EnvSpaces, builder: &mut ParamBuilder) -> Result<Box<dyn QModel>, AgentError>;
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn QModel>, AgentError>;
 }
 
 /// Number of actions, or an error that says why a Q-model does not fit.
 pub fn action_count(spaces: &EnvSpaces) -> Result<usize, AgentError> {
     spaces.action.discrete_n().ok_or_else(|| {
-        AgentError::new(format!("a Q-model needs a discrete action space, the environment has {:?}", spaces.action))
+        AgentError::new(format!(
+            "a Q-model needs a discrete action space, the environment has {:?}",
+            spaces.action
+        ))
     })
 }
 
@@ -40,8 +47,13 @@ impl Default for QMlp {
 }
 
 impl MakeQModel for QMlp {
-    fn make(&self, spaces: &EnvSpaces, builder: &mut ParamBuilder) -> Result<Box<dyn QModel>, AgentError> {
-        let inputs = spaces.observation.leaves("observation").iter().map(rlcore::LeafSpec::elems).sum();
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn QModel>, AgentError> {
+        let inputs =
+            spaces.observation.leaves("observation").iter().map(rlcore::LeafSpec::elems).sum();
         let mlp = Mlp::new(builder, inputs, &self.hidden, action_count(spaces)?);
         Ok(Box::new(QMlpModel { mlp }))
     }
@@ -81,6 +93,9 @@ mod tests {
         let image = Tensor::from_slice(&[0u8, 255, 255, 0]).reshape([2, 1, 2]);
         let speed = Tensor::arange(6, (Kind::Float, Device::Cpu)).reshape([2, 3]);
         let q = model.forward(&params, &[image, speed]);
-        assert_eq!(q, Tensor::from_slice(&[1f32, 4.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0]).reshape([2, 4]));
+        assert_eq!(
+            q,
+            Tensor::from_slice(&[1f32, 4.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0]).reshape([2, 4])
+        );
     }
 }

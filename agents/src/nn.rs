@@ -36,7 +36,11 @@ impl Mlp {
     pub fn new(b: &mut ParamBuilder, inputs: usize, hidden: &[usize], outputs: usize) -> Self {
         let widths: Vec<usize> = [inputs].iter().chain(hidden).chain(&[outputs]).copied().collect();
         let layers = b.within("layers", |b| {
-            widths.windows(2).enumerate().map(|(i, w)| Linear::new(b, &i.to_string(), w[0], w[1])).collect()
+            widths
+                .windows(2)
+                .enumerate()
+                .map(|(i, w)| Linear::new(b, &i.to_string(), w[0], w[1]))
+                .collect()
         });
         Self { layers }
     }

@@ -51,7 +51,8 @@ pub struct ParamBuilder {
 impl ParamBuilder {
     /// Declares a parameter. Panics where the name is taken, which is a mistake in the model.
     pub fn add(&mut self, name: &str, shape: &[i64], init: Init) -> ParamId {
-        let name = self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
+        let name =
+            self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
         assert!(!self.specs.iter().any(|s| s.name == name), "parameter {name} is declared twice");
         let offset = self.specs.last().map_or(0, |s| s.offset + s.len());
         self.specs.push(ParamSpec { name, shape: shape.to_vec(), init, offset });
@@ -112,7 +113,8 @@ impl Params {
 
     fn over(specs: &Arc<[ParamSpec]>, flat: Tensor, grad: Grad) -> Self {
         let view = |s: &ParamSpec| {
-            let v = flat.narrow(0, s.offset as i64, s.len() as i64).view(s.shape.as_slice()).detach();
+            let v =
+                flat.narrow(0, s.offset as i64, s.len() as i64).view(s.shape.as_slice()).detach();
             v.set_requires_grad(grad == Grad::On)
         };
         let views = specs.iter().map(view).collect();
@@ -189,7 +191,8 @@ impl Params {
         for s in self.specs.iter() {
             let shape = s.shape.iter().map(|d| *d as usize).collect();
             let data = &bytes[4 * s.offset..4 * (s.offset + s.len())];
-            let view = TensorView::new(Dtype::F32, shape, data).map_err(|e| AgentError::new(e.to_string()))?;
+            let view = TensorView::new(Dtype::F32, shape, data)
+                .map_err(|e| AgentError::new(e.to_string()))?;
             views.push((s.name.as_str(), view));
         }
         safetensors::serialize(views, None).map_err(|e| AgentError::new(e.to_string()))
@@ -197,10 +200,13 @@ impl Params {
 
     /// Takes the values of a file of [`Params::to_safetensors`]; names, shapes and types must agree.
     pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), AgentError> {
-        let file = safetensors::SafeTensors::deserialize(bytes).map_err(|e| AgentError::new(format!("weights: {e}")))?;
+        let file = safetensors::SafeTensors::deserialize(bytes)
+            .map_err(|e| AgentError::new(format!("weights: {e}")))?;
         let mut values = Vec::with_capacity(self.len());
         for s in self.specs.iter() {
-            let view = file.tensor(&s.name).map_err(|e| AgentError::new(format!("weights of {}: {e}", s.name)))?;
+            let view = file
+                .tensor(&s.name)
+                .map_err(|e| AgentError::new(format!("weights of {}: {e}", s.name)))?;
             let shape: Vec<i64> = view.shape().iter().map(|d| *d as i64).collect();
             if shape != s.shape || view.dtype() != Dtype::F32 {
                 return Err(AgentError::new(format!(
@@ -210,7 +216,9 @@ impl Params {
                     s.shape
                 )));
             }
-            values.extend(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+            values.extend(
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+            );
         }
         self.read_from(&values);
         Ok(())
@@ -237,7 +245,8 @@ mod tests {
         assert_eq!(p.get(ParamId(1)).double_value(&[0]), 1.0);
         p.read_from(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
         assert_eq!(p.get(ParamId(0)).double_value(&[1, 2]), 5.0);
-        let loss = (p.get(ParamId(0)).sum(Kind::Float) * 2.0) + p.get(ParamId(1)).square().sum(Kind::Float);
+        let loss = (p.get(ParamId(0)).sum(Kind::Float) * 2.0)
+            + p.get(ParamId(1)).square().sum(Kind::Float);
         let mut grad = [0f32; 8];
         p.gradient(&loss).unwrap().copy_data(&mut grad, 8);
         assert_eq!(grad, [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 12.0, 14.0]);

@@ -35,7 +35,13 @@ impl RandomAgent {
     }
 
     /// The action of one column.
-    pub fn draw(&self, column: usize, observation: Row<'_>, action: &mut RowMut<'_>, rng: &mut Rng) {
+    pub fn draw(
+        &self,
+        column: usize,
+        observation: Row<'_>,
+        action: &mut RowMut<'_>,
+        rng: &mut Rng,
+    ) {
         match (self.mask, self.space.discrete_n()) {
             (Some(leaf), Some(n)) => {
                 let allowed = observation.cell(column).u8(leaf);

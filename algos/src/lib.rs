@@ -4,6 +4,10 @@
 //! Q-learning family, with [`optim`] for the optimiser on one flat vector of parameters.
 #![forbid(unsafe_code)]
 
+mod algo;
 pub mod dqn;
 pub mod optim;
 pub mod replay;
+
+pub use algo::{Algo, AlgoError, OptInfo, Saved};
+pub use dqn::{Dqn, DqnConfig};

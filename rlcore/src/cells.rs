@@ -41,19 +41,36 @@ pub struct Tree {
     specs: Vec<LeafSpec>,
     rows: usize,
     columns: usize,
-    owned: Option<Box<[u64]>>,
+    owned: Option<Owned>,
 }
 
 // SAFETY: a tree is the one accessor of its cells (see the module header), so moving it moves that right.
 unsafe impl Send for Tree {}
+
+/// Memory of a tree's own, held as a raw pointer: a `Box` would claim to be the only way to it.
+#[derive(Debug)]
+struct Owned(NonNull<[u64]>);
+
+impl Owned {
+    fn zeroed(words: usize) -> Self {
+        Self(NonNull::from(Box::leak(vec![0; words].into_boxed_slice())))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `Box::leak`, and its views borrowed the tree that owned it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
 
 impl Tree {
     /// A tree with zeroed memory of its own.
     pub fn owned(specs: &[LeafSpec], rows: usize, columns: usize) -> Self {
         let sizes = specs.iter().map(|s| (rows * columns * s.cell_bytes()).next_multiple_of(8));
         let total: usize = sizes.clone().sum();
-        let mut memory = vec![0u64; total / 8 + 1].into_boxed_slice();
-        let base = NonNull::from(&mut memory[0]).cast::<u8>();
+        let memory = Owned::zeroed(total / 8 + 1);
+        let base = memory.0.cast::<u8>();
         let mut offset = 0;
         let mut places = Vec::new();
         for size in sizes {

@@ -1,6 +1,6 @@
 //! The words that samplers, agents and algorithms speak.
 //!
-//! Start with [`env`] to write an environment, with [`block`] for the sample layout, with [`forkserver`] and [`wake`] for
+//! Start with [`mod@env`] to write an environment, with [`block`] for the sample layout, with [`forkserver`] and [`wake`] for
 //! how workers run. Builds without libtorch (`--no-default-features`), then without the tensor views.
 
 // Under the model checker only the wake word exists: the rest needs real memory and real processes.
@@ -31,6 +31,7 @@ unless_loom! {
     pub mod seed;
     pub mod segment;
     pub mod space;
+    pub mod table;
     #[cfg(feature = "tch")]
     pub mod tensor;
     pub mod traj;

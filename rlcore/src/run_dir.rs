@@ -75,7 +75,8 @@ pub enum RunDirError {
 }
 
 const LOCK: &str = ".lock";
-const OURS: [&str; 6] = ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "config.toml"];
+const OURS: [&str; 6] =
+    ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "config.toml"];
 const EVENTS: &str = "events.out.tfevents"; // TensorBoard's, with a suffix
 
 /// A run directory that this process holds the lock of, until this value is dropped.
@@ -169,7 +170,8 @@ impl RunDir {
     /// Appends a start to `meta.json`.
     pub fn add_meta(&self, meta: Meta) -> Result<(), RunDirError> {
         let path = self.meta();
-        let bad = |e: serde_json::Error| RunDirError::Meta { path: path.clone(), message: e.to_string() };
+        let bad =
+            |e: serde_json::Error| RunDirError::Meta { path: path.clone(), message: e.to_string() };
         let mut starts: Vec<Meta> = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(bad)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),

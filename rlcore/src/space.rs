@@ -43,9 +43,11 @@ pub struct BoxSpace {
 }
 
 impl BoxSpace {
+    /// Bounds of element `i`, as the dtype holds them: a value clipped to a bound lies within it.
     fn bounds(&self, i: usize) -> (f64, f64) {
         let at = |v: &[f64]| if v.len() == 1 { v[0] } else { v[i] };
-        (at(&self.low), at(&self.high))
+        let held = |v: f64| if self.dtype == DType::F32 { f64::from(v as f32) } else { v };
+        (held(at(&self.low)), held(at(&self.high)))
     }
 }
 
@@ -83,7 +85,7 @@ impl Space {
         }
     }
 
-    /// The position among [`Space::leaves`] of the leaf whose name ends with `.key` (or is the only one).
+    /// The position among [`Space::leaves`] of the leaf whose path ends with `key`.
     pub fn leaf_index(&self, key: &str) -> Option<usize> {
         let suffix = format!(".{key}");
         self.leaves("").iter().position(|l| l.name.ends_with(&suffix))
@@ -196,6 +198,10 @@ mod tests {
         space.null(&mut tree.cell_mut(0, 0));
         space.contains(tree.cell(0, 0)).unwrap();
         assert_eq!(tree.cell(0, 0).f32(3), [1.0; 3], "zero lies below the box");
+        let tenths = Space::uniform_box(DType::F32, &[1], -0.1, 0.1);
+        let mut edge = Tree::owned(&tenths.leaves("x"), 1, 1);
+        edge.cell_mut(0, 0).f32(0)[0] = 0.1;
+        tenths.contains(edge.cell(0, 0)).unwrap();
         tree.cell_mut(0, 0).i64(0)[0] = 3;
         assert!(space.contains(tree.cell(0, 0)).unwrap_err().contains("value.a"));
         tree.cell_mut(0, 0).i64(0)[0] = 0;

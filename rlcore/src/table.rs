@@ -85,7 +85,8 @@ impl ProgressCsv {
         let mut csv = Self { path: path.to_owned(), file, columns: Vec::new(), rows: 0, bytes: 0 };
         let text = csv.text()?;
         let lines = lines(&text);
-        csv.columns = lines.first().map_or(Vec::new(), |l| fields(l).into_iter().map(unquoted).collect());
+        csv.columns =
+            lines.first().map_or(Vec::new(), |l| fields(l).into_iter().map(unquoted).collect());
         csv.rows = lines.len().saturating_sub(1) as u64;
         csv.cut(lines.iter().map(|l| l.len() as u64).sum())?;
         Ok(csv)
@@ -110,6 +111,9 @@ impl ProgressCsv {
 
     /// Appends one row and hands it to the system. After an error the file is as before and the row may be tried again.
     pub fn row<S: AsRef<str>>(&mut self, cells: &[(S, Cell)]) -> Result<(), TableError> {
+        if cells.is_empty() && self.columns.is_empty() {
+            return Ok(()); // an empty line would later be read as the header
+        }
         let mut seen = HashSet::new();
         for (name, _) in cells {
             if !seen.insert(name.as_ref()) {
@@ -117,14 +121,18 @@ impl ProgressCsv {
             }
         }
         let new = cells.iter().map(|(name, _)| name.as_ref());
-        let new: Vec<_> = new.filter(|n| !self.columns.iter().any(|c| c == n)).map(str::to_owned).collect();
+        let new: Vec<_> =
+            new.filter(|n| !self.columns.iter().any(|c| c == n)).map(str::to_owned).collect();
         if !new.is_empty() {
             let columns = [self.columns.as_slice(), &new].concat();
             self.rewrite(columns)?;
         }
-        let cell = |column: &String| cells.iter().find(|(n, _)| n.as_ref() == column).map(|(_, c)| c);
-        let line = joined(self.columns.iter().map(|column| cell(column).map_or(String::new(), written)));
-        let result = self.file.write_all(line.as_bytes()).map_err(FileError::at("write", &self.path));
+        let cell =
+            |column: &String| cells.iter().find(|(n, _)| n.as_ref() == column).map(|(_, c)| c);
+        let line =
+            joined(self.columns.iter().map(|column| cell(column).map_or(String::new(), written)));
+        let result =
+            self.file.write_all(line.as_bytes()).map_err(FileError::at("write", &self.path));
         if let Err(e) = result {
             let _ = self.file.set_len(self.bytes); // a part of the row may have got through
             return Err(e.into());
@@ -146,7 +154,8 @@ impl ProgressCsv {
         self.rows = rows;
         self.cut(lines.iter().map(|l| l.len() as u64).sum())?;
         // A column enters the header with the first row that fills it, if only with a quoted empty text.
-        let used = lines.iter().skip(1).filter_map(|l| fields(l).iter().rposition(|f| !f.is_empty()));
+        let used =
+            lines.iter().skip(1).filter_map(|l| fields(l).iter().rposition(|f| !f.is_empty()));
         let used = used.max().map_or(0, |last| last + 1);
         if used < self.columns.len() {
             let columns = self.columns[..used].to_vec();

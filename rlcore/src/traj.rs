@@ -99,6 +99,7 @@ impl Trackers {
                     Reduce::None => 0.0,
                     Reduce::Sum => values[c] + now,
                     Reduce::Last => now,
+                    Reduce::Max if self.length[c] <= 1.0 => now,
                     Reduce::Max => values[c].max(now),
                 };
             }

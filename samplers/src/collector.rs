@@ -6,6 +6,7 @@
 use crate::error::Cause;
 use crate::state::{ColumnState, column_bytes, set_column_bytes};
 use agents::{ActIo, Agent, Phase, RandomAgent, ValueIo};
+use rand::RngExt;
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
 use rlcore::cells::Tree;
 use rlcore::env::{EnvContext, SliceError};
@@ -16,7 +17,6 @@ use rlcore::segment::SegmentError;
 use rlcore::tensor::RowTensors;
 use rlcore::traj::Trackers;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -77,9 +77,14 @@ impl std::fmt::Debug for Collector {
 
 impl Collector {
     /// Builds the environments. Nothing is reset yet.
-    pub fn new(spec: CollectorSpec, columns: Columns, schema: &AgentSchema) -> Result<Self, CollectorError> {
+    pub fn new(
+        spec: CollectorSpec,
+        columns: Columns,
+        schema: &AgentSchema,
+    ) -> Result<Self, CollectorError> {
         let n = spec.columns;
-        let contexts: Vec<_> = (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
+        let contexts: Vec<_> =
+            (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
         let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
         let spaces = envs.spaces();
         let bytes = Block::beside_bytes(&schema.state, 1, n);
@@ -114,9 +119,19 @@ impl Collector {
     }
 
     /// A collector with a block of its own, for evaluation.
-    pub fn with_own_block(spec: CollectorSpec, t: usize, schema: &AgentSchema) -> Result<Self, CollectorError> {
-        let example = spec.env.spaces().map_err(|error| spec.env_failed(SliceError { column: 0, error }))?;
-        let layout = Layout::new(BatchSpec { t, b: spec.columns }, &example, schema, BlockOptions::default());
+    pub fn with_own_block(
+        spec: CollectorSpec,
+        t: usize,
+        schema: &AgentSchema,
+    ) -> Result<Self, CollectorError> {
+        let example =
+            spec.env.spaces().map_err(|error| spec.env_failed(SliceError { column: 0, error }))?;
+        let layout = Layout::new(
+            BatchSpec { t, b: spec.columns },
+            &example,
+            schema,
+            BlockOptions::default(),
+        );
         let columns = Block::create(layout)?.columns(0..spec.columns);
         Self::new(spec, columns, schema)
     }
@@ -141,11 +156,17 @@ impl Collector {
     }
 
     /// Seeds and resets every environment for evaluation `number`; each may start `quota[column]` episodes.
-    pub fn start_evaluation(&mut self, number: u64, quota: &[usize], progress: &Progress) -> Result<(), CollectorError> {
+    pub fn start_evaluation(
+        &mut self,
+        number: u64,
+        quota: &[usize],
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         for c in 0..self.spec.columns {
             let rank = self.spec.first_rank.offset(c).0 as u64;
             self.envs.seed(c, seed::seed_of_pair(self.spec.seed, Role::EvalEnv, number, rank));
-            self.rng[c] = seed::rng(seed::seed_of_pair(self.spec.seed, Role::EvalAct, number, rank));
+            self.rng[c] =
+                seed::rng(seed::seed_of_pair(self.spec.seed, Role::EvalAct, number, rank));
         }
         self.quota = Some(quota.to_vec());
         self.reset_all(progress)
@@ -163,7 +184,12 @@ impl Collector {
         Ok(())
     }
 
-    fn reset(&mut self, column: usize, row: usize, progress: &Progress) -> Result<(), CollectorError> {
+    fn reset(
+        &mut self,
+        column: usize,
+        row: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         let mut row = self.columns.observation.row_mut(row);
         self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
     }
@@ -199,7 +225,13 @@ impl Collector {
     }
 
     /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
-    fn step_envs(&mut self, t: usize, seen: usize, mode: ResetMode, progress: &Progress) -> Result<(), CollectorError> {
+    fn step_envs(
+        &mut self,
+        t: usize,
+        seen: usize,
+        mode: ResetMode,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         let c = &mut self.columns;
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
         terminated.fill(0);
@@ -223,7 +255,11 @@ impl Collector {
             progress,
         };
         self.envs.step(&mut io, mode).map_err(|e| self.spec.env_failed(e))?;
-        let found = c.observation.row(seen).find_nan().map(|(leaf, c)| (c, format!("a NaN in observation leaf {leaf}")));
+        let found = c
+            .observation
+            .row(seen)
+            .find_nan()
+            .map(|(leaf, c)| (c, format!("a NaN in observation leaf {leaf}")));
         let reward = c.reward.row(t).get::<f32>(0);
         let bad_reward = || {
             let any = reward.iter().fold(false, |any, r| any | !r.is_finite());
@@ -231,7 +267,10 @@ impl Collector {
             at.map(|c| (c, format!("the reward {}", reward[c])))
         };
         if let Some((column, what)) = found.or_else(bad_reward) {
-            return Err(CollectorError::Cause(Cause::NotFinite { env_rank: self.spec.rank(column), what }));
+            return Err(CollectorError::Cause(Cause::NotFinite {
+                env_rank: self.spec.rank(column),
+                what,
+            }));
         }
         self.trackers.step(&self.running, reward, c.env_info.row(t));
         Ok(())
@@ -253,7 +292,9 @@ impl Collector {
             }
         }
         match &self.quota {
-            Some(quota) => self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0)),
+            Some(quota) => {
+                self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0))
+            }
             None => self.running.fill(1),
         }
         self.held.fill(last);
@@ -263,7 +304,12 @@ impl Collector {
     }
 
     /// Fills the block once.
-    pub fn collect(&mut self, agent: &mut dyn Agent, phase: Phase, progress: &Progress) -> Result<(), CollectorError> {
+    pub fn collect(
+        &mut self,
+        agent: &mut dyn Agent,
+        phase: Phase,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         self.begin_batch(progress)?;
         let t_end = self.t();
         for t in 0..t_end {
@@ -287,7 +333,8 @@ impl Collector {
 
     fn write_previous(&mut self, t: usize) {
         let c = &mut self.columns;
-        let (mut action, [reward]) = (c.prev_action.row_mut(t), c.prev_reward.row_mut(t).split::<f32, 1>());
+        let (mut action, [reward]) =
+            (c.prev_action.row_mut(t), c.prev_reward.row_mut(t).split::<f32, 1>());
         if t == 0 {
             action.copy_from(self.carried_action.row(0));
             reward.copy_from_slice(&self.carried_reward);
@@ -315,7 +362,9 @@ impl Collector {
             state_tensors: &self.state_tensors,
             rng: &mut self.rng,
         };
-        agent.act(&mut io, phase).map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))?;
+        agent
+            .act(&mut io, phase)
+            .map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))?;
         for (column, _) in self.running.iter().enumerate().filter(|(_, r)| **r == 0) {
             self.spaces.action.null(&mut c.action.cell_mut(t, column));
             c.agent_info.cell_mut(t, column).zero();
@@ -344,7 +393,8 @@ impl Collector {
             self.state.cell_mut(0, column).zero();
             let mut stop = self.spec.mode == ResetMode::Wait;
             if reset[column] != 0 {
-                self.trackers.finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
+                self.trackers
+                    .finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
                 self.finished[column] += 1;
                 let rank = self.spec.first_rank.offset(column).0;
                 self.notes.extend(self.envs.take_notes(column).into_iter().map(|n| (rank, n)));
@@ -356,7 +406,8 @@ impl Collector {
             if stop {
                 self.running[column] = 0;
                 self.held[column] = t + 1;
-                self.to_reset[column] = u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
+                self.to_reset[column] =
+                    u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
             }
         }
     }
@@ -413,7 +464,11 @@ impl Collector {
     }
 
     /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode.
-    pub fn load(&mut self, saved: &[ColumnState], progress: &Progress) -> Result<(), CollectorError> {
+    pub fn load(
+        &mut self,
+        saved: &[ColumnState],
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         let last = self.last_row();
         for (c, s) in saved.iter().enumerate() {
             self.rng[c] = s.rng.clone();
@@ -454,7 +509,10 @@ impl CollectorSpec {
     }
 
     fn env_failed(&self, e: SliceError) -> CollectorError {
-        CollectorError::Cause(Cause::Env { env_rank: self.rank(e.column), text: e.error.to_string() })
+        CollectorError::Cause(Cause::Env {
+            env_rank: self.rank(e.column),
+            text: e.error.to_string(),
+        })
     }
 }
 

@@ -105,7 +105,10 @@ impl SamplerConfig {
     /// Says what contradicts itself, and what to change.
     pub fn check(&self) -> Result<(), String> {
         if self.t == 0 || self.b == 0 {
-            return Err(format!("sampler.t = {} and sampler.b = {}: both must be at least 1", self.t, self.b));
+            return Err(format!(
+                "sampler.t = {} and sampler.b = {}: both must be at least 1",
+                self.t, self.b
+            ));
         }
         if self.kind != SamplerKind::Serial && self.workers() > self.b {
             return Err(format!(
@@ -115,10 +118,15 @@ impl SamplerConfig {
         }
         let allowed = rlcore::affinity::allowed_cpus();
         if let Some(cpu) = self.worker.cpus.iter().find(|c| !allowed.contains(c)) {
-            return Err(format!("sampler.worker.cpus names CPU {cpu}, but this process is allowed {allowed:?}"));
+            return Err(format!(
+                "sampler.worker.cpus names CPU {cpu}, but this process is allowed {allowed:?}"
+            ));
         }
         if self.worker.step_timeout.is_nan() || self.worker.step_timeout <= 0.0 {
-            return Err(format!("sampler.worker.step_timeout = {}: it must be positive", self.worker.step_timeout));
+            return Err(format!(
+                "sampler.worker.step_timeout = {}: it must be positive",
+                self.worker.step_timeout
+            ));
         }
         Ok(())
     }

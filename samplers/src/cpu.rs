@@ -50,7 +50,8 @@ impl CpuSampler {
         // Between batches the workers sleep at once: the learner wants the cores. The master spins only on a core of its own.
         let spins = affinity::spins(n + 1);
         let first = setup.first_rank();
-        let eval_parts = setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
+        let eval_parts =
+            setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
         let mut workers = Vec::new();
         for (index, columns) in split_columns(setup.config.b, n).into_iter().enumerate() {
             let part = eval_parts[index].clone();
@@ -72,20 +73,40 @@ impl CpuSampler {
                 cpus: if cpus.is_empty() { vec![] } else { vec![cpus[index % cpus.len()]] },
                 log: setup.worker_logs.as_ref().map(|dir| dir.join(format!("worker_{index}.log"))),
             };
-            let fd = segment.fd().ok_or_else(|| std::io::Error::other("a memfd has a descriptor"))?;
+            let fd =
+                segment.fd().ok_or_else(|| std::io::Error::other("a memfd has a descriptor"))?;
             let control = &shared.control(segment)[index];
             let config = &setup.config.worker;
-            workers.push(WorkerHandle::start(&worker, config.host, surroundings, fd, control, config.step_timeout)?);
+            workers.push(WorkerHandle::start(
+                &worker,
+                config.host,
+                surroundings,
+                fd,
+                control,
+                config.step_timeout,
+            )?);
         }
         let (weights, reader) = (shared.weights(segment), block.reader());
-        let mut sampler =
-            Self { setup, plan, reader, weights, weights_version: 0, workers, segment, spins, failed: false };
+        let mut sampler = Self {
+            setup,
+            plan,
+            reader,
+            weights,
+            weights_version: 0,
+            workers,
+            segment,
+            spins,
+            failed: false,
+        };
         sampler.answers()?;
         Ok(sampler)
     }
 
     /// Marks the sampler as failed where `f` fails.
-    fn attempt<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, SamplerError>) -> Result<T, SamplerError> {
+    fn attempt<T>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<T, SamplerError>,
+    ) -> Result<T, SamplerError> {
         if self.failed {
             return Err(SamplerError::Unusable);
         }
@@ -115,7 +136,11 @@ impl CpuSampler {
         })
     }
 
-    fn ask(&mut self, messages: Vec<ToWorker>, env_steps: u64) -> Result<Vec<FromWorker>, SamplerError> {
+    fn ask(
+        &mut self,
+        messages: Vec<ToWorker>,
+        env_steps: u64,
+    ) -> Result<Vec<FromWorker>, SamplerError> {
         self.attempt(|s| {
             let version = s.weights_version;
             s.workers.iter_mut().zip(&messages).try_for_each(|(w, m)| w.ask(m, env_steps, version))
@@ -157,7 +182,9 @@ impl Sampler for CpuSampler {
 
     fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError> {
         let Some(config): Option<EvalConfig> = self.setup.eval.as_ref().map(|(_, c)| *c) else {
-            return Err(SamplerError::Config("evaluation was not asked for when the sampler was built".into()));
+            return Err(SamplerError::Config(
+                "evaluation was not asked for when the sampler was built".into(),
+            ));
         };
         let order = Order { number, env_steps, config };
         let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
@@ -180,9 +207,13 @@ impl Sampler for CpuSampler {
     fn load(&mut self, mut state: SamplerState) -> Result<(), SamplerError> {
         let want = self.setup.config.b;
         if state.columns.len() != want {
-            return Err(SamplerError::State(format!("{} environments were saved, sampler.b = {want}", state.columns.len())));
+            return Err(SamplerError::State(format!(
+                "{} environments were saved, sampler.b = {want}",
+                state.columns.len()
+            )));
         }
-        let part = |w: &WorkerHandle| ToWorker::Load(state.columns.drain(..w.ranks().len()).collect());
+        let part =
+            |w: &WorkerHandle| ToWorker::Load(state.columns.drain(..w.ranks().len()).collect());
         let messages = self.workers.iter().map(part).collect();
         self.ask(messages, 0).map(|_| ())
     }

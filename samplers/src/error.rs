@@ -39,7 +39,9 @@ pub enum Cause {
     #[error("the agent reported: {0}")]
     Agent(String),
     /// No call of an environment returned in time.
-    #[error("environment {env_rank} has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)")]
+    #[error(
+        "environment {env_rank} has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+    )]
     Stalled {
         /// The one called last.
         env_rank: usize,

@@ -55,7 +55,10 @@ pub(crate) struct Order {
 impl Order {
     fn quota(&self, ranks: &Range<usize>) -> Vec<usize> {
         let EvalConfig { n_envs, n_episodes, .. } = self.config;
-        ranks.clone().map(|rank| n_episodes / n_envs + usize::from(rank < n_episodes % n_envs)).collect()
+        ranks
+            .clone()
+            .map(|rank| n_episodes / n_envs + usize::from(rank < n_episodes % n_envs))
+            .collect()
     }
 }
 
@@ -76,7 +79,13 @@ pub(crate) fn evaluate(
         collector.collect(agent, phase, progress)?;
         let columns = collector.columns();
         for row in 0..EVAL_T {
-            out.steps += columns.flags.row(row).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
+            out.steps += columns
+                .flags
+                .row(row)
+                .get::<u8>(flag::VALID)
+                .iter()
+                .map(|v| u64::from(*v))
+                .sum::<u64>();
         }
         let _ = collector.take_notes();
         let columns = collector.columns();
@@ -91,7 +100,11 @@ pub(crate) fn evaluate(
 }
 
 /// Reads a batch's records, ordered by (t, env rank).
-pub(crate) fn trajectories(columns: &rlcore::block::Columns, first_t: usize, first_rank: usize) -> Vec<TrajInfo> {
+pub(crate) fn trajectories(
+    columns: &rlcore::block::Columns,
+    first_t: usize,
+    first_rank: usize,
+) -> Vec<TrajInfo> {
     let mut used = vec![0; columns.reward.columns()];
     let mut out = Vec::new();
     for t in 0..columns.reward.rows() {

@@ -48,7 +48,9 @@ impl WorkerHandle {
     ) -> Result<Self, SamplerError> {
         let (channel, theirs) = Channel::pair()?;
         let host = match kind {
-            HostKind::Process => Host::Process(forkserver::server()?.spawn(worker::main, &theirs, surroundings)?),
+            HostKind::Process => {
+                Host::Process(forkserver::server()?.spawn(worker::main, &theirs, surroundings)?)
+            }
             HostKind::Thread => {
                 let name = format!("worker {}", setup.index);
                 let body = move || {
@@ -135,7 +137,12 @@ impl WorkerHandle {
     }
 
     /// Hands over a task with a message; [`WorkerHandle::answer`] gives the answer.
-    pub(crate) fn ask(&mut self, message: &ToWorker, env_steps: u64, weights: u64) -> Result<(), SamplerError> {
+    pub(crate) fn ask(
+        &mut self,
+        message: &ToWorker,
+        env_steps: u64,
+        weights: u64,
+    ) -> Result<(), SamplerError> {
         self.order(Op::Message, env_steps, weights);
         self.evaluating = matches!(message, ToWorker::Evaluate(_));
         self.channel.send(message, MESSAGE_LIMIT).map_err(|e| self.failed_channel(&e))

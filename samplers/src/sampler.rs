@@ -61,7 +61,10 @@ impl Setup {
         match seen {
             Ok(Ok(spaces)) => Ok(spaces),
             Ok(Err(e)) => Err(SamplerError::Example(e.to_string())),
-            Err(payload) => Err(SamplerError::Example(format!("panicked: {}", crate::error::panic_text(&*payload)))),
+            Err(payload) => Err(SamplerError::Example(format!(
+                "panicked: {}",
+                crate::error::panic_text(&*payload)
+            ))),
         }
     }
 
@@ -75,7 +78,8 @@ impl Setup {
             let other = Self::example_spaces(env)?;
             if (&other.observation, &other.action) != (&spaces.observation, &spaces.action) {
                 return Err(SamplerError::Config(
-                    "the evaluation environment has other spaces than the training environment".into(),
+                    "the evaluation environment has other spaces than the training environment"
+                        .into(),
                 ));
             }
         }
@@ -101,7 +105,11 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    pub(crate) fn new(columns: &'a mut Columns, first_rank: usize, mut notes: Vec<(usize, String)>) -> Self {
+    pub(crate) fn new(
+        columns: &'a mut Columns,
+        first_rank: usize,
+        mut notes: Vec<(usize, String)>,
+    ) -> Self {
         notes.sort_by_key(|(rank, _)| *rank);
         Self { columns, first_rank, notes }
     }

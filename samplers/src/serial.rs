@@ -37,7 +37,8 @@ impl SerialSampler {
         let agent = setup.agent.build(&plan.context)?;
         let columns = block.columns(0..setup.config.b);
         let first = setup.first_rank();
-        let watchdog = Watchdog::start(setup.config.worker.step_timeout, first..first + setup.config.b)?;
+        let watchdog =
+            Watchdog::start(setup.config.worker.step_timeout, first..first + setup.config.b)?;
         let failures = Failures { first_rank: first, columns: setup.config.b };
         let (collector, eval) = failures.guard(&watchdog, |progress| {
             let spec = collector_spec(&setup, first, setup.config.b);
@@ -74,7 +75,12 @@ pub(crate) fn collector_spec(setup: &Setup, first_rank: usize, columns: usize) -
 }
 
 /// An evaluation slice.
-pub(crate) fn eval_spec(setup: &Setup, env: rlcore::EnvFactory, first_rank: usize, columns: usize) -> CollectorSpec {
+pub(crate) fn eval_spec(
+    setup: &Setup,
+    env: rlcore::EnvFactory,
+    first_rank: usize,
+    columns: usize,
+) -> CollectorSpec {
     CollectorSpec {
         env,
         first_rank: EnvRank(first_rank),
@@ -106,7 +112,8 @@ impl Failures {
             Ok(Err(CollectorError::Memory(e))) => return Err(e.into()),
             Ok(Err(CollectorError::Cause(cause))) => cause,
             Err(payload) => Cause::Panic {
-                env_rank: (watchdog.progress().stamp() != 0).then(|| self.first_rank + watchdog.progress().column()),
+                env_rank: (watchdog.progress().stamp() != 0)
+                    .then(|| self.first_rank + watchdog.progress().column()),
                 text: panic_text(&*payload),
             },
         };
@@ -144,12 +151,16 @@ impl Sampler for SerialSampler {
 
     fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError> {
         let (Some(collector), Some((_, config))) = (&mut self.eval, &self.setup.eval) else {
-            return Err(SamplerError::Config("evaluation was not asked for when the sampler was built".into()));
+            return Err(SamplerError::Config(
+                "evaluation was not asked for when the sampler was built".into(),
+            ));
         };
         let order = Order { number, env_steps, config: *config };
         let agent = &mut *self.agent;
         let failures = Failures { first_rank: 0, columns: config.n_envs };
-        failures.guard(&self.watchdog, |progress| evaluate(collector, agent, &order, &(0..config.n_envs), progress))
+        failures.guard(&self.watchdog, |progress| {
+            evaluate(collector, agent, &order, &(0..config.n_envs), progress)
+        })
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
@@ -159,7 +170,10 @@ impl Sampler for SerialSampler {
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         let want = self.setup.config.b;
         if state.columns.len() != want {
-            return Err(SamplerError::State(format!("{} environments were saved, sampler.b = {want}", state.columns.len())));
+            return Err(SamplerError::State(format!(
+                "{} environments were saved, sampler.b = {want}",
+                state.columns.len()
+            )));
         }
         let failures = self.failures();
         let collector = &mut self.collector;

@@ -158,7 +158,6 @@ struct Worker<'a> {
     weights: Tree,
     weights_version: u64,
     control: &'a WorkerControl,
-
 }
 
 fn run(
@@ -170,7 +169,8 @@ fn run(
 ) -> Result<(), Stop> {
     let mut seen = control.command.current();
     let block = Block::new(setup.shared.layout.clone(), segment, setup.shared.block_at);
-    let agent = setup.agent.build(&setup.context).map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
+    let agent =
+        setup.agent.build(&setup.context).map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
     let columns = block.columns(setup.columns.clone());
     let mut collector = Collector::new(setup.train.clone(), columns, &setup.schema)?;
     collector.start(setup.max_decorrelation_steps, &control.progress)?;
@@ -196,7 +196,11 @@ fn run(
                 return Ok(());
             }
             Op::Collect => {
-                worker.collector.collect(&mut *worker.agent, Phase::Sample { env_steps }, &control.progress)?;
+                worker.collector.collect(
+                    &mut *worker.agent,
+                    Phase::Sample { env_steps },
+                    &control.progress,
+                )?;
                 let notes = worker.collector.take_notes();
                 if !notes.is_empty() {
                     channel.send(&FromWorker::Notes(notes), MESSAGE_LIMIT)?;
@@ -219,7 +223,12 @@ impl Worker<'_> {
         }
     }
 
-    fn answer(&mut self, order: ToWorker, setup: &WorkerSetup, first_rank: &Cell<usize>) -> Result<FromWorker, Stop> {
+    fn answer(
+        &mut self,
+        order: ToWorker,
+        setup: &WorkerSetup,
+        first_rank: &Cell<usize>,
+    ) -> Result<FromWorker, Stop> {
         match order {
             ToWorker::Evaluate(order) => {
                 let (Some(eval), Some(spec)) = (&mut self.eval, &setup.eval) else {
@@ -227,7 +236,8 @@ impl Worker<'_> {
                 };
                 first_rank.set(spec.first_rank.0);
                 let ranks = spec.first_rank.0..spec.first_rank.0 + spec.columns;
-                let found = evaluate(eval, &mut *self.agent, &order, &ranks, &self.control.progress)?;
+                let found =
+                    evaluate(eval, &mut *self.agent, &order, &ranks, &self.control.progress)?;
                 Ok(FromWorker::Evaluation(found))
             }
             ToWorker::Save => Ok(FromWorker::State(self.collector.save())),

@@ -4,9 +4,9 @@ use agents::nn::{Mlp, flatten};
 use agents::params::{ParamBuilder, Params};
 use agents::{ActIo, Agent, AgentContext, AgentError, DqnAgentConfig, MakeAgent, Phase, ValueIo};
 use rlcore::block::AgentSchema;
+use rlcore::seed::Rng;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::{DType, EnvSpaces, LeafSpec};
-use rlcore::seed::Rng;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -31,7 +31,10 @@ impl MakeAgent for SlicePolicy {
     type Agent = SliceAgent;
 
     fn make(&self, context: &AgentContext) -> Result<SliceAgent, AgentError> {
-        Ok(SliceAgent { actions: action_count(&context.spaces)? as u64, mask: context.spaces.action_mask })
+        Ok(SliceAgent {
+            actions: action_count(&context.spaces)? as u64,
+            mask: context.spaces.action_mask,
+        })
     }
 }
 
@@ -46,7 +49,10 @@ impl Agent for SliceAgent {
     fn schema(&self) -> AgentSchema {
         AgentSchema {
             info: vec![LeafSpec::array("seen", DType::I64, &[2])],
-            state: vec![LeafSpec::array("count", DType::F32, &[2]), LeafSpec::scalar("hash", DType::I64)],
+            state: vec![
+                LeafSpec::array("count", DType::F32, &[2]),
+                LeafSpec::scalar("hash", DType::I64),
+            ],
         }
     }
 
@@ -97,7 +103,11 @@ pub struct GridMlp {}
 struct GridModel(Mlp);
 
 impl MakeQModel for GridMlp {
-    fn make(&self, spaces: &EnvSpaces, builder: &mut ParamBuilder) -> Result<Box<dyn QModel>, AgentError> {
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn QModel>, AgentError> {
         let inputs = spaces.observation.leaves("o").iter().map(LeafSpec::elems).sum();
         Ok(Box::new(GridModel(Mlp::new(builder, inputs, &[16, 16], action_count(spaces)?))))
     }
@@ -112,8 +122,11 @@ impl QModel for GridModel {
 
 /// The real DQN agent over [`GridMlp`], with an epsilon for each environment.
 pub fn grid_dqn() -> DqnAgentConfig<GridMlp> {
-    let epsilon =
-        agents::epsilon::EpsilonConfig { eps_final: 0.5, eps_final_min: Some(0.01), ..Default::default() };
+    let epsilon = agents::epsilon::EpsilonConfig {
+        eps_final: 0.5,
+        eps_final_min: Some(0.01),
+        ..Default::default()
+    };
     DqnAgentConfig { model: GridMlp {}, epsilon, eps_start_steps: 100, eps_steps: 2000 }
 }
 

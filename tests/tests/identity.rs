@@ -54,7 +54,8 @@ fn bytes(samples: &samplers::Samples<'_>) -> Vec<(String, Vec<u8>)> {
     for column in 0..flags.columns() {
         let cut = |t: &usize| {
             let cell = flags.cell(*t, column);
-            cell.u8(rlcore::block::flag::TRUNCATED)[0] != 0 && cell.u8(rlcore::block::flag::TERMINATED)[0] == 0
+            cell.u8(rlcore::block::flag::TRUNCATED)[0] != 0
+                && cell.u8(rlcore::block::flag::TERMINATED)[0] == 0
         };
         let used = (0..flags.rows()).filter(cut).count();
         for slot in 0..used {
@@ -96,7 +97,8 @@ fn identical(setup: &Setup) -> Result<(), Failed> {
     }
     compare(&want, &record(setup, &weights, false)?, "serial without evaluation")?;
     for workers in 1..=4 {
-        let got = record(&setups::cpu(setup, workers, HostKind::Process), &weights, workers % 2 == 0)?;
+        let got =
+            record(&setups::cpu(setup, workers, HostKind::Process), &weights, workers % 2 == 0)?;
         compare(&want, &got, &format!("{workers} processes"))?;
     }
     compare(&want, &record(&setups::cpu(setup, 3, HostKind::Thread), &weights, true)?, "3 threads")
@@ -109,8 +111,12 @@ fn cases() -> Vec<(String, Body)> {
             macro_rules! case {
                 ($env:expr, $policy:expr) => {{
                     let setup = setups::serial(&$env, &$policy, t, reset);
-                    let name = format!("{}_{}_t{t}_{reset:?}", stringify!($env), stringify!($policy));
-                    let name = name.replace(" :: default()", "").replace("::default()", "").replace("()", "");
+                    let name =
+                        format!("{}_{}_t{t}_{reset:?}", stringify!($env), stringify!($policy));
+                    let name = name
+                        .replace(" :: default()", "")
+                        .replace("::default()", "")
+                        .replace("()", "");
                     cases.push((name, Box::new(move || identical(&setup))));
                 }};
             }

@@ -1,2 +1,7 @@
 //! Q-learning with a replay: DQN and its kin.
+mod algo;
+mod config;
 pub mod loss;
+
+pub use algo::Dqn;
+pub use config::DqnConfig;

@@ -15,7 +15,8 @@ pub(super) fn resolve<C: Serialize + DeserializeOwned>(
     base: Table,
     layers: Vec<Vec<Assign>>,
 ) -> Result<C, ConfigError> {
-    let mut merge = Merge::<C> { good: base.clone(), doc: base, unsettled: Vec::new(), _c: PhantomData };
+    let mut merge =
+        Merge::<C> { good: base.clone(), doc: base, unsettled: Vec::new(), _c: PhantomData };
     for mut layer in layers {
         layer.sort_by_key(|a| if is_tag(a) { a.path.len() } else { usize::MAX });
         for assign in layer {
@@ -58,7 +59,9 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
         match read::<C>(&self.doc) {
             Ok((_, kept)) => {
                 for assign in std::mem::take(&mut self.unsettled) {
-                    let (Some(given), true) = (&assign.value, present(&self.doc, &assign)) else { continue };
+                    let (Some(given), true) = (&assign.value, present(&self.doc, &assign)) else {
+                        continue;
+                    };
                     if let Some(key) = lost(given, Some(&kept), &assign.path) {
                         return Err(unknown(&assign, &key, &kept, &learned::<C>(&self.doc, &key)));
                     }
@@ -147,7 +150,12 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
                 Some(single) => {
                     let (key, origin) = (assign.key(), assign.origin.clone());
                     let parent = assign.path[..=i].join(".");
-                    return Err(ConfigError::NotATable { key, parent, value: single.to_string(), origin });
+                    return Err(ConfigError::NotATable {
+                        key,
+                        parent,
+                        value: single.to_string(),
+                        origin,
+                    });
                 }
             }
         }
@@ -161,7 +169,11 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
         };
         if let Some(field) = refusal.message.strip_prefix("missing field ") {
             let field = field.trim_matches('`');
-            let key = if refusal.at.is_empty() { field.to_owned() } else { format!("{}.{field}", refusal.at) };
+            let key = if refusal.at.is_empty() {
+                field.to_owned()
+            } else {
+                format!("{}.{field}", refusal.at)
+            };
             return Err(ConfigError::Missing { key });
         }
         let first = self.unsettled.first();

@@ -62,8 +62,9 @@ pub(super) fn from_file(path: &Path, text: &str) -> Result<Vec<Assign>, ConfigEr
 
 pub(super) fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
     let fail = |message: String| ConfigError::Set { text: text.to_owned(), message };
-    let (key, value) =
-        text.split_once('=').ok_or_else(|| fail("write --set KEY=VALUE, or KEY= to remove it".into()))?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| fail("write --set KEY=VALUE, or KEY= to remove it".into()))?;
     let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
     if path.iter().any(String::is_empty) {
         return Err(fail("a part of the key is empty; write it as table.key".into()));

@@ -50,7 +50,9 @@ pub enum ConfigError {
         origin: Origin,
     },
     /// A key below a key that holds a single value.
-    #[error("{origin}: `{key}` cannot be set because `{parent}` is a single value ({value}); set `{parent}` itself")]
+    #[error(
+        "{origin}: `{key}` cannot be set because `{parent}` is a single value ({value}); set `{parent}` itself"
+    )]
     NotATable {
         /// Full dotted path.
         key: String,
@@ -78,7 +80,9 @@ pub enum ConfigError {
         origin: Option<Origin>,
     },
     /// The configuration in the code cannot be written as TOML.
-    #[error("this configuration cannot be written as TOML: {message}; see the rules in rlcore::config")]
+    #[error(
+        "this configuration cannot be written as TOML: {message}; see the rules in rlcore::config"
+    )]
     Preset {
         /// The serialiser's words.
         message: String,

@@ -9,7 +9,8 @@ pub(super) fn explain(assign: &Assign, message: &str, good: &Table) -> ConfigErr
     if message.starts_with("unknown field") {
         let field = quoted.first().map_or("", String::as_str);
         let part = assign.path.iter().position(|p| p == field);
-        let mut key: Vec<String> = assign.path[..part.map_or(assign.path.len(), |i| i + 1)].to_vec();
+        let mut key: Vec<String> =
+            assign.path[..part.map_or(assign.path.len(), |i| i + 1)].to_vec();
         if part.is_none() {
             key.push(field.to_owned()); // inside an array of tables
         }
@@ -29,7 +30,12 @@ pub(super) fn explain(assign: &Assign, message: &str, good: &Table) -> ConfigErr
 }
 
 /// `key` does not exist: its table has the keys of `good` and those `learned` from serde.
-pub(super) fn unknown(assign: &Assign, key: &[String], good: &Table, learned: &[String]) -> ConfigError {
+pub(super) fn unknown(
+    assign: &Assign,
+    key: &[String],
+    good: &Table,
+    learned: &[String],
+) -> ConfigError {
     let prefix = &key[..key.len() - 1];
     let mut known = learned.to_vec();
     if let Some(table) = table_at(good, prefix) {

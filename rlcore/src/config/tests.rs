@@ -144,7 +144,8 @@ fn says(result: Result<Config, ConfigError>, parts: &[&str]) {
 
 #[test]
 fn later_layers_win() {
-    let c = file("seed = 1\n[algo]\ngamma = 0.5\noffset = -3", &["seed=2", "algo.layers=[8, 9]"]).unwrap();
+    let c = file("seed = 1\n[algo]\ngamma = 0.5\noffset = -3", &["seed=2", "algo.layers=[8, 9]"])
+        .unwrap();
     assert_eq!((c.seed, c.algo.gamma, c.algo.offset), (2, 0.5, -3));
     assert_eq!(c.algo.layers, [8, 9]);
     assert_eq!(sets(&["seed=1", "seed=7"]).unwrap().seed, 7);
@@ -165,7 +166,9 @@ fn values_as_typed_into_a_shell() {
     assert_eq!((c.name.as_str(), c.seed), ("cuda:0", 1000));
     assert_eq!(c.eval, Some(Eval { envs: 0, steps: 1_000_000 }));
     assert_eq!(sets(&["algo.gamma=1e-3"]).unwrap().algo.gamma, 1e-3);
-    for (text, name) in [("\"1 2\"", "1 2"), ("'x=y'", "x=y"), ("a=b", "a=b"), ("2020-01-01", "2020-01-01")] {
+    for (text, name) in
+        [("\"1 2\"", "1 2"), ("'x=y'", "x=y"), ("a=b", "a=b"), ("2020-01-01", "2020-01-01")]
+    {
         assert_eq!(sets(&[&format!("name={text}")]).unwrap().name, name);
     }
     assert!(sets(&["algo.gamma=nan"]).unwrap().algo.gamma.is_nan());
@@ -184,7 +187,10 @@ fn malformed_sets() {
 
 #[test]
 fn nothing_after_the_equals_sign_removes() {
-    let c = file("[eval]\nenvs = 4\n[algo]\nclip = 1.0\ngamma = 0.5", &["eval=", "algo.clip=", "algo.gamma="]);
+    let c = file(
+        "[eval]\nenvs = 4\n[algo]\nclip = 1.0\ngamma = 0.5",
+        &["eval=", "algo.clip=", "algo.gamma="],
+    );
     let c = c.unwrap();
     assert_eq!((c.eval, c.algo.clip, c.algo.gamma), (None, None, 0.99));
     sets(&["algo.clip="]).unwrap(); // was none already
@@ -206,7 +212,10 @@ fn unknown_keys_name_the_nearest() {
     says(sets(&["eval.stepz=1"]), &["unknown key `eval.stepz`", "mean `eval.steps`"]);
     says(sets(&["env.kind=cartpole", "env.nois=1"]), &["mean `env.noise`"]);
     // In a file: name and line, empty tables and arrays of tables included.
-    says(file("seed = 1\n\n[algo]\ngama = 1", &[]), &["my.toml, line 4", "`algo.gama`", "`algo.gamma`"]);
+    says(
+        file("seed = 1\n\n[algo]\ngama = 1", &[]),
+        &["my.toml, line 4", "`algo.gama`", "`algo.gamma`"],
+    );
     says(file("\n[algro]", &[]), &["my.toml, line 2", "unknown key `algro`"]);
     says(file("[[variants]]\nsize = 1\nsise = 2", &[]), &["`variants.sise`", "my.toml"]);
 }
@@ -264,7 +273,10 @@ fn required_keys_may_come_later_but_must_come() {
     assert_eq!(file("env.kind = 'gym'", &["env.id=x"]).unwrap().env, wanted);
     says(sets(&["env.kind=gym"]), &["`env.id` has no default", "--set env.id=VALUE"]);
     // The missing key hides the second mistake until it is there; the right one is blamed all the same.
-    says(sets(&["env.kind=gym", "algo.bogus=1", "env.id=x"]), &["--set algo.bogus=1: unknown key `algo.bogus`"]);
+    says(
+        sets(&["env.kind=gym", "algo.bogus=1", "env.id=x"]),
+        &["--set algo.bogus=1: unknown key `algo.bogus`"],
+    );
     says(sets(&["env.kind=gym", "env.bogus=1", "env.id=x"]), &["--set env.bogus=1: unknown"]);
 }
 
@@ -308,12 +320,16 @@ fn values_checked_together() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let c = sets(&["env.kind=cartpole", "env.noise=0.1", "eval.envs=3", "algo.learning_rate=0.1"]).unwrap();
+    let c = sets(&["env.kind=cartpole", "env.noise=0.1", "eval.envs=3", "algo.learning_rate=0.1"])
+        .unwrap();
     let text = to_toml(&c).unwrap();
     assert!(text.contains("learning_rate = 0.1\n"), "{text}");
     assert_eq!(read::<Config>(Path::new("config.toml"), &text).unwrap(), c);
     // Nothing of another preset leaks into a complete file: `eval` is absent, so none.
-    assert_eq!(read::<Config>(Path::new("c"), &to_toml(&Config::default()).unwrap()).unwrap().eval, None);
+    assert_eq!(
+        read::<Config>(Path::new("c"), &to_toml(&Config::default()).unwrap()).unwrap().eval,
+        None
+    );
     let bad = text.replace("learning_rate", "leraning_rate");
     says(read(Path::new("config.toml"), &bad), &["`algo.leraning_rate`", "config.toml, line"]);
     let too_large = Config { seed: u64::MAX, ..Config::default() };

@@ -33,7 +33,10 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: ", self.action, self.path.display())?;
         if self.is_disk_full() {
-            return write!(f, "the disk is full; free some space, or choose a `--run-dir` on another disk");
+            return write!(
+                f,
+                "the disk is full; free some space, or choose a `--run-dir` on another disk"
+            );
         }
         write!(f, "{}", self.cause)
     }

@@ -26,7 +26,9 @@ fn an_existing_run_is_refused_until_told_otherwise() {
     let run = RunDir::create(&root, Existing::Overwrite).unwrap();
     assert!(!run.progress().exists() && !run.config().exists());
     assert!(!root.join("events.out.tfevents.1").exists());
-    assert!(root.join("notes.txt").exists() && run.checkpoints().is_dir() && run.workers().is_dir());
+    assert!(
+        root.join("notes.txt").exists() && run.checkpoints().is_dir() && run.workers().is_dir()
+    );
 }
 
 #[test]
@@ -35,7 +37,8 @@ fn directories_of_others_are_left_alone() {
     fs::write(temp.path().join("log.txt"), "mine").unwrap();
     assert!(text(RunDir::create(temp.path(), Existing::Overwrite)).contains("not a run directory"));
     assert!(text(RunDir::resume(temp.path())).contains("no config.toml"));
-    let names: Vec<_> = fs::read_dir(temp.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(temp.path()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(names, ["log.txt"]);
 }
 

@@ -1,0 +1,257 @@
+//! DQN: uniform n-step replay, target network, double Q-learning as an option.
+//!
+//! Follows `rlpyt/algos/dqn/dqn.py`; differs: the target network starts equal to the online network, truncated steps
+//! bootstrap from their final observation, updates keep the replay ratio exactly over time, draws are seeded by the number of
+//! the update (libtorch's generator cannot be saved).
+use super::config::DqnConfig;
+use super::loss;
+use crate::algo::{Algo, AlgoError, OptInfo, Saved};
+use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm, update_target};
+use crate::replay::{NamedArray, ReplaySettings, UniformReplay};
+use agents::model::{MakeQModel, QModel};
+use agents::params::{Grad, ParamBuilder, Params};
+use rlcore::block::Columns;
+use rlcore::seed::{Role, rng, seed_of};
+use rlcore::{BatchSpec, DType, EnvSpaces};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use tch::{Device, Tensor, no_grad_guard};
+
+/// See the module documentation.
+pub struct Dqn {
+    config: DqnConfig,
+    model: Box<dyn QModel>,
+    online: Params,
+    target: Params,
+    adam: Adam,
+    replay: UniformReplay,
+    device: Device,
+    mask: Option<usize>,
+    seed: u64,
+    updates: u64,
+}
+
+impl std::fmt::Debug for Dqn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Dqn({} weights, {} updates)", self.online.len(), self.updates)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Counters {
+    updates: u64,
+    adam_steps: u64,
+    replay: crate::replay::RingMeta,
+}
+
+impl Dqn {
+    /// Initial weights from the run's seed; an empty replay.
+    pub fn new<M: MakeQModel>(
+        config: DqnConfig,
+        model: &M,
+        spaces: &EnvSpaces,
+        spec: BatchSpec,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self, AlgoError> {
+        config.check(spec.steps()).map_err(AlgoError::Config)?;
+        let mut builder = ParamBuilder::default();
+        let model = model.make(spaces, &mut builder)?;
+        let specs = builder.finish();
+        let online = Params::init(&specs, seed_of(seed, Role::Init, 0), device, Grad::On);
+        let mut target = Params::zeros(&specs, device, Grad::Off);
+        target.copy_from(&online);
+        let adam = AdamConfig {
+            learning_rate: config.learning_rate,
+            eps: config.adam_eps,
+            ..Default::default()
+        };
+        let settings = ReplaySettings {
+            size: config.replay_size,
+            n_step: config.n_step_return,
+            discount: config.discount,
+        };
+        let (observation, action) =
+            (spaces.observation.leaves("observation"), spaces.action.leaves("action"));
+        Ok(Self {
+            adam: Adam::new(adam, online.flat()),
+            replay: UniformReplay::new(spec, settings, &observation, &action)?,
+            mask: spaces.action_mask,
+            updates: 0,
+            config,
+            model,
+            online,
+            target,
+            device,
+            seed,
+        })
+    }
+
+    /// Updates that should have been made after `env_steps`.
+    fn due(&self, env_steps: u64) -> u64 {
+        let learned_from = env_steps.saturating_sub(self.config.min_steps_learn) as f64;
+        (self.config.replay_ratio * learned_from / self.config.batch_size as f64) as u64
+    }
+
+    /// One update. Returns loss, gradient norm and mean absolute TD error.
+    fn update(&mut self, env_steps: u64) -> Result<[f64; 3], AlgoError> {
+        let mut draws = rng(seed_of(self.seed, Role::Learner, self.updates));
+        let batch = self.replay.sample(&mut draws, self.config.batch_size)?;
+        let moved = |leaves: &[Tensor]| -> Vec<Tensor> {
+            leaves.iter().map(|t| t.to_device(self.device)).collect()
+        };
+        let (observation, next) = (moved(&batch.observation), moved(&batch.next_observation));
+        let (return_, bootstrap) =
+            (batch.return_.to_device(self.device), batch.bootstrap.to_device(self.device));
+        let y = {
+            let _guard = no_grad_guard();
+            let allowed = |q: Tensor| match self.mask {
+                Some(leaf) => q.masked_fill(&next[leaf].eq(0), f64::MIN),
+                None => q,
+            };
+            let target_q = allowed(self.model.forward(&self.target, &next));
+            if self.config.double_dqn {
+                let next_q = allowed(self.model.forward(&self.online, &next));
+                loss::double_target(&return_, &bootstrap, &target_q, &next_q)
+            } else {
+                loss::target(&return_, &bootstrap, &target_q)
+            }
+        };
+        let q = loss::chosen(
+            &self.model.forward(&self.online, &observation),
+            &batch.action[0].to_device(self.device),
+        );
+        let losses = loss::huber(&q, &y, self.config.delta_clip);
+        let mean = loss::weighted_mean(&losses, None);
+        let mut grads = self.online.gradient(&mean)?;
+        let norm = clip_grad_norm(&mut grads, self.config.clip_grad_norm);
+        let values = [mean.double_value(&[]), norm.double_value(&[])];
+        if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
+            let row = losses
+                .isfinite()
+                .logical_not()
+                .to_kind(tch::Kind::Int64)
+                .argmax(0, false)
+                .int64_value(&[]);
+            let (t, b) = (batch.t[row as usize], batch.b[row as usize]);
+            return Err(AlgoError::NotFinite {
+                what: ["loss", "gradient norm"][bad],
+                update: self.updates,
+                value: values[bad],
+                batch: self.config.batch_size,
+                env_steps,
+                worst: format!(
+                    "first bad transition: number {row}, replay row {t}, environment {b}"
+                ),
+            });
+        }
+        let error = loss::td_error(&q, &y).abs().mean(tch::Kind::Float).double_value(&[]);
+        {
+            let _guard = no_grad_guard();
+            self.adam.step(self.online.flat_mut(), &grads);
+            self.updates += 1;
+            if self.updates.is_multiple_of(self.config.target_update_interval) {
+                update_target(
+                    self.target.flat_mut(),
+                    self.online.flat(),
+                    self.config.target_update_tau,
+                );
+            }
+        }
+        Ok([values[0], values[1], error])
+    }
+}
+
+impl Algo for Dqn {
+    fn optimize(&mut self, samples: &Columns, env_steps: u64) -> Result<OptInfo, AlgoError> {
+        self.replay.append(samples, samples.reward.rows())?;
+        let mut info: OptInfo = vec![("loss", vec![]), ("gradNorm", vec![]), ("tdAbsErr", vec![])];
+        while self.updates < self.due(env_steps) && self.replay.n_valid() > 0 {
+            let values = self.update(env_steps)?;
+            info.iter_mut().zip(values).for_each(|((_, all), v)| all.push(v));
+        }
+        Ok(info)
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn batch_size(&self) -> usize {
+        self.config.batch_size
+    }
+
+    fn params(&self) -> &Params {
+        &self.online
+    }
+
+    fn params_mut(&mut self) -> &mut Params {
+        &mut self.online
+    }
+
+    fn save(&self) -> Result<Saved<'_>, AlgoError> {
+        let (replay, mut arrays) = self.replay.save();
+        let state = self.adam.state();
+        let tensors = [
+            ("online", self.online.flat()),
+            ("target", self.target.flat()),
+            ("adam_first_moment", &state.first_moment),
+            ("adam_second_moment", &state.second_moment),
+        ];
+        arrays.extend(tensors.map(|(name, t)| flat_array(name, t)));
+        let counters = Counters { updates: self.updates, adam_steps: state.steps, replay };
+        let values = serde_json::to_value(counters).map_err(|e| AlgoError::State(e.to_string()))?;
+        Ok(Saved { arrays, values })
+    }
+
+    fn load(&mut self, saved: &Saved<'_>) -> Result<(), AlgoError> {
+        let misfit = |e: String| AlgoError::State(e);
+        let counters: Counters =
+            serde_json::from_value(saved.values.clone()).map_err(|e| misfit(e.to_string()))?;
+        let [online, target, first_moment, second_moment] =
+            ["online", "target", "adam_first_moment", "adam_second_moment"]
+                .map(|n| flat_values(saved, n, &self.online));
+        let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(self.device);
+        let state = AdamState {
+            steps: counters.adam_steps,
+            first_moment: tensor(&first_moment?),
+            second_moment: tensor(&second_moment?),
+        };
+        self.replay.load(counters.replay, &saved.arrays)?;
+        self.adam.load(&state).map_err(|e| misfit(e.to_string()))?;
+        self.online.read_from(&online?);
+        self.target.read_from(&target?);
+        self.updates = counters.updates;
+        Ok(())
+    }
+
+    fn cut(&mut self) {
+        self.replay.cut();
+    }
+}
+
+fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
+    let mut values = vec![0f32; t.numel()];
+    let len = values.len();
+    t.to_device(Device::Cpu).copy_data(&mut values, len);
+    let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    NamedArray {
+        name: name.to_owned(),
+        shape: vec![len],
+        dtype: DType::F32,
+        bytes: Cow::Owned(bytes),
+    }
+}
+
+fn flat_values(saved: &Saved<'_>, name: &str, like: &Params) -> Result<Vec<f32>, AlgoError> {
+    let array = saved.arrays.iter().find(|a| a.name == name);
+    let array = array.ok_or_else(|| AlgoError::State(format!("array {name} is missing")))?;
+    if array.dtype != DType::F32 || array.shape != [like.len()] {
+        return Err(AlgoError::State(format!(
+            "array {name} is {:?}, the model has {} weights",
+            array.shape,
+            like.len()
+        )));
+    }
+    Ok(array.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}

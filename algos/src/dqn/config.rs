@@ -1,0 +1,102 @@
+//! Hyper-parameters of DQN.
+use serde::{Deserialize, Serialize};
+
+/// Defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015 with Adam), names too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DqnConfig {
+    /// Discount per step.
+    pub discount: f64,
+    /// Transitions in one update.
+    pub batch_size: usize,
+    /// Environment steps before the first update.
+    pub min_steps_learn: u64,
+    /// Huber loss beyond this TD error; absent: squared error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta_clip: Option<f64>,
+    /// Transitions remembered.
+    pub replay_size: usize,
+    /// Transitions learned from for each transition sampled, exact over time.
+    pub replay_ratio: f64,
+    /// 1 copies the weights into the target network, less mixes them in.
+    pub target_update_tau: f64,
+    /// Updates between two updates of the target network.
+    pub target_update_interval: u64,
+    /// Rewards summed before the value of the next observation.
+    pub n_step_return: usize,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Adam's epsilon; rlpyt has 0.01 / batch size.
+    pub adam_eps: f64,
+    /// Gradients are scaled to at most this 2-norm.
+    pub clip_grad_norm: f64,
+    /// Environment steps at which epsilon has its final value.
+    pub eps_steps: u64,
+    /// The online network picks the action that the target network values (van Hasselt et al. 2016).
+    pub double_dqn: bool,
+}
+
+impl Default for DqnConfig {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            batch_size: 32,
+            min_steps_learn: 50_000,
+            delta_clip: Some(1.0),
+            replay_size: 1_000_000,
+            replay_ratio: 8.0,
+            target_update_tau: 1.0,
+            target_update_interval: 312,
+            n_step_return: 1,
+            learning_rate: 2.5e-4,
+            adam_eps: 0.01 / 32.0,
+            clip_grad_norm: 10.0,
+            eps_steps: 1_000_000,
+            double_dqn: false,
+        }
+    }
+}
+
+impl DqnConfig {
+    /// Says what contradicts itself, and what to change. `batch_steps`: environment steps in one sampler batch.
+    pub fn check(&self, batch_steps: usize) -> Result<(), String> {
+        let positive = [
+            ("batch_size", self.batch_size as f64),
+            ("replay_ratio", self.replay_ratio),
+            ("target_update_interval", self.target_update_interval as f64),
+            ("n_step_return", self.n_step_return as f64),
+            ("learning_rate", self.learning_rate),
+            ("adam_eps", self.adam_eps),
+            ("clip_grad_norm", self.clip_grad_norm),
+            ("delta_clip", self.delta_clip.unwrap_or(1.0)),
+        ];
+        if let Some((name, value)) = positive.iter().find(|(_, v)| v.is_nan() || *v <= 0.0) {
+            return Err(format!("algo.{name} = {value}: it must be above zero"));
+        }
+        if !(0.0..=1.0).contains(&self.discount) || !(0.0..=1.0).contains(&self.target_update_tau) {
+            return Err(format!(
+                "algo.discount = {} and algo.target_update_tau = {} must lie within 0 and 1",
+                self.discount, self.target_update_tau
+            ));
+        }
+        if self.eps_steps < self.min_steps_learn {
+            return Err(format!(
+                "algo.eps_steps = {} < algo.min_steps_learn = {}: epsilon would reach its end before learning begins; raise eps_steps or lower min_steps_learn",
+                self.eps_steps, self.min_steps_learn
+            ));
+        }
+        if self.replay_size < self.batch_size {
+            return Err(format!(
+                "algo.replay_size = {} < algo.batch_size = {}: a replay must hold at least one batch; raise replay_size",
+                self.replay_size, self.batch_size
+            ));
+        }
+        if self.replay_size < batch_steps {
+            return Err(format!(
+                "algo.replay_size = {} < sampler.t * sampler.b = {batch_steps}: a replay must hold what is sampled at once; raise replay_size or lower sampler.t or sampler.b",
+                self.replay_size
+            ));
+        }
+        Ok(())
+    }
+}

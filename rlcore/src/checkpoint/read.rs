@@ -1,0 +1,268 @@
+//! Opening a checkpoint, and taking out what it holds, each piece when it is asked for.
+//!
+//! Files are read, not mapped: replay goes straight into its own memory, and a mapping would need unsafe code.
+use super::{
+    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, exact, from_safetensors, keep,
+};
+use crate::run_dir::FileError;
+use crate::schema::{DType, Element};
+use safetensors::tensor::Metadata;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Type and shape of a stored array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayInfo {
+    /// Element type.
+    pub dtype: DType,
+    /// Row-major shape.
+    pub shape: Vec<usize>,
+    /// Where its bytes begin in the file.
+    pub(super) start: u64,
+    /// Their number.
+    bytes: usize,
+}
+
+/// An open checkpoint, known to be complete.
+#[derive(Debug)]
+pub struct CheckpointReader {
+    dir: PathBuf,
+    manifest: Manifest,
+    arrays: BTreeMap<String, ArrayInfo>,
+    file: File,
+    values: BTreeMap<String, Value>,
+}
+
+/// Damage before it is known what to use instead.
+pub(super) enum Fault {
+    Missing,
+    Version(u32),
+    Damaged { file: String, what: String },
+    File(FileError),
+}
+
+impl CheckpointReader {
+    /// Checks format, names, sizes and the small files' checksums; an error names the newest valid checkpoint beside `dir`.
+    pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
+        Self::check(dir).map_err(|fault| name(fault, dir))
+    }
+
+    pub(super) fn check(dir: &Path) -> Result<Self, Fault> {
+        let manifest: Manifest = manifest(dir)?;
+        for (name, sum) in &manifest.files {
+            let found = fs::metadata(dir.join(name)).map(|m| m.len());
+            let found = found.map_err(|e| unreadable(dir, name, e))?;
+            if found != sum.bytes {
+                return Err(damaged(name, &format!("{found} bytes instead of {}", sum.bytes)));
+            }
+        }
+        let state = read_whole(dir, STATE, &manifest)?;
+        let values = serde_json::from_slice(&state).map_err(|e| damaged(STATE, &e.to_string()))?;
+        let (arrays, file) = arrays(dir, &manifest)?;
+        Ok(Self { dir: dir.to_owned(), manifest, arrays, file, values })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Names, types and shapes of the arrays.
+    pub fn arrays(&self) -> impl Iterator<Item = (&str, &ArrayInfo)> {
+        self.arrays.iter().map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// Type and shape of one array.
+    pub fn info(&self, name: &str) -> Result<&ArrayInfo, CheckpointError> {
+        self.arrays.get(name).ok_or_else(|| self.missing("array", name, self.arrays.keys()))
+    }
+
+    /// Whether a value of that name was saved.
+    pub fn has_value(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// Reads an array of that type and shape into memory that is there already: `into` has as many bytes.
+    pub fn read_into(
+        &self,
+        name: &str,
+        dtype: DType,
+        shape: &[usize],
+        into: &mut [u8],
+    ) -> Result<(), CheckpointError> {
+        let info = self.info(name)?;
+        if info.dtype != dtype || info.shape != shape || info.bytes != into.len() {
+            let found = format!("{:?} {:?}", info.dtype, info.shape);
+            let wanted = format!("{dtype:?} {shape:?} in {} bytes", into.len());
+            return Err(self.mismatch(name, found, wanted));
+        }
+        let read = self.file.read_exact_at(into, info.start);
+        read.map_err(|e| self.fault(unreadable(&self.dir, ARRAYS, e)))?;
+        let sum = Sum::of(into);
+        if self.manifest.arrays.get(name) != Some(&sum) {
+            let what = format!("array `{name}` has another checksum than when it was written");
+            return Err(self.fault(damaged(ARRAYS, &what)));
+        }
+        Ok(())
+    }
+
+    /// The bytes of an array, whatever its type and shape (see [`CheckpointReader::info`]).
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        let info = self.info(name)?;
+        let mut bytes = vec![0; info.bytes];
+        self.read_into(name, info.dtype, &info.shape, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// An array of that shape as elements.
+    pub fn vec<T: Element>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>, CheckpointError> {
+        let info = self.info(name)?;
+        if !T::matches(info.dtype) || info.shape != shape {
+            let found = format!("{:?} {:?}", info.dtype, info.shape);
+            return Err(self.mismatch(
+                name,
+                found,
+                format!("{} {shape:?}", std::any::type_name::<T>()),
+            ));
+        }
+        let mut out = vec![T::zeroed(); info.bytes / size_of::<T>()];
+        self.read_into(name, info.dtype, shape, bytemuck::cast_slice_mut(&mut out))?;
+        Ok(out)
+    }
+
+    /// A value, as it was saved.
+    pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
+        let value =
+            self.values.get(name).ok_or_else(|| self.missing("value", name, self.values.keys()))?;
+        exact::from_value(value.clone()).map_err(|e| CheckpointError::Value {
+            dir: self.dir.clone(),
+            name: name.to_owned(),
+            message: e.to_string(),
+        })
+    }
+
+    /// An extra file.
+    pub fn file(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        if !self.manifest.files.contains_key(name) {
+            return Err(self.missing("file", name, self.manifest.files.keys()));
+        }
+        read_whole(&self.dir, name, &self.manifest).map_err(|fault| self.fault(fault))
+    }
+
+    fn fault(&self, fault: Fault) -> CheckpointError {
+        name(fault, &self.dir)
+    }
+
+    fn mismatch(&self, name: &str, found: String, wanted: String) -> CheckpointError {
+        CheckpointError::Mismatch { dir: self.dir.clone(), name: name.to_owned(), found, wanted }
+    }
+
+    fn missing<'n>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        have: impl Iterator<Item = &'n String>,
+    ) -> CheckpointError {
+        let have: Vec<_> = have.map(String::as_str).collect();
+        let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
+        CheckpointError::MissingEntry { dir: self.dir.clone(), kind, name: name.to_owned(), have }
+    }
+}
+
+fn name(fault: Fault, dir: &Path) -> CheckpointError {
+    let dir = dir.to_owned();
+    match fault {
+        Fault::File(e) => e.into(),
+        Fault::Version(found) => CheckpointError::Version { dir, found },
+        Fault::Missing => {
+            let alternative = keep::valid_beside(&dir);
+            CheckpointError::NotACheckpoint { dir, alternative }
+        }
+        Fault::Damaged { file, what } => {
+            let alternative = keep::valid_beside(&dir);
+            CheckpointError::Damaged { dir, file, what, alternative }
+        }
+    }
+}
+
+fn manifest(dir: &Path) -> Result<Manifest, Fault> {
+    /// What every format has.
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let bytes = match fs::read(dir.join(MANIFEST)) {
+        Err(e) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) => {
+            return Err(Fault::Missing);
+        }
+        other => other.map_err(|e| unreadable(dir, MANIFEST, e))?,
+    };
+    let bad = |e: serde_json::Error| damaged(MANIFEST, &e.to_string());
+    let Format { format } = serde_json::from_slice(&bytes).map_err(bad)?;
+    if format > FORMAT {
+        return Err(Fault::Version(format));
+    }
+    serde_json::from_slice(&bytes).map_err(bad)
+}
+
+/// A small file, checked.
+fn read_whole(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, Fault> {
+    let bytes = fs::read(dir.join(name)).map_err(|e| unreadable(dir, name, e))?;
+    if manifest.files.get(name) != Some(&Sum::of(&bytes)) {
+        return Err(damaged(name, "it has another checksum than when it was written"));
+    }
+    Ok(bytes)
+}
+
+/// The header of the arrays, which must name what the manifest names and describe the file to its last byte.
+fn arrays(dir: &Path, manifest: &Manifest) -> Result<(BTreeMap<String, ArrayInfo>, File), Fault> {
+    let bad = |what: &str| damaged(ARRAYS, what);
+    let sum = manifest.files.get(ARRAYS).ok_or_else(|| damaged(MANIFEST, "it lists no arrays"))?;
+    let file = File::open(dir.join(ARRAYS)).map_err(|e| unreadable(dir, ARRAYS, e))?;
+    let mut size = [0; 8];
+    file.read_exact_at(&mut size, 0).map_err(|e| unreadable(dir, ARRAYS, e))?;
+    let head = u64::from_le_bytes(size).saturating_add(8);
+    if head > sum.bytes {
+        return Err(bad("its header is longer than the file"));
+    }
+    let mut header = vec![0; head as usize];
+    file.read_exact_at(&mut header, 0).map_err(|e| unreadable(dir, ARRAYS, e))?;
+    if Sum::of(&header).xxh64 != sum.xxh64 {
+        return Err(bad("its header has another checksum than when it was written"));
+    }
+    let meta: Metadata = serde_json::from_slice(&header[8..]).map_err(|e| bad(&e.to_string()))?;
+    if meta.data_len() as u64 + head != sum.bytes {
+        return Err(bad("its header does not describe the whole file"));
+    }
+    let mut arrays = BTreeMap::new();
+    for (name, info) in meta.tensors() {
+        let dtype = from_safetensors(info.dtype);
+        let dtype =
+            dtype.ok_or_else(|| bad(&format!("`{name}` has element type {}", info.dtype)))?;
+        let (start, end) = info.data_offsets;
+        let (start, bytes) = (start as u64 + head, end - start);
+        arrays.insert(name, ArrayInfo { dtype, shape: info.shape.clone(), start, bytes });
+    }
+    if !arrays.keys().eq(manifest.arrays.keys()) {
+        return Err(bad("it has other arrays than manifest.json"));
+    }
+    Ok((arrays, file))
+}
+
+fn damaged(file: &str, what: &str) -> Fault {
+    Fault::Damaged { file: file.to_owned(), what: what.to_owned() }
+}
+
+/// A file that is missing or too short is damage; anything else (permissions, a failing disk) is the system's refusal.
+fn unreadable(dir: &Path, file: &str, e: io::Error) -> Fault {
+    match e.kind() {
+        io::ErrorKind::NotFound => damaged(file, "it is missing"),
+        io::ErrorKind::UnexpectedEof => damaged(file, "it is cut off"),
+        _ => Fault::File(FileError::at("read", &dir.join(file))(e)),
+    }
+}

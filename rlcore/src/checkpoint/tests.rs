@@ -1,0 +1,207 @@
+//! Round trips, every kind of damage, crashes in the middle.
+use super::*;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+fn writer(tag: f32) -> CheckpointWriter<'static> {
+    let mut w = CheckpointWriter::new();
+    let bytes: Vec<u8> = [tag, 2.0, f32::NAN].iter().flat_map(|x| x.to_le_bytes()).collect();
+    w.array("algo/adam_m", DType::F32, &[3], bytes).unwrap();
+    w.array("replay/done", DType::Bool, &[2, 1], vec![0, 1]).unwrap();
+    w.array("replay/empty", DType::I64, &[0, 4], vec![]).unwrap();
+    w.value("counters", &(u64::MAX, f64::NAN, "x")).unwrap();
+    w.file("model.safetensors", b"weights".as_slice()).unwrap();
+    w
+}
+
+fn commit(dir: &Path, step: u64) -> PathBuf {
+    let path = dir.join(step_name(step));
+    writer(step as f32).commit(&path).unwrap();
+    path
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn open_error(dir: &Path) -> String {
+    CheckpointReader::open(dir).unwrap_err().to_string()
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let numbers = [1i64, -2, 3, 4, 5, 6];
+    let mut w = writer(1.5);
+    w.slice("replay/index", &[2, 3], &numbers).unwrap();
+    let dir = temp.path().join("checkpoints").join(step_name(7));
+    w.commit(&dir).unwrap();
+    assert_eq!(names(dir.parent().unwrap()), ["step_000000000007"]);
+    let r = CheckpointReader::open(&dir).unwrap();
+    assert_eq!(r.vec::<i64>("replay/index", &[2, 3]).unwrap(), numbers);
+    let m = r.vec::<f32>("algo/adam_m", &[3]).unwrap();
+    assert!(m[..2] == [1.5, 2.0] && m[2].is_nan());
+    assert_eq!(r.bytes("replay/done").unwrap(), [0, 1]);
+    assert!(r.vec::<i64>("replay/empty", &[0, 4]).unwrap().is_empty());
+    let (count, mean, text): (u64, f64, String) = r.value("counters").unwrap();
+    assert!(count == u64::MAX && mean.is_nan() && text == "x" && r.has_value("counters"));
+    assert_eq!(r.file("model.safetensors").unwrap(), b"weights");
+    // Others read it too, and find every array aligned for mapping.
+    let bytes = fs::read(dir.join(ARRAYS)).unwrap();
+    let foreign = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(foreign.tensor("replay/index").unwrap().shape(), [2, 3]);
+    for (_, info) in r.arrays() {
+        assert_eq!(foreign.len(), 4);
+        assert_eq!(info.start % info.dtype.size() as u64, 0);
+    }
+}
+
+#[test]
+fn wrong_requests_name_what_there_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let r = CheckpointReader::open(&commit(temp.path(), 1)).unwrap();
+    let text = r.vec::<f32>("algo/adam_v", &[3]).unwrap_err().to_string();
+    assert!(text.contains("no array `algo/adam_v`; it has algo/adam_m, replay/done"), "{text}");
+    let text = r.vec::<f32>("algo/adam_m", &[4]).unwrap_err().to_string();
+    assert!(text.contains("is F32 [3], but f32 [4] is wanted"), "{text}");
+    let text = r.vec::<f64>("algo/adam_m", &[3]).unwrap_err().to_string();
+    assert!(text.contains("but f64 [3] is wanted"), "{text}");
+    assert!(r.read_into("algo/adam_m", DType::F32, &[3], &mut [0; 11]).is_err());
+    let text = r.value::<Vec<u8>>("counters").unwrap_err().to_string();
+    assert!(text.contains("value `counters`"), "{text}");
+    assert!(r.value::<u8>("none").unwrap_err().to_string().contains("it has counters"));
+    assert!(r.file("x").unwrap_err().to_string().contains("model.safetensors"));
+}
+
+#[test]
+fn mistakes_of_the_saving_code_are_refused() {
+    let mut w = writer(1.0);
+    assert!(w.array("x", DType::F32, &[2], vec![0; 7]).is_err());
+    assert!(w.array("x", DType::F32, &[usize::MAX, 2], vec![]).is_err());
+    assert!(
+        w.array("algo/adam_m", DType::U8, &[1], vec![0]).unwrap_err().to_string().contains("taken")
+    );
+    assert!(w.array("__metadata__", DType::U8, &[1], vec![0]).is_err());
+    assert!(w.value("counters", &1).is_err());
+    for name in ["", "a/b", ".x", "state.json", "manifest.json", "arrays.safetensors"] {
+        assert!(w.file(name, vec![]).is_err(), "{name}");
+    }
+}
+
+/// Each file cut, altered or removed is found, at the latest when the entry is read, and the neighbour is named.
+#[test]
+fn damage_is_found_and_another_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let other = commit(temp.path(), 1);
+    let all = ["manifest.json", "arrays.safetensors", "state.json", "model.safetensors"];
+    for file in all {
+        let dir = commit(temp.path(), 2);
+        let path = dir.join(file);
+        let whole = fs::read(&path).unwrap();
+        for cut in [0, 1, 9, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, &whole[..cut.min(whole.len() - 1)]).unwrap();
+            let text = open_error(&dir);
+            assert!(text.contains("is damaged") && text.contains(file), "{text}");
+            assert!(text.ends_with(&format!("use {} instead", other.display())), "{text}");
+            assert_eq!(latest(temp.path()).unwrap().unwrap(), other);
+        }
+        fs::remove_file(&path).unwrap();
+        let text = open_error(&dir);
+        assert!(text.contains(file) && text.contains("instead"), "{text}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn every_altered_byte_of_the_data_is_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = commit(temp.path(), 2);
+    let read_all = || -> Result<(), CheckpointError> {
+        let r = CheckpointReader::open(&dir)?;
+        r.arrays().try_for_each(|(name, _)| r.bytes(name).map(drop))?;
+        r.file("model.safetensors").map(drop)
+    };
+    read_all().unwrap();
+    for file in [ARRAYS, STATE, "model.safetensors"] {
+        let whole = fs::read(dir.join(file)).unwrap();
+        for i in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[i] ^= 4;
+            fs::write(dir.join(file), bad).unwrap();
+            let error = read_all().unwrap_err();
+            assert!(
+                matches!(&error, CheckpointError::Damaged { file: f, .. } if f == file),
+                "{error}"
+            );
+            assert!(error.to_string().contains("no valid checkpoint is beside it"));
+        }
+        fs::write(dir.join(file), whole).unwrap();
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = commit(temp.path(), 1);
+    fs::write(dir.join(MANIFEST), "{\"format\": 2, \"other\": []}").unwrap();
+    let text = open_error(&dir);
+    assert!(text.contains("format 2") && text.contains("update the program"), "{text}");
+    assert!(open_error(&temp.path().join("step_x")).contains("not a checkpoint"));
+}
+
+/// A crash at any file leaves a directory of another name; the old checkpoint stays the newest and the leftover goes.
+#[test]
+fn a_crash_leaves_the_old_checkpoint_whole() {
+    let temp = tempfile::tempdir().unwrap();
+    let old = commit(temp.path(), 1);
+    for _ in 0..3 {
+        let (path, lock) = write::locked_temp(&temp.path().join(step_name(2))).unwrap();
+        writer(2.0).write_into(&path).unwrap();
+        // While the writer lives, nobody touches its directory.
+        assert_eq!(latest(temp.path()).unwrap().unwrap(), old);
+        assert!(path.is_dir());
+        drop(lock); // killed before the rename
+        fs::remove_file(path.join(MANIFEST)).unwrap();
+        assert_eq!(latest(temp.path()).unwrap().unwrap(), old);
+        assert_eq!(names(temp.path()), ["step_000000000001"]);
+    }
+}
+
+#[test]
+fn a_checkpoint_of_the_same_name_is_replaced() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = commit(temp.path(), 1);
+    let before = CheckpointReader::open(&dir).unwrap();
+    writer(9.0).commit(&dir).unwrap();
+    let after = CheckpointReader::open(&dir).unwrap();
+    assert_eq!(after.vec::<f32>("algo/adam_m", &[3]).unwrap()[0], 9.0);
+    assert_eq!(before.vec::<f32>("algo/adam_m", &[3]).unwrap()[0], 1.0); // still open
+    assert_eq!(names(temp.path()), ["step_000000000001"]);
+    // A failing write (here onto a file) leaves what was there and no temporary directory.
+    fs::write(temp.path().join("step_3"), "in the way").unwrap();
+    writer(1.0).commit(&temp.path().join("step_3")).unwrap_err();
+    assert_eq!(names(temp.path()), ["step_000000000001", "step_3"]);
+}
+
+#[test]
+fn retention() {
+    let temp = tempfile::tempdir().unwrap();
+    for step in [5, 10, 20, 100, 1000] {
+        commit(temp.path(), step);
+    }
+    fs::create_dir(temp.path().join("step_notes")).unwrap();
+    fs::remove_file(temp.path().join(step_name(1000)).join(STATE)).unwrap();
+    // The damaged newest does not count, and is not older than what is kept.
+    let two = NonZeroUsize::new(2).unwrap();
+    keep(temp.path(), two, Some(&step_name(5))).unwrap();
+    let wanted = [5, 20, 100, 1000].map(step_name);
+    assert_eq!(names(temp.path()), [&wanted[..], &["step_notes".into()]].concat());
+    keep(temp.path(), NonZeroUsize::MIN, None).unwrap();
+    assert_eq!(latest(temp.path()).unwrap().unwrap(), temp.path().join(step_name(100)));
+    assert_eq!(names(temp.path()).len(), 3);
+    assert_eq!(latest(&temp.path().join("none")).unwrap(), None);
+}
