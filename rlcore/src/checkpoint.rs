@@ -20,7 +20,6 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod write;
-mod xxh64;
 
 pub use keep::{keep, latest, step_name};
 pub use read::{ArrayInfo, CheckpointReader};
@@ -145,7 +144,7 @@ struct Sum {
 
 impl Sum {
     fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, xxh64: format!("{:016x}", xxh64::xxh64(bytes)) }
+        Self { bytes: bytes.len() as u64, xxh64: format!("{:016x}", twox_hash::XxHash64::oneshot(0, bytes)) }
     }
 }
 

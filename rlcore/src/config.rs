@@ -18,6 +18,7 @@
 mod apply;
 mod assign;
 mod error;
+mod probe;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use toml::Table;
 
 /// `preset` changed by the text of a `--config` file (name for messages, content), then by the right sides of `--set`.
 ///
-/// `key=value` takes TOML values; bare words are strings, `1e6` is a whole number, `key=` removes the key: back to serde's default.
+/// Tables merge, arrays are replaced whole. `key=value` takes TOML values; bare words are strings, `1e6` is a whole number, `key=` removes the key: back to serde's default.
 pub fn resolve<C: Serialize + DeserializeOwned>(
     preset: &C,
     file: Option<(&Path, &str)>,

@@ -1,1 +1,16 @@
-//! Stub.
+//! The loop that trains: sample, optimise, evaluate, log, checkpoint. [`MinibatchRl`] is the one runner.
+#![forbid(unsafe_code)]
+
+mod checkpoint;
+mod config;
+mod console;
+mod error;
+mod minibatch_rl;
+mod record;
+pub mod signals;
+
+pub use checkpoint::{WEIGHTS_FILE, weights};
+pub use config::RunnerConfig;
+pub use console::Console;
+pub use error::RunError;
+pub use minibatch_rl::{MinibatchRl, Outcome, Stop};

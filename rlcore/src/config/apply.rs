@@ -2,9 +2,10 @@
 //!
 //! A configuration may be incomplete in between (a new `kind` whose required keys come next, two values checked together): "missing
 //! field" and the struct's own messages count only at the end. Within a layer `kind` goes first, outermost first.
+use super::ConfigError;
 use super::assign::Assign;
+use super::probe::{learned, lost, read, split, table_mut};
 use super::suggest::{explain, table_at, unknown};
-use super::{ConfigError, Origin};
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 use toml::{Table, Value};
@@ -62,7 +63,7 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
                     let (Some(given), true) = (&assign.value, present(&self.doc, &assign)) else {
                         continue;
                     };
-                    if let Some(key) = lost(given, Some(&kept), &assign.path) {
+                    if let Some(key) = lost(given, &kept, &assign.path) {
                         return Err(unknown(&assign, &key, &kept, &learned::<C>(&self.doc, &key)));
                     }
                 }
@@ -129,7 +130,7 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
             let understood = match probe(&mut self.doc, &table) {
                 Ok((_, kept)) => {
                     let full = [path, std::slice::from_ref(&key)].concat();
-                    lost(&value, Some(&kept), &full).is_none()
+                    lost(&value, &kept, &full).is_none()
                 }
                 // Serde meets unknown keys before it misses any; a fault elsewhere says nothing about this key.
                 Err(e) => e.message.starts_with("missing field") || Some(e.message) == without,
@@ -177,77 +178,9 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
             return Err(ConfigError::Missing { key });
         }
         let first = self.unsettled.first();
-        let origin: Option<Origin> = first.map(|a| a.origin.clone());
+        let origin = first.map(|a| a.origin.clone());
         let key = first.map_or(refusal.at, Assign::key);
         Err(ConfigError::Invalid { key, message: refusal.message, origin })
-    }
-}
-
-/// What serde said, and in which table as far as it knows.
-struct Refusal {
-    message: String,
-    at: String,
-}
-
-impl Refusal {
-    fn may_be_completed(&self) -> bool {
-        const FINAL: [&str; 5] =
-            ["unknown field", "unknown variant", "invalid type", "invalid value", "invalid length"];
-        !FINAL.iter().any(|f| self.message.starts_with(f))
-    }
-}
-
-/// The configuration, and the document as it writes it back.
-fn read<C: Serialize + DeserializeOwned>(doc: &Table) -> Result<(C, Table), Refusal> {
-    let refusal = |message: &str, text: &str| {
-        let at = text.rsplit_once("in `").map_or("", |(_, at)| at.trim_end().trim_end_matches('`'));
-        Refusal { message: message.to_owned(), at: at.to_owned() }
-    };
-    let config: C = Value::Table(doc.clone())
-        .try_into()
-        .map_err(|e: toml::de::Error| refusal(e.message(), &e.to_string()))?;
-    let kept = Table::try_from(&config).map_err(|e| refusal(&e.to_string(), ""))?;
-    Ok((config, kept))
-}
-
-/// The keys that serde lists when it meets a key that cannot exist beside `key`.
-fn learned<C: Serialize + DeserializeOwned>(doc: &Table, key: &[String]) -> Vec<String> {
-    let (mut doc, (last, parent)) = (doc.clone(), split(key));
-    let table = table_mut(&mut doc, parent);
-    table.remove(last);
-    table.insert("\u{1}".into(), Value::Boolean(true));
-    match read::<C>(&doc) {
-        Err(e) if e.message.starts_with("unknown field `\u{1}`") => {
-            e.message.split('`').skip(3).step_by(2).map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The first key of `given`, set at `path`, that `kept` lacks.
-fn lost(given: &Value, kept: Option<&Table>, path: &[String]) -> Option<Vec<String>> {
-    let (last, parent) = split(path);
-    for (i, _) in parent.iter().enumerate() {
-        if kept.and_then(|k| table_at(k, &path[..=i])).is_none() {
-            return Some(path[..=i].to_vec());
-        }
-    }
-    let Some(found) = kept.and_then(|k| table_at(k, parent)).and_then(|t| t.get(last)) else {
-        return Some(path.to_vec());
-    };
-    lost_inside(given, found, path)
-}
-
-fn lost_inside(given: &Value, found: &Value, path: &[String]) -> Option<Vec<String>> {
-    match (given, found) {
-        (Value::Table(given), Value::Table(found)) => given.iter().find_map(|(key, value)| {
-            let full = [path, std::slice::from_ref(key)].concat();
-            found.get(key).map_or(Some(full.clone()), |f| lost_inside(value, f, &full))
-        }),
-        (Value::Array(given), Value::Array(found)) => {
-            given.iter().zip(found).find_map(|(g, f)| lost_inside(g, f, path))
-        }
-        _ => None,
     }
 }
 
@@ -258,22 +191,4 @@ fn present(doc: &Table, assign: &Assign) -> bool {
 
 fn is_tag(assign: &Assign) -> bool {
     assign.value.is_some() && assign.path.last().is_some_and(|k| k == TAG)
-}
-
-fn split(path: &[String]) -> (&str, &[String]) {
-    path.split_last().map_or(("", path), |(last, parent)| (last.as_str(), parent))
-}
-
-/// The table at `path`, made where it is missing.
-fn table_mut<'a>(table: &'a mut Table, path: &[String]) -> &'a mut Table {
-    path.iter().fold(table, |t, key| {
-        let entry = t.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
-        if !entry.is_table() {
-            *entry = Value::Table(Table::new());
-        }
-        match entry {
-            Value::Table(inner) => inner,
-            _ => unreachable!("made a table just above"),
-        }
-    })
 }

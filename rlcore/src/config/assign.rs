@@ -34,7 +34,7 @@ pub(super) struct Assign {
     pub(super) path: Vec<String>,
     /// `None` removes the key.
     pub(super) value: Option<Value>,
-    pub(super) origin: Origin,
+    pub(super) origin: Box<Origin>,
 }
 
 impl Assign {
@@ -54,7 +54,7 @@ pub(super) fn from_file(path: &Path, text: &str) -> Result<Vec<Assign>, ConfigEr
     let mut out = Vec::new();
     leaves(&table, Some(spans.get_ref()), &mut Vec::new(), &mut |at, value, line| {
         let line = line.map_or(1, |start| line_of(text, start));
-        let origin = Origin::File { path: path.to_owned(), line };
+        let origin = Box::new(Origin::File { path: path.to_owned(), line });
         out.push(Assign { path: at.to_vec(), value: Some(value.clone()), origin });
     });
     Ok(out)
@@ -69,7 +69,7 @@ pub(super) fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
     if path.iter().any(String::is_empty) {
         return Err(fail("a part of the key is empty; write it as table.key".into()));
     }
-    let origin = Origin::Set(text.to_owned());
+    let origin = Box::new(Origin::Set(text.to_owned()));
     let value = value.trim();
     if value.is_empty() {
         return Ok(vec![Assign { path, value: None, origin }]);
@@ -110,13 +110,10 @@ fn parse_value(text: &str) -> Result<Value, String> {
     }
 }
 
+type Each<'a> = dyn FnMut(&[String], &Value, Option<usize>) + 'a;
+
 /// Calls `each` with path, value and byte offset of every leaf below `table`.
-fn leaves(
-    table: &Table,
-    spans: Option<&DeTable<'_>>,
-    at: &mut Vec<String>,
-    each: &mut dyn FnMut(&[String], &Value, Option<usize>),
-) {
+fn leaves(table: &Table, spans: Option<&DeTable<'_>>, at: &mut Vec<String>, each: &mut Each<'_>) {
     for (key, value) in table {
         let span = spans.and_then(|s| s.iter().find(|(k, _)| k.get_ref() == key));
         at.push(key.clone());

@@ -33,7 +33,7 @@ pub enum ConfigError {
         /// The keys that its table has.
         known: Vec<String>,
         /// Where it was given.
-        origin: Origin,
+        origin: Box<Origin>,
     },
     /// A value of another type, or none of the values allowed.
     #[error("{origin}: `{key}` must be {wanted}, not {given}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?")))]
@@ -47,7 +47,7 @@ pub enum ConfigError {
         /// The allowed value that looks most like it.
         nearest: Option<String>,
         /// Where it was given.
-        origin: Origin,
+        origin: Box<Origin>,
     },
     /// A key below a key that holds a single value.
     #[error(
@@ -61,7 +61,7 @@ pub enum ConfigError {
         /// What it holds.
         value: String,
         /// Where the key was given.
-        origin: Origin,
+        origin: Box<Origin>,
     },
     /// A key without default was not given or was removed.
     #[error("`{key}` has no default: give it with `--set {key}=VALUE` or in the --config file")]
@@ -77,7 +77,7 @@ pub enum ConfigError {
         /// The check's words.
         message: String,
         /// Where it was given.
-        origin: Option<Origin>,
+        origin: Option<Box<Origin>>,
     },
     /// The configuration in the code cannot be written as TOML.
     #[error(

@@ -17,8 +17,8 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// For `map_err`.
-    pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// An adaptor for `map_err`: `action` (such as `create`) on `path` failed.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self { action, path, cause }
     }

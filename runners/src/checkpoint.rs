@@ -1,0 +1,78 @@
+//! What a run's checkpoint holds: runner, sampler and algorithm, and the weights under their PyTorch names.
+use crate::error::RunError;
+use crate::record::Record;
+use algos::replay::NamedArray;
+use algos::{Algo, AlgoError, Saved};
+use rlcore::DType;
+use rlcore::checkpoint::{CheckpointReader, CheckpointWriter};
+use samplers::SamplerState;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Weights within a checkpoint, as `torch.nn.Module.load_state_dict` takes them.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+
+/// What must be the same for a resumed run to continue to the bit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Build {
+    pub(crate) version: String,
+    pub(crate) threads: usize,
+    pub(crate) cpu: String,
+}
+
+impl Build {
+    pub(crate) fn this(threads: usize) -> Self {
+        let cpu = rlcore::run_dir::Machine::this().cpu;
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), threads, cpu }
+    }
+}
+
+pub(crate) fn save(
+    dir: &Path,
+    record: &Record,
+    sampler: &SamplerState,
+    algo: &dyn Algo,
+    build: &Build,
+) -> Result<(), RunError> {
+    let failed = |source| RunError::Algo { source, checkpoint: None };
+    let saved = algo.save().map_err(failed)?;
+    let mut writer = CheckpointWriter::new();
+    writer.value("record", record)?;
+    writer.value("sampler", sampler)?;
+    writer.value("build", build)?;
+    writer.value("algo", &saved.values)?;
+    for a in saved.arrays {
+        writer.array(&format!("algo/{}", a.name), a.dtype, &a.shape, a.bytes)?;
+    }
+    let weights = algo.params().to_safetensors().map_err(|e| failed(AlgoError::Model(e)))?;
+    writer.file(WEIGHTS_FILE, weights)?;
+    Ok(writer.commit(dir)?)
+}
+
+pub(crate) struct Loaded {
+    pub(crate) record: Record,
+    pub(crate) sampler: SamplerState,
+    pub(crate) build: Build,
+}
+
+pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> {
+    let reader = CheckpointReader::open(dir)?;
+    let mut arrays = Vec::new();
+    let names: Vec<(String, DType, Vec<usize>)> = reader
+        .arrays()
+        .filter_map(|(name, info)| Some((name.strip_prefix("algo/")?.to_owned(), info.dtype, info.shape.clone())))
+        .collect();
+    for (name, dtype, shape) in names {
+        let bytes = Cow::Owned(reader.bytes(&format!("algo/{name}"))?);
+        arrays.push(NamedArray { name, shape, dtype, bytes });
+    }
+    let saved = Saved { arrays, values: reader.value("algo")? };
+    algo.load(&saved).map_err(|source| RunError::Algo { source, checkpoint: Some(dir.to_owned()) })?;
+    Ok(Loaded { record: reader.value("record")?, sampler: reader.value("sampler")?, build: reader.value("build")? })
+}
+
+/// The weights file of a checkpoint.
+pub fn weights(checkpoint: &Path) -> Result<Vec<u8>, RunError> {
+    Ok(CheckpointReader::open(checkpoint)?.file(WEIGHTS_FILE)?)
+}

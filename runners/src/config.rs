@@ -1,0 +1,67 @@
+//! Settings of a run's length and its records.
+use serde::{Deserialize, Serialize};
+
+/// See [`crate::MinibatchRl`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunnerConfig {
+    /// Budget, environment steps.
+    pub n_steps: u64,
+    /// A row of the log (and an evaluation) every this many environment steps.
+    pub log_interval_steps: u64,
+    /// A checkpoint at the first log row after this many environment steps; 0 for every row.
+    pub checkpoint_interval_steps: u64,
+    /// Checkpoints kept, beside the best.
+    pub keep_checkpoints: usize,
+    /// Training stops when an evaluation (without evaluation: the last `log_traj_window` episodes) has this mean return.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_return: Option<f64>,
+    /// Training stops after this long, seconds, resumed parts included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_seconds: Option<f64>,
+    /// Evaluate at every log row, before the first step too.
+    pub evaluate: bool,
+    /// Episodes that the online statistics look back over.
+    pub log_traj_window: usize,
+    /// Threads of the learner. Another number can change results in the last bits.
+    pub threads: usize,
+}
+
+impl Default for RunnerConfig {
+    fn default() -> Self {
+        Self {
+            n_steps: 1_000_000,
+            log_interval_steps: 100_000,
+            checkpoint_interval_steps: 0,
+            keep_checkpoints: 2,
+            stop_return: None,
+            stop_seconds: None,
+            evaluate: true,
+            log_traj_window: 100,
+            threads: 1,
+        }
+    }
+}
+
+impl RunnerConfig {
+    /// Says what contradicts itself, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("n_steps", self.n_steps),
+            ("log_interval_steps", self.log_interval_steps),
+            ("keep_checkpoints", self.keep_checkpoints as u64),
+            ("log_traj_window", self.log_traj_window as u64),
+            ("threads", self.threads as u64),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, v)| *v == 0) {
+            return Err(format!("runner.{name} = 0: it must be at least 1"));
+        }
+        if self.stop_seconds.is_some_and(|s| s.is_nan() || s <= 0.0) {
+            return Err("runner.stop_seconds must be above zero; remove it with `--set runner.stop_seconds=`".into());
+        }
+        if self.stop_return.is_some_and(f64::is_nan) {
+            return Err("runner.stop_return is not a number; remove it with `--set runner.stop_return=`".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! What a run knows about itself, and the rows it makes of that: rlpyt's columns (`runners/minibatch_rl.py`).
+use rlcore::table::{Cell, Stats};
+use rlcore::traj::TrajInfo;
+use samplers::Evaluation;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Everything that continues over a checkpoint, times aside bit by bit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Iterations (batches) done.
+    pub(crate) itr: u64,
+    /// Global environment steps done.
+    pub(crate) env_steps: u64,
+    /// Finished training episodes.
+    pub(crate) completed: u64,
+    /// Seconds of all parts of the run, evaluation included.
+    pub(crate) seconds: f64,
+    /// Of those, in evaluation.
+    pub(crate) eval_seconds: f64,
+    /// Evaluations done.
+    pub(crate) evaluations: u64,
+    /// Mean return of the last evaluation.
+    pub(crate) last_return: Option<f64>,
+    /// Best mean return and the checkpoint that has it.
+    pub(crate) best: Option<(f64, String)>,
+    /// Rows of progress.csv.
+    pub(crate) rows: u64,
+    /// Environment steps at the newest checkpoint.
+    pub(crate) saved_at: u64,
+    /// The last training episodes.
+    window: VecDeque<TrajInfo>,
+    /// Since the last row: episodes, values of updates; at the last row: steps, updates, seconds in training.
+    new_completed: u64,
+    opt: Vec<(String, Vec<f64>)>,
+    at_row: (u64, u64, f64),
+}
+
+impl Record {
+    pub(crate) fn add_trajectories(&mut self, infos: Vec<TrajInfo>, window: usize) {
+        self.completed += infos.len() as u64;
+        self.new_completed += infos.len() as u64;
+        self.window.extend(infos);
+        let surplus = self.window.len().saturating_sub(window);
+        self.window.drain(..surplus);
+    }
+
+    pub(crate) fn add_opt(&mut self, info: algos::OptInfo) {
+        for (name, values) in info {
+            match self.opt.iter_mut().find(|(n, _)| n == name) {
+                Some((_, all)) => all.extend(values),
+                None => self.opt.push((name.to_owned(), values)),
+            }
+        }
+    }
+
+    /// Mean return of the training episodes in the window, once it is full.
+    pub(crate) fn online_return(&self, window: usize) -> Option<f64> {
+        let full = self.window.len() >= window;
+        full.then(|| self.window.iter().map(|t| t.ret).sum::<f64>() / self.window.len() as f64)
+    }
+
+    /// Mean return of the training episodes seen last, for a progress bar.
+    pub(crate) fn recent_return(&self) -> Option<f64> {
+        self.online_return(self.window.len().max(1))
+    }
+
+    /// The next row; what is counted since the last one starts anew.
+    pub(crate) fn row(
+        &mut self,
+        updates: u64,
+        batch_size: usize,
+        user: &[String],
+        evaluation: Option<&Evaluation>,
+    ) -> Vec<(String, Cell)> {
+        let train_seconds = self.seconds - self.eval_seconds;
+        let (steps, new_updates) = (self.env_steps - self.at_row.0, updates - self.at_row.1);
+        let span = train_seconds - self.at_row.2;
+        let ratio = |updates: u64, steps: u64| (updates as f64 * batch_size as f64) / (steps as f64).max(1.0);
+        let int = |v: u64| Cell::Int(v as i64);
+        let mut row = Vec::new();
+        let mut diagnostic = |name: &str, cell: Cell| row.push((format!("Diagnostics/{name}"), cell));
+        diagnostic("Iteration", int(self.itr));
+        diagnostic("CumTime (s)", self.seconds.into());
+        diagnostic("CumSteps", int(self.env_steps));
+        diagnostic("CumCompletedTrajs", int(self.completed));
+        diagnostic("CumUpdates", int(updates));
+        diagnostic("StepsPerSecond", (steps as f64 / span.max(1e-9)).into());
+        diagnostic("UpdatesPerSecond", (new_updates as f64 / span.max(1e-9)).into());
+        diagnostic("ReplayRatio", ratio(new_updates, steps).into());
+        diagnostic("CumReplayRatio", ratio(updates, self.env_steps).into());
+        if let Some(e) = evaluation {
+            diagnostic("StepsInEval", int(e.steps));
+            diagnostic("TrajsInEval", int(e.trajectories.len() as u64));
+            diagnostic("UnfinishedInEval", int(e.unfinished as u64));
+            diagnostic("CumEvalTime", self.eval_seconds.into());
+            diagnostic("CumTrainTime", train_seconds.into());
+        } else {
+            diagnostic("NewCompletedTrajs", int(self.new_completed));
+            let in_window: f64 = self.window.iter().map(|t| t.length).sum();
+            diagnostic("StepsInTrajWindow", int(in_window as u64));
+        }
+        let seen: Vec<&TrajInfo> = evaluation.map_or(self.window.iter().collect(), |e| e.trajectories.iter().collect());
+        let names = ["Length", "Return", "NonzeroRewards", "DiscountedReturn"];
+        for (i, name) in names.into_iter().chain(user.iter().map(String::as_str)).enumerate() {
+            let values: Vec<f64> = seen.iter().map(|t| t.fields(user)[i].1).collect();
+            row.extend(Stats::of(&values).columns(name).map(|(n, v)| (n, v.into())));
+        }
+        for (name, values) in &mut self.opt {
+            row.extend(Stats::of(values).columns(name).map(|(n, v)| (n, v.into())));
+            values.clear();
+        }
+        self.new_completed = 0;
+        self.at_row = (self.env_steps, updates, train_seconds);
+        self.rows += 1;
+        row
+    }
+}

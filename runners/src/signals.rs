@@ -1,0 +1,36 @@
+//! Ctrl-C and SIGTERM: the first finishes the iteration and writes a checkpoint, a second ends the process at once.
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+static CAUGHT: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+
+/// Starts to listen. Call it after the fork server has started; again is harmless.
+pub fn listen() -> std::io::Result<()> {
+    if CAUGHT.get().is_some() {
+        return Ok(());
+    }
+    let (caught, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: a first signal finds `again` unset, a second one set.
+        flag::register_conditional_shutdown(signal, exit_code(signal), again.clone())?;
+        flag::register(signal, again.clone())?;
+        flag::register_usize(signal, caught.clone(), signal as usize)?;
+    }
+    // Lost only to another caller, whose handlers then do the same.
+    let _ = CAUGHT.set(caught);
+    Ok(())
+}
+
+/// The signal that asks us to stop, if one came.
+pub fn caught() -> Option<i32> {
+    let signal = CAUGHT.get()?.load(Ordering::Relaxed) as i32;
+    (signal != 0).then_some(signal)
+}
+
+/// 130 for SIGINT, 143 for SIGTERM.
+pub fn exit_code(signal: i32) -> i32 {
+    128 + signal
+}
