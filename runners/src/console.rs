@@ -62,7 +62,7 @@ impl Console {
         let name = |full: &str| full.rsplit('/').next().unwrap_or(full).to_owned();
         if !self.headed {
             self.headed = true;
-            let head: Vec<String> = SHOWN.iter().map(|(n, _)| format!("{:>14}", name(n))).collect();
+            let head: Vec<String> = SHOWN.iter().map(|(n, _)| format!("{:>16}", name(n))).collect();
             self.line(&head.join(""));
         }
         let cell = |(column, digits): &(&str, usize)| {
@@ -74,7 +74,7 @@ impl Console {
                 Some(Cell::Text(v)) => v.clone(),
                 None => "-".into(),
             };
-            format!("{text:>14}")
+            format!("{text:>16}")
         };
         let text: Vec<String> = SHOWN.iter().map(cell).collect();
         self.line(&text.join(""));

@@ -2,6 +2,7 @@
 //! starts the fork server before any thread exists.
 #![forbid(unsafe_code)]
 
+pub mod faulty;
 pub mod policies;
 pub mod setups;
 

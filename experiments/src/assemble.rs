@@ -1,0 +1,133 @@
+//! From a configuration to the parts of a run. Everything that can be refused is refused before memory is taken.
+use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig};
+use agents::DqnAgentConfig;
+use agents::AgentFactory;
+use algos::{Algo, Dqn};
+use anyhow::{Result, bail};
+use rlcore::block::{AgentSchema, BlockOptions, Layout};
+use rlcore::envs::TimeLimit;
+use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
+use samplers::{Sampler, Setup};
+use std::path::PathBuf;
+
+/// The parts that a runner runs.
+pub struct Parts {
+    /// Collects samples.
+    pub sampler: Box<dyn Sampler>,
+    /// Learns from them.
+    pub algo: Box<dyn Algo>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parts({:?})", self.sampler.spec())
+    }
+}
+
+fn limited<M: MakeEnv + Clone>(settings: &M, limit: Option<usize>) -> Result<EnvFactory> {
+    Ok(match limit {
+        Some(max_steps) => EnvFactory::new(&TimeLimit { env: settings.clone(), max_steps })?,
+        None => EnvFactory::new(settings)?,
+    })
+}
+
+/// The environments that a configuration names.
+pub fn env_factory(env: &EnvConfig, time_limit: Option<usize>) -> Result<EnvFactory> {
+    match env {
+        EnvConfig::Cartpole(e) => limited(e, time_limit),
+        EnvConfig::Catch(e) => limited(e, time_limit),
+        EnvConfig::Memory(e) => limited(e, time_limit),
+        EnvConfig::DictToy(e) => limited(e, time_limit),
+        EnvConfig::Null(e) => limited(e, time_limit),
+        EnvConfig::Slow(e) => limited(e, time_limit),
+    }
+}
+
+/// Says what contradicts itself in a configuration, before anything is built.
+pub fn check(config: &Config) -> Result<(), String> {
+    let AlgoConfig::Dqn(algo) = &config.algo;
+    config.sampler.check()?;
+    config.eval.check()?;
+    config.runner.check()?;
+    algo.check(config.sampler.t * config.sampler.b)?;
+    if config.time_limit == Some(0) {
+        return Err("time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into());
+    }
+    agents::device(&config.device.0).map_err(|e| e.to_string())?;
+    Ok(())
+}
+
+/// Bytes that the replay and the sample block will take.
+fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
+    let AlgoConfig::Dqn(algo) = &config.algo;
+    let spec = spec(config);
+    let block = Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes as u64;
+    let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
+    let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
+    let replay = algo.replay_size as u64 * (cell as u64 + 16);
+    let (needed, available) = (block + replay, memory::available());
+    if needed > available {
+        bail!(
+            "this configuration needs {} ({} for algo.replay_size = {}, {} for sampler.t x sampler.b = {}), but {} are free: lower algo.replay_size or sampler.b",
+            memory::readable(needed),
+            memory::readable(replay),
+            algo.replay_size,
+            memory::readable(block),
+            spec.steps(),
+            memory::readable(available),
+        );
+    }
+    Ok(())
+}
+
+fn spec(config: &Config) -> BatchSpec {
+    BatchSpec { t: config.sampler.t, b: config.sampler.b }
+}
+
+/// The agent that a configuration names.
+pub fn agent_factory(config: &Config) -> Result<AgentFactory> {
+    let AgentConfig::Dqn(agent) = &config.agent;
+    let AlgoConfig::Dqn(algo) = &config.algo;
+    Ok(AgentFactory::new(&DqnAgentConfig {
+        model: agent.model.clone(),
+        epsilon: agent.epsilon.clone(),
+        eps_start_steps: algo.min_steps_learn,
+        eps_steps: algo.eps_steps,
+    })?)
+}
+
+/// A sampler's setup; `worker_logs`: where workers write what environments print.
+pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
+    let AlgoConfig::Dqn(algo) = &config.algo;
+    let env = env_factory(&config.env, config.time_limit)?;
+    let eval_env = match &config.eval_env {
+        Some(other) => env_factory(other, config.time_limit)?,
+        None => env.clone(),
+    };
+    Ok(Setup {
+        config: config.sampler.clone(),
+        env,
+        eval: Some((eval_env, config.eval)),
+        agent: agent_factory(config)?,
+        device: config.device.0.clone(),
+        world: World::default(),
+        seed: config.seed,
+        discount: algo.discount,
+        options: BlockOptions::default(),
+        worker_logs,
+    })
+}
+
+/// Builds sampler and algorithm.
+pub fn assemble(config: &Config, worker_logs: Option<PathBuf>) -> Result<Parts> {
+    check(config).map_err(anyhow::Error::msg)?;
+    let setup = setup(config, worker_logs)?;
+    let spaces = Setup::example_spaces(&setup.env)?;
+    check_memory(config, &spaces)?;
+    // Threads of the learner are set before its first op; workers set theirs.
+    tch::set_num_threads(config.runner.threads as i32);
+    let (AgentConfig::Dqn(agent), AlgoConfig::Dqn(algo)) = (&config.agent, &config.algo);
+    let device = agents::device(&config.device.0)?;
+    let algo = Dqn::new(algo.clone(), &agent.model, &spaces, spec(config), config.seed, device)?;
+    Ok(Parts { sampler: samplers::build(setup)?, algo: Box::new(algo) })
+}

@@ -1,0 +1,97 @@
+//! `experiments doctor`: is this machine fit, and if not, what is missing.
+use anyhow::Result;
+use rlcore::channel::Channel;
+use rlcore::control::{Op, WorkerControl};
+use rlcore::forkserver::{self, Surroundings};
+use rlcore::segment::Segment;
+use rlcore::{affinity, memory, run_dir::Machine};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(5);
+const ROUNDS: u32 = 2000;
+
+pub(super) fn run() -> Result<i32> {
+    let machine = Machine::this();
+    let mut bad = 0;
+    let mut say = |name: &str, ok: bool, text: String| {
+        bad += i32::from(!ok);
+        println!("{} {name:<12}{text}", if ok { "ok  " } else { "FAIL" });
+    };
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let loaded = |part: &str| -> Vec<&str> {
+        let mut paths: Vec<&str> = maps.lines().filter_map(|l| l.split_whitespace().nth(5)).filter(|p| p.contains(part)).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    };
+    let torch = loaded("libtorch_cpu");
+    let version = torch.first().and_then(|p| {
+        let dir = std::path::Path::new(p).parent()?.parent()?;
+        let text = std::fs::read_to_string(dir.join("version.py")).ok()?;
+        text.lines().find(|l| l.starts_with("__version__"))?.split('\'').nth(1).map(str::to_owned)
+    });
+    let sum = tch::Tensor::from_slice(&[1f32, 2.0]).sum(tch::Kind::Float).double_value(&[]);
+    let text = format!("{} at {}", version.as_deref().unwrap_or("of unknown version"), torch.first().unwrap_or(&"?"));
+    say("libtorch", sum == 3.0 && torch.len() == 1, text);
+    let gomp = loaded("libgomp");
+    say("OpenMP", gomp.len() <= 1, format!("{} copy loaded", gomp.len()));
+    say("cpu", true, format!("{}, {} of {} CPUs allowed", machine.cpu, affinity::allowed_cpus().len(), machine.cpus));
+    say("threads", true, format!("learner {}, worker 1 (runner.threads)", tch::get_num_threads()));
+    let free = memory::available();
+    say("memory", free > 1 << 30, format!("{} free of {}", memory::readable(free), memory::readable(machine.memory)));
+    match wake_word() {
+        Ok((spin, start)) => say("workers", true, format!("started in {start:.1} ms; wake word round trip {spin:.2} us")),
+        Err(e) => say("workers", false, format!("{e:#}")),
+    }
+    let cuda = tch::Cuda::device_count();
+    let text = if cuda > 0 {
+        format!("{cuda} devices")
+    } else {
+        "none (fetch the CUDA libtorch with `make setup CUDA=1` where there is a device)".into()
+    };
+    say("CUDA", true, text);
+    Ok(i32::from(bad > 0))
+}
+
+/// A worker that answers every post; round trip in microseconds, start in milliseconds.
+fn wake_word() -> Result<(f64, f64)> {
+    let segment = Segment::create("doctor", size_of::<WorkerControl>())?;
+    let control = &segment.atomics::<WorkerControl>(0, 1)[0];
+    let begun = Instant::now();
+    let (channel, theirs) = Channel::pair()?;
+    let child = forkserver::server()?.spawn(echo, &theirs, Surroundings::default())?;
+    drop(theirs);
+    let fd = segment.fd().ok_or_else(|| anyhow::anyhow!("a memfd has a descriptor"))?;
+    channel.send_fds(&[fd.as_raw_fd()])?;
+    channel.recv::<()>(LIMIT)?;
+    let start = begun.elapsed().as_secs_f64() * 1e3;
+    let begun = Instant::now();
+    for round in 0..ROUNDS {
+        control.order(Op::Collect, 0, 0);
+        let alive = || if channel.closed() { Err(anyhow::anyhow!("the worker (pid {}) died", child.pid())) } else { Ok(()) };
+        control.done.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
+    }
+    let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
+    control.order(Op::Quit, 0, 0);
+    Ok((trip, start))
+}
+
+fn echo(channel: Channel) -> i32 {
+    let serve = || -> Result<()> {
+        let fd = channel.recv_fds(LIMIT)?.pop().ok_or_else(|| anyhow::anyhow!("no descriptor"))?;
+        let segment = Segment::attach(fd, size_of::<WorkerControl>())?;
+        let control = &segment.atomics::<WorkerControl>(0, 1)[0];
+        channel.send(&(), LIMIT)?;
+        let mut seen = 0;
+        loop {
+            let alive = || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
+            seen = control.command.wait_checked(seen, affinity::spins(2), LIMIT, alive)?;
+            if control.ordered().0 == Op::Quit {
+                return Ok(());
+            }
+            control.done.post();
+        }
+    };
+    i32::from(serve().is_err())
+}

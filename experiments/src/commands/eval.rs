@@ -1,0 +1,72 @@
+//! `experiments eval`.
+use super::resume::{config_of, newest};
+use crate::assemble::{assemble, check};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rlcore::table::Stats;
+use std::path::PathBuf;
+
+/// Evaluations of this command are numbered from here, so that no episode was ever seen in training.
+const FRESH: u64 = 1 << 32;
+
+/// Arguments of `eval`.
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// The run's directory.
+    run: PathBuf,
+    /// Episodes.
+    #[arg(long, default_value_t = 100)]
+    episodes: usize,
+    /// Checkpoint to measure [default: the newest].
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Draws other episodes.
+    #[arg(long, default_value_t = 0)]
+    number: u32,
+}
+
+impl EvalArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let mut config = config_of(&self.run)?;
+        if self.episodes == 0 {
+            bail!("--episodes 0: there must be at least one");
+        }
+        config.eval.n_episodes = self.episodes;
+        config.eval.n_envs = config.eval.n_envs.min(self.episodes);
+        check(&config).map_err(anyhow::Error::msg)?;
+        let checkpoint = match self.checkpoint {
+            Some(path) => path,
+            None => newest(&self.run)?,
+        };
+        let weights = runners::weights(&checkpoint)?;
+        // The algorithm is built for its parameters' names and shapes alone: the least replay will do.
+        let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
+        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b) + (algo.n_step_return + 2) * config.sampler.b;
+        let mut parts = assemble(&config, None)?;
+        parts.algo.params_mut().load_safetensors(&weights)?;
+        let mut flat = vec![0.0; parts.algo.params().len()];
+        parts.algo.params().write_to(&mut flat);
+        parts.sampler.publish(&flat)?;
+        let env_steps = steps_of(&checkpoint).unwrap_or(1).max(1);
+        let found = parts.sampler.evaluate(FRESH + u64::from(self.number), env_steps)?;
+        let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
+        let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
+        println!("{} over {} fresh episodes", checkpoint.display(), returns.len());
+        for (name, values) in [("return", returns), ("length", lengths)] {
+            let s = Stats::of(&values);
+            println!(
+                "  {name}  mean {:.2}  std {:.2}  median {:.1}  min {:.1}  max {:.1}",
+                s.average, s.std, s.median, s.min, s.max
+            );
+        }
+        if found.unfinished > 0 {
+            println!("  {} environments were cut off by eval.max_steps = {}", found.unfinished, config.eval.max_steps);
+        }
+        Ok(())
+    }
+}
+
+fn steps_of(checkpoint: &std::path::Path) -> Result<u64> {
+    let name = checkpoint.file_name().and_then(|n| n.to_str()).context("a checkpoint has a name")?;
+    Ok(name.trim_start_matches("step_").parse()?)
+}

@@ -1,0 +1,108 @@
+//! The command line.
+mod doctor;
+mod eval;
+mod list;
+mod resume;
+mod train;
+
+use crate::config::Config;
+use crate::presets;
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Train and measure reinforcement-learning agents: samplers in worker processes, learning on libtorch.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = "Start with: experiments train cartpole-dqn --sampler cpu --workers 2")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train an agent from a preset.
+    Train(train::TrainArgs),
+    /// Continue a run from its newest checkpoint, to the bit where the environments can save their state.
+    Resume(resume::ResumeArgs),
+    /// Measure a run's agent over fresh episodes.
+    Eval(eval::EvalArgs),
+    /// Show presets, samplers and environments.
+    List,
+    /// Show the configuration that `train` would run, as TOML.
+    ShowConfig(ConfigArgs),
+    /// Check libtorch, threads, memory, the wake word and CUDA on this machine.
+    Doctor,
+    /// Measure speed against bounds taken in the same run.
+    #[command(subcommand)]
+    Bench(crate::bench::BenchCommand),
+}
+
+/// Where a configuration comes from: preset, then file, then settings, each over the one before.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// Preset to start from; `experiments list` shows them.
+    preset: String,
+    /// TOML file with settings that differ from the preset.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, such as `algo.learning_rate=3e-4`; `key=` with nothing after it removes the key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// How samples are collected: serial or cpu (short for --set sampler.kind=...).
+    #[arg(long)]
+    sampler: Option<String>,
+    /// Worker processes; 0 for one a CPU (short for --set sampler.worker.n=...).
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Where to learn: cpu, cuda, cuda:1 (short for --set device=...).
+    #[arg(long)]
+    device: Option<String>,
+}
+
+impl ConfigArgs {
+    fn resolve(&self, seed: Option<u64>) -> Result<Config> {
+        let preset = presets::find(&self.preset).with_context(|| {
+            let names: Vec<&str> = presets::PRESETS.iter().map(|p| p.name).collect();
+            format!("there is no preset {:?}; there are: {}", self.preset, names.join(", "))
+        })?;
+        let file = match &self.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("--config {}", path.display()))?;
+                Some((path, text))
+            }
+            None => None,
+        };
+        let mut sets = self.sets.clone();
+        let mut short = |key: &str, value: Option<String>| sets.extend(value.map(|v| format!("{key}={v}")));
+        short("sampler.kind", self.sampler.clone());
+        short("sampler.worker.n", self.workers.map(|n| n.to_string()));
+        short("device", self.device.clone());
+        short("seed", seed.map(|s| s.to_string()));
+        let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        Ok(rlcore::config::resolve(&(preset.config)(), file, &sets)?)
+    }
+}
+
+impl Cli {
+    /// Runs the command; the value is the exit code.
+    pub fn run(self) -> Result<i32> {
+        match self.command {
+            Command::Train(args) => args.run(),
+            Command::Resume(args) => args.run(),
+            Command::Eval(args) => args.run().map(|()| 0),
+            Command::List => {
+                list::run();
+                Ok(0)
+            }
+            Command::ShowConfig(args) => {
+                let config = args.resolve(None)?;
+                crate::assemble::check(&config).map_err(anyhow::Error::msg)?;
+                print!("{}", rlcore::config::to_toml(&config)?);
+                Ok(0)
+            }
+            Command::Doctor => doctor::run(),
+            Command::Bench(command) => command.run().map(|()| 0),
+        }
+    }
+}

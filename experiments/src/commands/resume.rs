@@ -1,0 +1,53 @@
+//! `experiments resume`.
+use super::train::{finish, runner};
+use crate::config::Config;
+use anyhow::{Context, Result};
+use clap::Args;
+use rlcore::checkpoint::latest;
+use rlcore::run_dir::RunDir;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The run's directory.
+    run: PathBuf,
+    /// Checkpoint to continue from [default: the newest]. Later ones are removed.
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// A larger budget of environment steps.
+    #[arg(long, value_name = "STEPS")]
+    n_steps: Option<u64>,
+}
+
+/// The configuration of a run.
+pub(super) fn config_of(run: &Path) -> Result<Config> {
+    let path = run.join("config.toml");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} is not a run directory: it has no config.toml", run.display()))?;
+    Ok(rlcore::config::read(&path, &text)?)
+}
+
+/// A run's newest checkpoint, or an error that says there is none.
+pub(super) fn newest(run: &Path) -> Result<PathBuf> {
+    latest(&run.join("checkpoints"))?
+        .with_context(|| format!("{} has no checkpoint yet: start it again with `train --overwrite`", run.display()))
+}
+
+impl ResumeArgs {
+    pub(super) fn run(self) -> Result<i32> {
+        let dir = RunDir::resume(&self.run)?;
+        let mut config = config_of(&self.run)?;
+        let checkpoint = match self.checkpoint {
+            Some(path) => path,
+            None => newest(&self.run)?,
+        };
+        if let Some(n_steps) = self.n_steps {
+            config.runner.n_steps = n_steps;
+            dir.write_config(&rlcore::config::to_toml(&config)?)?;
+        }
+        let mut runner = runner(&config, dir)?;
+        runner.resume(&checkpoint)?;
+        finish(&runner.run()?)
+    }
+}

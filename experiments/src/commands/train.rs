@@ -1,0 +1,133 @@
+//! `experiments train`.
+use super::ConfigArgs;
+use crate::assemble::assemble;
+use crate::config::Config;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rlcore::run_dir::{Existing, Meta, RunDir};
+use runners::{MinibatchRl, Outcome, Stop, signals};
+use std::path::PathBuf;
+
+/// Arguments of `train`.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Seed of the run.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Several runs one after another: `0..4` for seeds 0, 1, 2, 3 and 4, or `0,7,9`.
+    #[arg(long, value_name = "RANGE")]
+    seeds: Option<String>,
+    /// Directory of the run [default: runs/<preset>-s<seed>, with a number where that is taken].
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// Replace a run that is in the directory already.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl TrainArgs {
+    pub(super) fn run(self) -> Result<i32> {
+        let Some(text) = &self.seeds else { return self.one(self.seed, self.run_dir.clone()) };
+        for seed in parse_seeds(text)? {
+            println!("seed {seed}");
+            let dir = self.run_dir.as_ref().map(|d| d.join(format!("s{seed}")));
+            let code = self.one(Some(seed), dir)?;
+            if code != 0 {
+                return Ok(code);
+            }
+        }
+        Ok(0)
+    }
+
+    fn one(&self, seed: Option<u64>, dir: Option<PathBuf>) -> Result<i32> {
+        let config = self.config.resolve(seed)?;
+        crate::assemble::check(&config).map_err(anyhow::Error::msg)?;
+        let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
+        let dir = match dir {
+            Some(dir) => RunDir::create(&dir, existing)?,
+            None => RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?,
+        };
+        dir.write_config(&rlcore::config::to_toml(&config)?)?;
+        let mut runner = runner(&config, dir)?;
+        let outcome = runner.run();
+        finish(&outcome?)
+    }
+}
+
+/// A runner for a configuration in its run directory.
+pub(super) fn runner(config: &Config, dir: RunDir) -> Result<MinibatchRl> {
+    signals::listen()?;
+    let root = dir.root().to_owned();
+    let mut meta = Meta::collect();
+    meta.threads.insert("learner".into(), config.runner.threads);
+    meta.threads.insert("workers".into(), config.sampler.workers());
+    meta.versions.insert("tch".into(), "0.24 (libtorch 2.11.0)".into());
+    dir.add_meta(meta)?;
+    let parts = assemble(config, Some(dir.workers()))?;
+    let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
+    runner.console().line(&format!(
+        "{} environments, {} sampler{}, seed {}, run in {}",
+        config.sampler.b,
+        format!("{:?}", config.sampler.kind).to_lowercase(),
+        match config.sampler.kind {
+            samplers::SamplerKind::Serial => String::new(),
+            samplers::SamplerKind::Cpu => format!(" with {} workers", config.sampler.workers()),
+        },
+        config.seed,
+        root.display()
+    ));
+    Ok(runner)
+}
+
+/// Says how training ended and what to do next; the exit code.
+pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
+    let run = outcome.checkpoint.parent().and_then(|p| p.parent()).context("a checkpoint lies in a run")?;
+    let run = run.display();
+    let spent = format!("{} steps, {} updates, {:.1} s", outcome.env_steps, outcome.updates, outcome.seconds);
+    println!();
+    match outcome.stop {
+        Stop::Return(r) => println!("solved: mean return {r:.1} after {spent}"),
+        Stop::Steps => println!("the budget (runner.n_steps) is used up: {spent}"),
+        Stop::Seconds => println!("the time (runner.stop_seconds) is over: {spent}"),
+        Stop::Signal(signal) => {
+            println!("stopped by signal {signal} after {spent}; a checkpoint is written");
+            println!("continue with: experiments resume {run}");
+            return Ok(signals::exit_code(signal));
+        }
+    }
+    println!("  the run       {run}  (config.toml, progress.csv, log.txt, checkpoints/)");
+    println!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
+    println!("try next");
+    println!("  measure it    experiments eval {run}");
+    println!("  other seeds   experiments train <preset> --seeds 1..4");
+    println!("  change it     experiments train <preset> --set algo.learning_rate=1e-3   (keys: experiments show-config <preset>)");
+    Ok(0)
+}
+
+fn parse_seeds(text: &str) -> Result<Vec<u64>> {
+    let number = |s: &str| s.trim().parse::<u64>().with_context(|| format!("--seeds {text}: {s:?} is not a number"));
+    let seeds: Vec<u64> = match text.split_once("..") {
+        Some((first, last)) => (number(first)?..=number(last.trim_start_matches('='))?).collect(),
+        None => text.split(',').map(number).collect::<Result<_>>()?,
+    };
+    if seeds.is_empty() {
+        bail!("--seeds {text} names no seed: write it as 0..4 or 0,1,2");
+    }
+    Ok(seeds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_inclusive_ranges_or_lists() {
+        assert_eq!(parse_seeds("0..4").unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(parse_seeds("7").unwrap(), [7]);
+        assert_eq!(parse_seeds("1, 5").unwrap(), [1, 5]);
+        assert!(parse_seeds("4..0").unwrap_err().to_string().contains("0..4"));
+        assert!(parse_seeds("a").is_err());
+    }
+}

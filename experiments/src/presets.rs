@@ -1,0 +1,63 @@
+//! Experiments that are known to work, by name.
+use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, EnvConfig};
+use agents::epsilon::EpsilonConfig;
+use agents::model::QMlp;
+use algos::DqnConfig;
+use rlcore::envs::CartPole;
+use runners::RunnerConfig;
+use samplers::{EvalConfig, SamplerConfig};
+
+/// One preset.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// What to call it.
+    pub name: &'static str,
+    /// What it shows.
+    pub about: &'static str,
+    /// Its configuration.
+    pub config: fn() -> Config,
+}
+
+/// All presets.
+pub const PRESETS: [Preset; 1] = [Preset {
+    name: "cartpole-dqn",
+    about: "DQN solves CartPole-v1 (mean return 475 of 500) in under a minute on two cores",
+    config: cartpole_dqn,
+}];
+
+/// The preset of this name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|p| p.name == name)
+}
+
+fn cartpole_dqn() -> Config {
+    Config {
+        env: EnvConfig::Cartpole(CartPole::default()),
+        sampler: SamplerConfig { t: 16, b: 16, ..Default::default() },
+        agent: AgentConfig::Dqn(DqnAgentSettings {
+            model: QMlp { hidden: vec![128, 128] },
+            epsilon: EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() },
+        }),
+        algo: AlgoConfig::Dqn(DqnConfig {
+            batch_size: 128,
+            min_steps_learn: 2_000,
+            replay_size: 100_000,
+            replay_ratio: 16.0,
+            target_update_interval: 100,
+            n_step_return: 3,
+            learning_rate: 5e-4,
+            adam_eps: 1e-5,
+            eps_steps: 20_000,
+            double_dqn: true,
+            ..Default::default()
+        }),
+        eval: EvalConfig::default(),
+        runner: RunnerConfig {
+            n_steps: 400_000,
+            log_interval_steps: 5_000,
+            stop_return: Some(475.0),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}

@@ -1,0 +1,89 @@
+//! What the kernel says about processes, and waiting for it to say something else.
+use libtest_mimic::Failed;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+/// What the issue allows between an event and what follows from it.
+pub(crate) const SOON: Duration = Duration::from_secs(2);
+
+/// Waits for `condition`; an error naming `what` after `limit`.
+pub(crate) fn until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> Result<(), Failed> {
+    let began = Instant::now();
+    while !condition() {
+        if began.elapsed() > limit {
+            return Err(format!("not within {limit:?}: {what}").into());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+pub(crate) fn signal(pid: i32, signal: Signal) -> Result<(), Failed> {
+    kill(Pid::from_raw(pid), signal).map_err(|e| format!("{signal} to {pid}: {e}").into())
+}
+
+/// State letter and parent.
+fn stat(pid: i32) -> Option<(char, i32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// Whether it runs; a zombie does not (whoever adopted it may be slow to bury it).
+pub(crate) fn running(pid: i32) -> bool {
+    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+/// Children, zombies among them.
+pub(crate) fn children(parent: i32) -> Vec<i32> {
+    let Ok(all) = std::fs::read_dir("/proc") else { return vec![] };
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| stat(*pid).is_some_and(|(_, p)| p == parent)).collect()
+}
+
+pub(crate) fn server() -> i32 {
+    rlcore::forkserver::server().map_or(0, rlcore::forkserver::ForkServer::pid)
+}
+
+/// The fork server of this process has no worker any more, not even a dead one.
+pub(crate) fn no_workers_left() -> Result<(), Failed> {
+    until("the end of all workers", SOON, || children(server()).is_empty())
+}
+
+pub(crate) fn all_gone(pids: &[i32]) -> Result<(), Failed> {
+    until(&format!("the end of {pids:?}"), SOON, || !pids.iter().any(|pid| running(*pid)))
+}
+
+/// Names in `/dev/shm`.
+pub(crate) fn named_segments() -> Vec<String> {
+    let Ok(all) = std::fs::read_dir("/dev/shm") else { return vec![] };
+    let mut names: Vec<_> =
+        all.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Open descriptors of this process: segments, and all others.
+pub(crate) fn descriptors() -> (usize, usize) {
+    let Ok(all) = std::fs::read_dir("/proc/self/fd") else { return (0, 0) };
+    let links = all.flatten().filter_map(|e| std::fs::read_link(e.path()).ok());
+    let (segments, others): (Vec<_>, Vec<_>) =
+        links.partition(|l| l.to_string_lossy().starts_with("/memfd:"));
+    (segments.len(), others.len())
+}
+
+/// Bytes of shared memory that this process's segments hold.
+pub(crate) fn segment_bytes() -> u64 {
+    let Ok(all) = std::fs::read_dir("/proc/self/fd") else { return 0 };
+    let is_segment = |path: &std::path::PathBuf| {
+        std::fs::read_link(path).is_ok_and(|l| l.to_string_lossy().starts_with("/memfd:"))
+    };
+    let paths = all.flatten().map(|e| e.path()).filter(is_segment);
+    paths.filter_map(|p| std::fs::metadata(p).ok()).map(|m| 512 * m.blocks()).sum()
+}
