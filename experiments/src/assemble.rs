@@ -1,7 +1,7 @@
 //! From a configuration to the parts of a run. Everything that can be refused is refused before memory is taken.
 use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig};
-use agents::DqnAgentConfig;
 use agents::AgentFactory;
+use agents::DqnAgentConfig;
 use algos::{Algo, Dqn};
 use anyhow::{Result, bail};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
@@ -51,7 +51,9 @@ pub fn check(config: &Config) -> Result<(), String> {
     config.runner.check()?;
     algo.check(config.sampler.t * config.sampler.b)?;
     if config.time_limit == Some(0) {
-        return Err("time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into());
+        return Err(
+            "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into()
+        );
     }
     agents::device(&config.device.0).map_err(|e| e.to_string())?;
     Ok(())
@@ -61,7 +63,8 @@ pub fn check(config: &Config) -> Result<(), String> {
 fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
     let AlgoConfig::Dqn(algo) = &config.algo;
     let spec = spec(config);
-    let block = Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes as u64;
+    let block =
+        Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes as u64;
     let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
     let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
     let replay = algo.replay_size as u64 * (cell as u64 + 16);

@@ -69,7 +69,10 @@ pub const ENVIRONMENTS: [(&str, &str); 6] = [
     ("cartpole", "[4] f32, 2 actions: balance a pole; equal to Gymnasium's CartPole-v1"),
     ("catch", "[1, 10, 5] u8, 3 actions: catch a falling ball, from pixels"),
     ("memory", "[3] f32, 2 actions: act on a cue that was shown at the start (needs memory)"),
-    ("dict-toy", "image, position and action mask, 4 actions: a grid with traps and lives (set time_limit)"),
+    (
+        "dict-toy",
+        "image, position and action mask, 4 actions: a grid with traps and lives (set time_limit)",
+    ),
     ("null", "[4] f32, 2 actions: costs nothing, for benches"),
     ("slow", "[4] f32, 2 actions: costs a set time a step, for benches"),
 ];

@@ -61,15 +61,22 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
     let mut arrays = Vec::new();
     let names: Vec<(String, DType, Vec<usize>)> = reader
         .arrays()
-        .filter_map(|(name, info)| Some((name.strip_prefix("algo/")?.to_owned(), info.dtype, info.shape.clone())))
+        .filter_map(|(name, info)| {
+            Some((name.strip_prefix("algo/")?.to_owned(), info.dtype, info.shape.clone()))
+        })
         .collect();
     for (name, dtype, shape) in names {
         let bytes = Cow::Owned(reader.bytes(&format!("algo/{name}"))?);
         arrays.push(NamedArray { name, shape, dtype, bytes });
     }
     let saved = Saved { arrays, values: reader.value("algo")? };
-    algo.load(&saved).map_err(|source| RunError::Algo { source, checkpoint: Some(dir.to_owned()) })?;
-    Ok(Loaded { record: reader.value("record")?, sampler: reader.value("sampler")?, build: reader.value("build")? })
+    algo.load(&saved)
+        .map_err(|source| RunError::Algo { source, checkpoint: Some(dir.to_owned()) })?;
+    Ok(Loaded {
+        record: reader.value("record")?,
+        sampler: reader.value("sampler")?,
+        build: reader.value("build")?,
+    })
 }
 
 /// The weights file of a checkpoint.

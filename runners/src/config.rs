@@ -16,6 +16,9 @@ pub struct RunnerConfig {
     /// Training stops when an evaluation (without evaluation: the last `log_traj_window` episodes) has this mean return.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_return: Option<f64>,
+    /// Before training stops on an evaluation, the same weights must reach `stop_return` over this many fresh episodes; 0
+    /// for none. A small evaluation repeated often passes by luck.
+    pub confirm_episodes: usize,
     /// Training stops after this long, seconds, resumed parts included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seconds: Option<f64>,
@@ -35,6 +38,7 @@ impl Default for RunnerConfig {
             checkpoint_interval_steps: 0,
             keep_checkpoints: 2,
             stop_return: None,
+            confirm_episodes: 100,
             stop_seconds: None,
             evaluate: true,
             log_traj_window: 100,
@@ -60,7 +64,10 @@ impl RunnerConfig {
             return Err("runner.stop_seconds must be above zero; remove it with `--set runner.stop_seconds=`".into());
         }
         if self.stop_return.is_some_and(f64::is_nan) {
-            return Err("runner.stop_return is not a number; remove it with `--set runner.stop_return=`".into());
+            return Err(
+                "runner.stop_return is not a number; remove it with `--set runner.stop_return=`"
+                    .into(),
+            );
         }
         Ok(())
     }

@@ -32,11 +32,19 @@ pub struct Console {
 impl Console {
     /// Appends to the file `log`; with a bar of `n_steps` where standard error is a terminal.
     pub fn new(log: Option<&Path>, n_steps: u64) -> Result<Self, FileError> {
-        let open = |path: &Path| File::options().create(true).append(true).open(path).map_err(FileError::at("open", path));
+        let open = |path: &Path| {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map_err(FileError::at("open", path))
+        };
         let log = log.map(open).transpose()?;
         let template = "{bar:30.cyan/dim} {percent:>3}% of {len} steps  {msg}  {eta} left";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(n_steps).with_style(style));
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar =
+            std::io::stderr().is_terminal().then(|| ProgressBar::new(n_steps).with_style(style));
         Ok(Self { log, bar, redrawn: Instant::now(), headed: false })
     }
 

@@ -41,5 +41,7 @@ pub enum RunError {
 }
 
 fn last(checkpoint: Option<&PathBuf>) -> String {
-    checkpoint.map_or("no checkpoint was written before".into(), |c| format!("the last checkpoint is {}", c.display()))
+    checkpoint.map_or("no checkpoint was written before".into(), |c| {
+        format!("the last checkpoint is {}", c.display())
+    })
 }

@@ -47,6 +47,9 @@ pub struct Outcome {
     pub checkpoint: PathBuf,
 }
 
+/// Evaluations that confirm a stop are numbered from here.
+const CONFIRMATION: u64 = 1 << 33;
+
 /// See the module documentation.
 pub struct MinibatchRl {
     config: RunnerConfig,
@@ -113,7 +116,11 @@ impl MinibatchRl {
         self.csv.truncate_to_rows(loaded.record.rows)?;
         self.record = loaded.record;
         self.published = None;
-        self.console.line(&format!("resumed from {} at {} steps", checkpoint.display(), self.record.env_steps));
+        self.console.line(&format!(
+            "resumed from {} at {} steps",
+            checkpoint.display(),
+            self.record.env_steps
+        ));
         Ok(())
     }
 
@@ -146,7 +153,8 @@ impl MinibatchRl {
             let crossed = self.record.env_steps / interval > before / interval;
             if crossed || self.record.env_steps >= self.config.n_steps {
                 self.log_row()?;
-                let due = self.record.env_steps - self.record.saved_at >= self.config.checkpoint_interval_steps;
+                let due = self.record.env_steps - self.record.saved_at
+                    >= self.config.checkpoint_interval_steps;
                 if due {
                     self.save()?;
                 }
@@ -221,7 +229,8 @@ impl MinibatchRl {
     fn evaluate(&mut self) -> Result<Evaluation, RunError> {
         let begun = Instant::now();
         self.publish()?;
-        let found = self.sampler.evaluate(self.record.evaluations, self.record.env_steps)?;
+        let (number, episodes) = (self.record.evaluations, self.sampler.eval_episodes());
+        let found = self.sampler.evaluate(number, episodes, self.record.env_steps)?;
         let took = begun.elapsed().as_secs_f64();
         let r = &mut self.record;
         r.evaluations += 1;
@@ -232,13 +241,36 @@ impl MinibatchRl {
         Ok(found)
     }
 
+    /// Whether the weights of the last evaluation keep its promise over fresh episodes.
+    fn confirm(&mut self) -> Result<(), RunError> {
+        let episodes = self.config.confirm_episodes;
+        let reached =
+            |r: Option<f64>| r.zip(self.config.stop_return).is_some_and(|(r, wanted)| r >= wanted);
+        if episodes == 0 || !reached(self.record.last_return) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let number = CONFIRMATION + self.record.evaluations;
+        let found = self.sampler.evaluate(number, episodes, self.record.env_steps)?;
+        let took = begun.elapsed().as_secs_f64();
+        self.record.seconds += took;
+        self.record.eval_seconds += took;
+        let mean = found.mean_return().filter(|_| found.unfinished == 0);
+        let verdict = if reached(mean) { "confirmed" } else { "not confirmed" };
+        let value = mean.unwrap_or(f64::NAN);
+        self.console
+            .line(&format!("{verdict}: mean return {value:.1} over {episodes} fresh episodes"));
+        self.record.last_return = mean;
+        Ok(())
+    }
+
     fn log_row(&mut self) -> Result<(), RunError> {
         let evaluation = if self.config.evaluate { Some(self.evaluate()?) } else { None };
         let (updates, batch) = (self.algo.updates(), self.algo.batch_size());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation.as_ref());
         self.csv.row(&row)?;
         self.console.row(&row);
-        Ok(())
+        if self.config.evaluate { self.confirm() } else { Ok(()) }
     }
 
     /// Writes a checkpoint of now; the best and the newest are kept.
@@ -265,7 +297,9 @@ impl MinibatchRl {
 fn discard_after(checkpoints: &Path, resumed: &Path) -> Result<(), RunError> {
     for entry in std::fs::read_dir(checkpoints)?.flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("step_") && Some(name.as_os_str()) > resumed.file_name() {
+        if name.to_string_lossy().starts_with("step_")
+            && Some(name.as_os_str()) > resumed.file_name()
+        {
             std::fs::remove_dir_all(entry.path())?;
         }
     }
@@ -274,6 +308,7 @@ fn discard_after(checkpoints: &Path, resumed: &Path) -> Result<(), RunError> {
 
 /// Steps that happened: a waiting environment's do not count.
 fn valid_steps(columns: &Columns) -> u64 {
-    let row = |t| columns.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
+    let row =
+        |t| columns.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
     (0..columns.flags.rows()).map(row).sum()
 }

@@ -76,10 +76,13 @@ impl Record {
         let train_seconds = self.seconds - self.eval_seconds;
         let (steps, new_updates) = (self.env_steps - self.at_row.0, updates - self.at_row.1);
         let span = train_seconds - self.at_row.2;
-        let ratio = |updates: u64, steps: u64| (updates as f64 * batch_size as f64) / (steps as f64).max(1.0);
+        let ratio = |updates: u64, steps: u64| {
+            (updates as f64 * batch_size as f64) / (steps as f64).max(1.0)
+        };
         let int = |v: u64| Cell::Int(v as i64);
         let mut row = Vec::new();
-        let mut diagnostic = |name: &str, cell: Cell| row.push((format!("Diagnostics/{name}"), cell));
+        let mut diagnostic =
+            |name: &str, cell: Cell| row.push((format!("Diagnostics/{name}"), cell));
         diagnostic("Iteration", int(self.itr));
         diagnostic("CumTime (s)", self.seconds.into());
         diagnostic("CumSteps", int(self.env_steps));
@@ -100,7 +103,8 @@ impl Record {
             let in_window: f64 = self.window.iter().map(|t| t.length).sum();
             diagnostic("StepsInTrajWindow", int(in_window as u64));
         }
-        let seen: Vec<&TrajInfo> = evaluation.map_or(self.window.iter().collect(), |e| e.trajectories.iter().collect());
+        let seen: Vec<&TrajInfo> =
+            evaluation.map_or(self.window.iter().collect(), |e| e.trajectories.iter().collect());
         let names = ["Length", "Return", "NonzeroRewards", "DiscountedReturn"];
         for (i, name) in names.into_iter().chain(user.iter().map(String::as_str)).enumerate() {
             let values: Vec<f64> = seen.iter().map(|t| t.fields(user)[i].1).collect();

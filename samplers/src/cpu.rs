@@ -180,19 +180,28 @@ impl Sampler for CpuSampler {
         Ok(Samples::new(&mut self.reader, self.setup.first_rank(), notes))
     }
 
-    fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError> {
+    fn evaluate(
+        &mut self,
+        number: u64,
+        episodes: usize,
+        env_steps: u64,
+    ) -> Result<Evaluation, SamplerError> {
         let Some(config): Option<EvalConfig> = self.setup.eval.as_ref().map(|(_, c)| *c) else {
             return Err(SamplerError::Config(
                 "evaluation was not asked for when the sampler was built".into(),
             ));
         };
-        let order = Order { number, env_steps, config };
+        let order = Order { number, env_steps, episodes, config };
         let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
         let parts = self.ask(messages, env_steps)?.into_iter().filter_map(|a| match a {
             FromWorker::Evaluation(part) => Some(part),
             _ => None,
         });
         Ok(Evaluation::merge(parts.collect()))
+    }
+
+    fn eval_episodes(&self) -> usize {
+        self.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {

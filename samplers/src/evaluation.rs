@@ -49,12 +49,13 @@ impl Evaluation {
 pub(crate) struct Order {
     pub(crate) number: u64,
     pub(crate) env_steps: u64,
+    pub(crate) episodes: usize,
     pub(crate) config: EvalConfig,
 }
 
 impl Order {
     fn quota(&self, ranks: &Range<usize>) -> Vec<usize> {
-        let EvalConfig { n_envs, n_episodes, .. } = self.config;
+        let (n_envs, n_episodes) = (self.config.n_envs, self.episodes);
         ranks
             .clone()
             .map(|rank| n_episodes / n_envs + usize::from(rank < n_episodes % n_envs))

@@ -152,8 +152,16 @@ pub trait Sampler: Send {
     /// Collects one batch. `env_steps`: global environment steps so far, for schedules.
     fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError>;
 
-    /// Measures the agent in environments of its own. The same `number` gives the same episodes.
-    fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError>;
+    /// Measures the agent over `episodes` in environments of its own. The same `number` gives the same episodes.
+    fn evaluate(
+        &mut self,
+        number: u64,
+        episodes: usize,
+        env_steps: u64,
+    ) -> Result<Evaluation, SamplerError>;
+
+    /// Episodes of an evaluation, as the settings have it.
+    fn eval_episodes(&self) -> usize;
 
     /// What a resumed run needs, taken between batches.
     fn save(&mut self) -> Result<SamplerState, SamplerError>;

@@ -149,18 +149,27 @@ impl Sampler for SerialSampler {
         Ok(Samples::new(&mut self.reader, failures.first_rank, notes))
     }
 
-    fn evaluate(&mut self, number: u64, env_steps: u64) -> Result<Evaluation, SamplerError> {
+    fn evaluate(
+        &mut self,
+        number: u64,
+        episodes: usize,
+        env_steps: u64,
+    ) -> Result<Evaluation, SamplerError> {
         let (Some(collector), Some((_, config))) = (&mut self.eval, &self.setup.eval) else {
             return Err(SamplerError::Config(
                 "evaluation was not asked for when the sampler was built".into(),
             ));
         };
-        let order = Order { number, env_steps, config: *config };
+        let order = Order { number, env_steps, episodes, config: *config };
         let agent = &mut *self.agent;
         let failures = Failures { first_rank: 0, columns: config.n_envs };
         failures.guard(&self.watchdog, |progress| {
             evaluate(collector, agent, &order, &(0..config.n_envs), progress)
         })
+    }
+
+    fn eval_episodes(&self) -> usize {
+        self.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {

@@ -1,8 +1,6 @@
 //! An environment that fails in a chosen way, at a chosen call, in one chosen rank.
 use nix::sys::signal::{Signal, kill};
-use rlcore::{
-    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Space, Step,
-};
+use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Space, Step};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Fail
     sampler.publish(weights)?;
     for i in 0..BATCHES {
         if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(3, i as u64 * batch)?);
+            out.evaluation = Some(sampler.evaluate(3, 8, i as u64 * batch)?);
         }
         let samples = sampler.obtain_samples(i as u64 * batch)?;
         out.parts.push(bytes(&samples));

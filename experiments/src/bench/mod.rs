@@ -1,13 +1,38 @@
 //! Speed, measured side by side with a bound in the same run.
+mod bounds;
+mod measure;
+mod samplers;
+mod start;
+
 use anyhow::Result;
 use clap::Subcommand;
+use std::path::PathBuf;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
-pub enum BenchCommand {}
+pub enum BenchCommand {
+    /// Steps per second of every sampler, against the bare work it has to do.
+    Samplers {
+        /// Short windows: under three minutes.
+        #[arg(long)]
+        quick: bool,
+        /// Write the raw measurements, one line each.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
+    /// Time and memory of starting workers.
+    Start {
+        /// How many.
+        #[arg(long, default_value_t = 16)]
+        workers: usize,
+    },
+}
 
 impl BenchCommand {
     pub(crate) fn run(self) -> Result<()> {
-        match self {}
+        match self {
+            Self::Samplers { quick, csv } => samplers::run(quick, csv.as_deref()),
+            Self::Start { workers } => start::run(workers),
+        }
     }
 }

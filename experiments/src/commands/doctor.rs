@@ -20,7 +20,11 @@ pub(super) fn run() -> Result<i32> {
     };
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let loaded = |part: &str| -> Vec<&str> {
-        let mut paths: Vec<&str> = maps.lines().filter_map(|l| l.split_whitespace().nth(5)).filter(|p| p.contains(part)).collect();
+        let mut paths: Vec<&str> = maps
+            .lines()
+            .filter_map(|l| l.split_whitespace().nth(5))
+            .filter(|p| p.contains(part))
+            .collect();
         paths.sort_unstable();
         paths.dedup();
         paths
@@ -32,16 +36,37 @@ pub(super) fn run() -> Result<i32> {
         text.lines().find(|l| l.starts_with("__version__"))?.split('\'').nth(1).map(str::to_owned)
     });
     let sum = tch::Tensor::from_slice(&[1f32, 2.0]).sum(tch::Kind::Float).double_value(&[]);
-    let text = format!("{} at {}", version.as_deref().unwrap_or("of unknown version"), torch.first().unwrap_or(&"?"));
+    let text = format!(
+        "{} at {}",
+        version.as_deref().unwrap_or("of unknown version"),
+        torch.first().unwrap_or(&"?")
+    );
     say("libtorch", sum == 3.0 && torch.len() == 1, text);
     let gomp = loaded("libgomp");
     say("OpenMP", gomp.len() <= 1, format!("{} copy loaded", gomp.len()));
-    say("cpu", true, format!("{}, {} of {} CPUs allowed", machine.cpu, affinity::allowed_cpus().len(), machine.cpus));
+    say(
+        "cpu",
+        true,
+        format!(
+            "{}, {} of {} CPUs allowed",
+            machine.cpu,
+            affinity::allowed_cpus().len(),
+            machine.cpus
+        ),
+    );
     say("threads", true, format!("learner {}, worker 1 (runner.threads)", tch::get_num_threads()));
     let free = memory::available();
-    say("memory", free > 1 << 30, format!("{} free of {}", memory::readable(free), memory::readable(machine.memory)));
+    say(
+        "memory",
+        free > 1 << 30,
+        format!("{} free of {}", memory::readable(free), memory::readable(machine.memory)),
+    );
     match wake_word() {
-        Ok((spin, start)) => say("workers", true, format!("started in {start:.1} ms; wake word round trip {spin:.2} us")),
+        Ok((spin, start)) => say(
+            "workers",
+            true,
+            format!("started in {start:.1} ms; wake word round trip {spin:.2} us"),
+        ),
         Err(e) => say("workers", false, format!("{e:#}")),
     }
     let cuda = tch::Cuda::device_count();
@@ -69,7 +94,13 @@ fn wake_word() -> Result<(f64, f64)> {
     let begun = Instant::now();
     for round in 0..ROUNDS {
         control.order(Op::Collect, 0, 0);
-        let alive = || if channel.closed() { Err(anyhow::anyhow!("the worker (pid {}) died", child.pid())) } else { Ok(()) };
+        let alive = || {
+            if channel.closed() {
+                Err(anyhow::anyhow!("the worker (pid {}) died", child.pid()))
+            } else {
+                Ok(())
+            }
+        };
         control.done.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
@@ -85,7 +116,8 @@ fn echo(channel: Channel) -> i32 {
         channel.send(&(), LIMIT)?;
         let mut seen = 0;
         loop {
-            let alive = || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
+            let alive =
+                || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
             seen = control.command.wait_checked(seen, affinity::spins(2), LIMIT, alive)?;
             if control.ordered().0 == Op::Quit {
                 return Ok(());

@@ -41,14 +41,16 @@ impl EvalArgs {
         let weights = runners::weights(&checkpoint)?;
         // The algorithm is built for its parameters' names and shapes alone: the least replay will do.
         let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
-        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b) + (algo.n_step_return + 2) * config.sampler.b;
+        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
+            + (algo.n_step_return + 2) * config.sampler.b;
         let mut parts = assemble(&config, None)?;
         parts.algo.params_mut().load_safetensors(&weights)?;
         let mut flat = vec![0.0; parts.algo.params().len()];
         parts.algo.params().write_to(&mut flat);
         parts.sampler.publish(&flat)?;
         let env_steps = steps_of(&checkpoint).unwrap_or(1).max(1);
-        let found = parts.sampler.evaluate(FRESH + u64::from(self.number), env_steps)?;
+        let found =
+            parts.sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
         println!("{} over {} fresh episodes", checkpoint.display(), returns.len());
@@ -60,13 +62,17 @@ impl EvalArgs {
             );
         }
         if found.unfinished > 0 {
-            println!("  {} environments were cut off by eval.max_steps = {}", found.unfinished, config.eval.max_steps);
+            println!(
+                "  {} environments were cut off by eval.max_steps = {}",
+                found.unfinished, config.eval.max_steps
+            );
         }
         Ok(())
     }
 }
 
 fn steps_of(checkpoint: &std::path::Path) -> Result<u64> {
-    let name = checkpoint.file_name().and_then(|n| n.to_str()).context("a checkpoint has a name")?;
+    let name =
+        checkpoint.file_name().and_then(|n| n.to_str()).context("a checkpoint has a name")?;
     Ok(name.trim_start_matches("step_").parse()?)
 }

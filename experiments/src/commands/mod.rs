@@ -13,7 +13,11 @@ use std::path::PathBuf;
 
 /// Train and measure reinforcement-learning agents: samplers in worker processes, learning on libtorch.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = "Start with: experiments train cartpole-dqn --sampler cpu --workers 2")]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Start with: experiments train cartpole-dqn --sampler cpu --workers 2"
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,13 +72,15 @@ impl ConfigArgs {
         })?;
         let file = match &self.config {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("--config {}", path.display()))?;
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("--config {}", path.display()))?;
                 Some((path, text))
             }
             None => None,
         };
         let mut sets = self.sets.clone();
-        let mut short = |key: &str, value: Option<String>| sets.extend(value.map(|v| format!("{key}={v}")));
+        let mut short =
+            |key: &str, value: Option<String>| sets.extend(value.map(|v| format!("{key}={v}")));
         short("sampler.kind", self.sampler.clone());
         short("sampler.worker.n", self.workers.map(|n| n.to_string()));
         short("device", self.device.clone());

@@ -23,15 +23,17 @@ pub(super) struct ResumeArgs {
 /// The configuration of a run.
 pub(super) fn config_of(run: &Path) -> Result<Config> {
     let path = run.join("config.toml");
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{} is not a run directory: it has no config.toml", run.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("{} is not a run directory: it has no config.toml", run.display())
+    })?;
     Ok(rlcore::config::read(&path, &text)?)
 }
 
 /// A run's newest checkpoint, or an error that says there is none.
 pub(super) fn newest(run: &Path) -> Result<PathBuf> {
-    latest(&run.join("checkpoints"))?
-        .with_context(|| format!("{} has no checkpoint yet: start it again with `train --overwrite`", run.display()))
+    latest(&run.join("checkpoints"))?.with_context(|| {
+        format!("{} has no checkpoint yet: start it again with `train --overwrite`", run.display())
+    })
 }
 
 impl ResumeArgs {

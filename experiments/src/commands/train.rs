@@ -47,7 +47,9 @@ impl TrainArgs {
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let dir = match dir {
             Some(dir) => RunDir::create(&dir, existing)?,
-            None => RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?,
+            None => {
+                RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?
+            }
         };
         dir.write_config(&rlcore::config::to_toml(&config)?)?;
         let mut runner = runner(&config, dir)?;
@@ -83,9 +85,16 @@ pub(super) fn runner(config: &Config, dir: RunDir) -> Result<MinibatchRl> {
 
 /// Says how training ended and what to do next; the exit code.
 pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
-    let run = outcome.checkpoint.parent().and_then(|p| p.parent()).context("a checkpoint lies in a run")?;
+    let run = outcome
+        .checkpoint
+        .parent()
+        .and_then(|p| p.parent())
+        .context("a checkpoint lies in a run")?;
     let run = run.display();
-    let spent = format!("{} steps, {} updates, {:.1} s", outcome.env_steps, outcome.updates, outcome.seconds);
+    let spent = format!(
+        "{} steps, {} updates, {:.1} s",
+        outcome.env_steps, outcome.updates, outcome.seconds
+    );
     println!();
     match outcome.stop {
         Stop::Return(r) => println!("solved: mean return {r:.1} after {spent}"),
@@ -102,12 +111,16 @@ pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
     println!("try next");
     println!("  measure it    experiments eval {run}");
     println!("  other seeds   experiments train <preset> --seeds 1..4");
-    println!("  change it     experiments train <preset> --set algo.learning_rate=1e-3   (keys: experiments show-config <preset>)");
+    println!(
+        "  change it     experiments train <preset> --set algo.learning_rate=1e-3   (keys: experiments show-config <preset>)"
+    );
     Ok(0)
 }
 
 fn parse_seeds(text: &str) -> Result<Vec<u64>> {
-    let number = |s: &str| s.trim().parse::<u64>().with_context(|| format!("--seeds {text}: {s:?} is not a number"));
+    let number = |s: &str| {
+        s.trim().parse::<u64>().with_context(|| format!("--seeds {text}: {s:?} is not a number"))
+    };
     let seeds: Vec<u64> = match text.split_once("..") {
         Some((first, last)) => (number(first)?..=number(last.trim_start_matches('='))?).collect(),
         None => text.split(',').map(number).collect::<Result<_>>()?,

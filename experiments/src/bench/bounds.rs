@@ -1,0 +1,94 @@
+//! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
+use super::measure::Contender;
+use agents::model::{MakeQModel, QMlp};
+use agents::params::{Grad, ParamBuilder, Params};
+use anyhow::Result;
+use rand::RngExt;
+use rlcore::block::{AgentSchema, Block, BlockOptions, Layout};
+use rlcore::envs::{CartPole, CartPoleEnv};
+use rlcore::seed::{Rng, rng};
+use rlcore::{BatchSpec, Env, EnvContext, EnvRank, EnvSpaces, MakeEnv};
+
+/// Steps of all environments in one call.
+const ROWS: usize = 64;
+
+struct Bare {
+    envs: Vec<CartPoleEnv>,
+    columns: rlcore::block::Columns,
+    spaces: EnvSpaces,
+}
+
+impl Bare {
+    fn new(b: usize) -> Result<Self> {
+        let mut envs = Vec::new();
+        for i in 0..b {
+            envs.push(CartPole::default().make(&EnvContext { env_rank: EnvRank(i) })?);
+        }
+        let spaces = envs[0].spaces();
+        let layout = Layout::new(
+            BatchSpec { t: 1, b },
+            &spaces,
+            &AgentSchema::default(),
+            BlockOptions::default(),
+        );
+        let mut columns = Block::create(layout)?.columns(0..b);
+        for (i, env) in envs.iter_mut().enumerate() {
+            env.seed(i as u64);
+            env.reset(&mut columns.observation.cell_mut(0, i))?;
+        }
+        Ok(Self { envs, columns, spaces })
+    }
+
+    /// One step of every environment with the actions in the block, resets included.
+    fn step(&mut self) -> Result<()> {
+        let c = &mut self.columns;
+        let (action, mut observation, mut info) =
+            (c.action.row(0), c.observation.row_mut(0), c.env_info.row_mut(0));
+        for (i, env) in self.envs.iter_mut().enumerate() {
+            let mut cell = observation.cell(i);
+            if env.step(action.cell(i), &mut cell, &mut info.cell(i))?.reset {
+                env.reset(&mut cell)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One core: action draw, step, observation write, resets.
+pub(super) fn random(b: usize) -> Result<Contender> {
+    let mut bare = Bare::new(b)?;
+    let mut rngs: Vec<Rng> = (0..b).map(|i| rng(i as u64)).collect();
+    let work = move || {
+        for _ in 0..ROWS {
+            let [action] = bare.columns.action.row_mut(0).split::<i64, 1>();
+            for (a, rng) in action.iter_mut().zip(&mut rngs) {
+                *a = rng.random_range(0..2);
+            }
+            bare.step()?;
+        }
+        Ok((b * ROWS) as u64)
+    };
+    Ok(Contender { name: format!("bare loop, {b} rows"), work: Box::new(work), pids: vec![] })
+}
+
+/// One core: forward pass over `b` rows, arg-max, step, resets.
+pub(super) fn mlp(b: usize) -> Result<Contender> {
+    let mut bare = Bare::new(b)?;
+    let mut builder = ParamBuilder::default();
+    let model = QMlp::default().make(&bare.spaces, &mut builder)?;
+    let params = Params::init(&builder.finish(), 1, tch::Device::Cpu, Grad::Off);
+    let seen = bare.columns.observation.row_tensors().swap_remove(0);
+    let work = move || {
+        let _guard = tch::no_grad_guard();
+        for _ in 0..ROWS {
+            let q = model.forward(&params, &seen);
+            let [action] = bare.columns.action.row_mut(0).split::<i64, 1>();
+            for (a, q) in action.iter_mut().zip(rlcore::tensor::slice::<f32>(&q).chunks_exact(2)) {
+                *a = i64::from(q[1] > q[0]);
+            }
+            bare.step()?;
+        }
+        Ok((b * ROWS) as u64)
+    };
+    Ok(Contender { name: format!("bound, {b} rows"), work: Box::new(work), pids: vec![] })
+}

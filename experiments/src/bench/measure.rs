@@ -1,0 +1,109 @@
+//! Contenders take turns in short windows, in an order that alternates; ratios are of windows of the same round, so that a
+//! noisy machine disturbs both sides. CPU seconds are counted beside, so that spinning does not pass for speed.
+use anyhow::Result;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// Something that makes environment steps.
+pub(super) struct Contender {
+    pub(super) name: String,
+    /// Works for a moment and says how many steps that were.
+    pub(super) work: Box<dyn FnMut() -> Result<u64>>,
+    /// Processes that work for it beside this one.
+    pub(super) pids: Vec<i32>,
+}
+
+/// One window.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) rate: f64,
+    pub(super) cpu_seconds_per_million: f64,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub(super) struct Protocol {
+    pub(super) rounds: usize,
+    pub(super) window: Duration,
+    pub(super) warm_up: Duration,
+}
+
+/// Seconds of CPU that these processes and this one have used.
+fn cpu_seconds(pids: &[i32]) -> f64 {
+    let of = |pid: String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Fields 14 and 15, counted after the command's closing bracket; ticks of 10 ms.
+        let rest = stat.rsplit_once(')').map_or(String::new(), |(_, rest)| rest.to_owned());
+        let ticks = rest
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|t| t.parse::<f64>().ok())
+            .sum::<f64>();
+        ticks / 100.0
+    };
+    std::iter::once("self".to_owned()).chain(pids.iter().map(ToString::to_string)).map(of).sum()
+}
+
+fn window(c: &mut Contender, length: Duration) -> Result<Window> {
+    let (cpu, begun) = (cpu_seconds(&c.pids), Instant::now());
+    let mut steps = 0;
+    while begun.elapsed() < length {
+        steps += (c.work)()?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let cpu = cpu_seconds(&c.pids) - cpu;
+    Ok(Window { rate: steps as f64 / seconds, cpu_seconds_per_million: cpu / steps as f64 * 1e6 })
+}
+
+/// Windows of every contender, one a round.
+pub(super) fn measure(contenders: &mut [Contender], p: Protocol) -> Result<Vec<Vec<Window>>> {
+    for c in contenders.iter_mut() {
+        window(c, p.warm_up)?;
+    }
+    let n = contenders.len();
+    let mut out = vec![Vec::new(); n];
+    for round in 0..p.rounds {
+        for turn in 0..n {
+            let i = if round % 2 == 0 { turn } else { n - 1 - turn };
+            out[i].push(window(&mut contenders[i], p.window)?);
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 { f64::NAN } else { f64::midpoint(values[(n - 1) / 2], values[n / 2]) }
+}
+
+/// Median over rounds of `a / b`.
+pub(super) fn ratio(a: &[Window], b: &[Window]) -> f64 {
+    median(a.iter().zip(b).map(|(a, b)| a.rate / b.rate).collect())
+}
+
+pub(super) fn median_rate(a: &[Window]) -> f64 {
+    median(a.iter().map(|w| w.rate).collect())
+}
+
+/// `1.23M`, `456k`.
+pub(super) fn readable(rate: f64) -> String {
+    if rate >= 1e6 { format!("{:.2}M", rate / 1e6) } else { format!("{:.0}k", rate / 1e3) }
+}
+
+/// Raw measurements as CSV.
+pub(super) fn raw(group: &str, contenders: &[Contender], windows: &[Vec<Window>]) -> String {
+    let mut out = String::new();
+    for (c, windows) in contenders.iter().zip(windows) {
+        for (round, w) in windows.iter().enumerate() {
+            // Writing into a String cannot fail.
+            let _ = writeln!(
+                out,
+                "{group},{},{round},{:.0},{:.4}",
+                c.name, w.rate, w.cpu_seconds_per_million
+            );
+        }
+    }
+    out
+}

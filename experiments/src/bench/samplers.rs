@@ -1,0 +1,194 @@
+//! `experiments bench samplers`.
+use super::bounds;
+use super::measure::{
+    Contender, Protocol, Window, measure, median, median_rate, ratio, raw, readable,
+};
+use agents::epsilon::EpsilonConfig;
+use agents::model::QMlp;
+use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
+use anyhow::{Context, Result};
+use rlcore::block::BlockOptions;
+use rlcore::envs::CartPole;
+use rlcore::{EnvFactory, World, affinity};
+use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Policy {
+    Random,
+    Mlp,
+}
+
+fn sampler(
+    policy: Policy,
+    kind: SamplerKind,
+    workers: usize,
+    t: usize,
+    b: usize,
+) -> Result<Contender> {
+    let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
+    let mlp = DqnAgentConfig { model: QMlp::default(), epsilon, eps_start_steps: 0, eps_steps: 1 };
+    let agent = match policy {
+        Policy::Random => AgentFactory::new(&RandomAgentConfig {})?,
+        Policy::Mlp => AgentFactory::new(&mlp)?,
+    };
+    let worker = WorkerConfig { n: workers, ..Default::default() };
+    let setup = Setup {
+        config: SamplerConfig { kind, t, b, worker, ..Default::default() },
+        env: EnvFactory::new(&CartPole::default())?,
+        eval: None,
+        agent,
+        device: "cpu".into(),
+        world: World::default(),
+        seed: 1,
+        discount: 0.99,
+        options: BlockOptions::default(),
+        worker_logs: None,
+    };
+    let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
+    let name = match kind {
+        SamplerKind::Serial => "serial".to_owned(),
+        SamplerKind::Cpu => format!("cpu, {workers} workers"),
+    };
+    let pids = sampler.worker_pids();
+    let work = move || {
+        sampler.obtain_samples(1 << 40)?;
+        Ok((t * b) as u64)
+    };
+    Ok(Contender { name, work: Box::new(work), pids })
+}
+
+/// One line of the table: contender, its rate, and the ratio that the goal is about.
+struct Line {
+    who: usize,
+    /// Contender compared with, and how many of it.
+    of: Option<(usize, f64)>,
+    what: &'static str,
+    goal: Option<f64>,
+}
+
+struct Group {
+    policy: Policy,
+    t: usize,
+    b: usize,
+}
+
+impl Group {
+    fn name(&self) -> String {
+        let policy = if self.policy == Policy::Random { "random actions" } else { "MLP 64-64" };
+        format!("{policy} B={} T={}", self.b, self.t)
+    }
+
+    /// Bounds, then samplers: whole bound, half bound, serial, 1, 2 and 4 workers.
+    fn contenders(&self) -> Result<Vec<Contender>> {
+        let bound = if self.policy == Policy::Random { bounds::random } else { bounds::mlp };
+        let mut all = vec![bound(self.b)?, bound(self.b / 2)?];
+        all.push(sampler(self.policy, SamplerKind::Serial, 1, self.t, self.b)?);
+        for workers in [1, 2, 4] {
+            all.push(sampler(self.policy, SamplerKind::Cpu, workers, self.t, self.b)?);
+        }
+        Ok(all)
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let random = self.policy == Policy::Random;
+        let best = |what, goal| Line { who: 5, of: None, what, goal };
+        vec![
+            Line { who: 0, of: None, what: "", goal: None },
+            Line {
+                who: 2,
+                of: Some((0, 1.0)),
+                what: "of the bare work on one core",
+                goal: Some(if random { 0.7 } else { 0.8 }),
+            },
+            Line { who: 3, of: Some((0, 1.0)), what: "of the bare work on one core", goal: None },
+            if random {
+                Line { who: 4, of: Some((2, 1.0)), what: "times serial", goal: Some(1.7) }
+            } else {
+                Line {
+                    who: 4,
+                    of: Some((1, 2.0)),
+                    what: "of the bare work on two cores, B/2 rows each",
+                    goal: Some(0.8),
+                }
+            },
+            best("of the best sampler", if random { None } else { Some(0.7) }),
+        ]
+    }
+}
+
+/// Rate of the fastest sampler in each round.
+fn best_of(windows: &[Vec<Window>]) -> Vec<f64> {
+    let rounds = windows[0].len();
+    (0..rounds).map(|r| windows[2..].iter().map(|w| w[r].rate).fold(0.0, f64::max)).collect()
+}
+
+pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
+    let protocol = if quick {
+        Protocol {
+            rounds: 5,
+            window: Duration::from_millis(300),
+            warm_up: Duration::from_millis(150),
+        }
+    } else {
+        Protocol { rounds: 7, window: Duration::from_secs(5), warm_up: Duration::from_secs(1) }
+    };
+    tch::set_num_threads(1);
+    let begun = Instant::now();
+    println!(
+        "CartPole-v1 in f64; {} rounds of {:.1} s each, medians; {} CPUs",
+        protocol.rounds,
+        protocol.window.as_secs_f64(),
+        affinity::allowed_cpus().len()
+    );
+    let mut all =
+        String::from("group,contender,round,steps_per_second,cpu_seconds_per_million_steps\n");
+    let groups = [64, 16].into_iter().flat_map(|t| {
+        let random = Group { policy: Policy::Random, t, b: 1024 };
+        let mlp = [64, 256, 1024].map(|b| Group { policy: Policy::Mlp, t, b });
+        std::iter::once(random).chain(mlp)
+    });
+    let mut missed = 0;
+    for group in groups {
+        let mut contenders = group.contenders()?;
+        let windows = measure(&mut contenders, protocol)?;
+        all.push_str(&raw(&group.name(), &contenders, &windows));
+        println!("\n{:<34}{:>10}  {:>8}  ratio", group.name(), "steps/s", "CPU-s/M");
+        for line in group.lines() {
+            let w = &windows[line.who];
+            let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
+            let value = match line.of {
+                Some((other, times)) => Some(ratio(w, &windows[other]) / times),
+                None if line.what.is_empty() => None,
+                None => {
+                    let best = best_of(&windows);
+                    Some(median(w.iter().zip(best).map(|(w, b)| w.rate / b).collect()))
+                }
+            };
+            let verdict = match (value, line.goal) {
+                (Some(v), Some(goal)) if v < goal => {
+                    missed += 1;
+                    format!("  missed: goal {goal:.2}")
+                }
+                (_, Some(goal)) => format!("  goal {goal:.2}"),
+                _ => String::new(),
+            };
+            let value = value.map_or(String::new(), |v| format!("{v:.2} {}", line.what));
+            println!(
+                "  {:<32}{:>10}  {cpu:>8.3}  {value}{verdict}",
+                contenders[line.who].name,
+                readable(median_rate(w))
+            );
+        }
+    }
+    println!(
+        "\nrlpyt with that MLP at B=64, T=64 on such a machine: serial 55k, CPU sampler with 2 workers 40k steps/s"
+    );
+    println!("{missed} goals missed; took {:.0} s", begun.elapsed().as_secs_f64());
+    if let Some(path) = csv {
+        std::fs::write(path, all).with_context(|| format!("--csv {}", path.display()))?;
+        println!("raw measurements in {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Every fault of an environment, on every host that survives it: the full text of the error, in time, and nothing left.
+use crate::processes::{SOON, no_workers_left, segment_bytes};
+use libtest_mimic::Failed;
+use rlcore::EnvFactory;
+use rlcore::envs::columns::ResetMode;
+use samplers::{EvalConfig, HostKind, Sampler, SamplerError, Setup};
+use std::time::{Duration, Instant};
+use tests::faulty::{EPISODE, EXIT, Fault, Faulty, Place, TEXT};
+use tests::policies::SlicePolicy;
+use tests::{Body, setups};
+
+/// Where environments run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Serial,
+    Process,
+    Thread,
+}
+
+pub(crate) const HOSTS: [Host; 3] = [Host::Serial, Host::Process, Host::Thread];
+
+/// One fault at one place, in training or in evaluation.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) env: Faulty,
+    pub(crate) evaluating: bool,
+}
+
+/// Limit of stalls.
+pub(crate) const STALL: Duration = Duration::from_millis(400);
+
+/// The environment that fails: one of worker 1, and not its first.
+const RANK: usize = 4;
+const EVAL_RANK: usize = 3;
+
+/// Seven environments; workers 0 to 2 have ranks 0..3, 3..5 and 5..7, and in evaluation 0..2, 2..4 and 4..5.
+pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Failed> {
+    let mut setup = setups::serial(env, &SlicePolicy::default(), 2 * EPISODE, ResetMode::AtOnce);
+    setup.config.max_decorrelation_steps = 0;
+    let config = EvalConfig { n_envs: 5, n_episodes: 10, max_steps: 1000 };
+    setup.eval = Some((EnvFactory::new(eval)?, config));
+    Ok(match host {
+        Host::Serial => setup,
+        Host::Process => setups::cpu(&setup, 3, HostKind::Process),
+        Host::Thread => setups::cpu(&setup, 3, HostKind::Thread),
+    })
+}
+
+/// What became of a sampler with a fault.
+pub(crate) struct Outcome {
+    pub(crate) error: SamplerError,
+    /// None where it could not be built.
+    pub(crate) sampler: Option<Box<dyn Sampler>>,
+    pub(crate) pids: Vec<i32>,
+    /// From the call that failed to its error.
+    pub(crate) after: Duration,
+}
+
+/// Samples (and evaluates) until an error.
+pub(crate) fn provoke(setup: &Setup, evaluate: bool) -> Result<Outcome, Failed> {
+    let mut began = Instant::now();
+    let mut sampler = match samplers::build(setup.clone()) {
+        Ok(sampler) => sampler,
+        Err(error) => {
+            let after = began.elapsed();
+            return Ok(Outcome { error, sampler: None, pids: vec![], after });
+        }
+    };
+    let pids = sampler.worker_pids();
+    for number in 0..20 {
+        began = Instant::now();
+        let mut error = sampler.obtain_samples(0).map(drop).err();
+        if evaluate && error.is_none() {
+            began = Instant::now();
+            error = sampler.evaluate(number, 0).map(drop).err();
+        }
+        if let Some(error) = error {
+            return Ok(Outcome { error, sampler: Some(sampler), pids, after: began.elapsed() });
+        }
+    }
+    Err("the fault was not noticed".into())
+}
+
+impl Case {
+    pub(crate) fn name(&self) -> String {
+        let phase = if self.evaluating { "_evaluating" } else { "" };
+        let fault = self.env.fault.map_or_else(String::new, |f| format!("{f:?}"));
+        format!("{fault}_in_{:?}{}{phase}", self.env.place, self.env.at)
+    }
+
+    pub(crate) fn setup(&self, host: Host) -> Result<Setup, Failed> {
+        let sound = Faulty::sound();
+        let (env, eval) = if self.evaluating { (&sound, &self.env) } else { (&self.env, &sound) };
+        let mut setup = setup(env, eval, host)?;
+        if self.stalls() {
+            setup.config.worker.step_timeout = STALL.as_secs_f64();
+        }
+        Ok(setup)
+    }
+
+    pub(crate) fn stalls(&self) -> bool {
+        self.env.fault == Some(Fault::Stall)
+    }
+
+    /// Only a process of its own survives these (a stalled thread ends the program: see `programs`).
+    fn survivable(&self, host: Host) -> bool {
+        let deadly = [Fault::Kill, Fault::Exit, Fault::Stall];
+        host == Host::Process || self.env.fault.is_some_and(|f| !deadly.contains(&f))
+    }
+
+    /// What the error says before and after the process number.
+    pub(crate) fn text(&self, host: Host) -> (String, String) {
+        // Evaluation's environments are built with the others, before anything is evaluated.
+        let evaluating = self.evaluating && self.env.place != Place::Make;
+        let (worker, ranks) = match (host, evaluating) {
+            (Host::Serial, false) => ("serial sampler", 0..7),
+            (Host::Serial, true) => ("serial sampler, evaluating", 0..5),
+            (_, false) => ("worker 1", 3..5),
+            (_, true) => ("worker 1, evaluating", 2..4),
+        };
+        let ranks = format!("env ranks {}..{}", ranks.start, ranks.end);
+        (format!("{worker} (pid "), format!(", {ranks}): {}", self.cause()))
+    }
+
+    /// Up to the seconds, for a stall.
+    fn cause(&self) -> String {
+        let who = format!("environment {}", self.env.rank);
+        match (self.env.fault, self.env.place) {
+            (Some(Fault::Kill), _) => "the process was killed by signal 9 (SIGKILL)".into(),
+            (Some(Fault::Exit), _) => format!("the process exited with code {EXIT}"),
+            (Some(Fault::Panic), Place::Make) => format!("panicked: {TEXT}"),
+            (Some(Fault::Panic), _) => format!("{who} panicked: {TEXT}"),
+            (Some(Fault::Error), _) => format!("{who} reported: {TEXT}"),
+            (Some(Fault::NanObservation), _) => format!("{who} gave a NaN in observation leaf 0"),
+            (Some(Fault::NanReward), _) => format!("{who} gave the reward NaN"),
+            (Some(Fault::InfiniteReward), _) => format!("{who} gave the reward inf"),
+            (Some(Fault::WrongShape), _) => {
+                format!("{who} reported: leaf 0 holds 3 elements of F32, but 5 of f32 were written")
+            }
+            (Some(Fault::WrongType), _) => format!("{who} panicked: leaf holds F32, not f64"),
+            (Some(Fault::Stall), Place::Make) => {
+                "an environment's constructor has not returned for 0.".into()
+            }
+            (Some(Fault::Stall), _) => format!("{who} has not returned for 0."),
+            (Some(Fault::Slow(_)) | None, _) => "no fault".into(),
+        }
+    }
+
+    fn run(&self, host: Host) -> Result<(), Failed> {
+        let held = segment_bytes();
+        let outcome = provoke(&self.setup(host)?, self.evaluating)?;
+        let limit = if self.stalls() { STALL + SOON } else { SOON };
+        if outcome.after > limit {
+            return Err(format!("the error came after {:?}", outcome.after).into());
+        }
+        let SamplerError::Worker { pid, .. } = &outcome.error else {
+            return Err(format!("no worker is named: {}", outcome.error).into());
+        };
+        let own = std::process::id() as i32;
+        let right = match (host, outcome.pids.get(1)) {
+            (Host::Process, Some(worker)) => pid == worker,
+            (Host::Process, None) => *pid != own && *pid > 1,
+            _ => *pid == own,
+        };
+        let (before, after) = self.text(host);
+        let (want, got) = (format!("{before}{pid}{after}"), outcome.error.to_string());
+        let same = if self.stalls() { got.starts_with(&want) } else { got == want };
+        if !right || !same {
+            return Err(format!("want: {want}\n got: {got}").into());
+        }
+        if let Some(sampler) = outcome.sampler {
+            unusable(sampler)?;
+        }
+        no_workers_left()?;
+        // Environments for evaluation keep a block of their own, in this process unless workers are processes.
+        if host == Host::Process && segment_bytes() > held {
+            return Err(format!("{} bytes of segments, {held} before", segment_bytes()).into());
+        }
+        Ok(())
+    }
+}
+
+/// Every later call is an error, at once.
+pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
+    let began = Instant::now();
+    let errors = [
+        ("obtain_samples", sampler.obtain_samples(0).map(drop).err()),
+        ("evaluate", sampler.evaluate(0, 0).map(drop).err()),
+        ("publish", sampler.publish(&[]).err()),
+        ("save", sampler.save().map(drop).err()),
+        ("obtain_samples again", sampler.obtain_samples(0).map(drop).err()),
+    ];
+    for (call, error) in errors {
+        if !matches!(error, Some(SamplerError::Unusable)) {
+            return Err(format!("{call} after an error: {error:?}").into());
+        }
+    }
+    drop(sampler);
+    if began.elapsed() > SOON {
+        return Err(format!("a failed sampler took {:?} to end", began.elapsed()).into());
+    }
+    Ok(())
+}
+
+/// In training: the constructor, the first and a later reset, the first and a later step. In evaluation as well.
+pub(crate) fn all() -> Vec<Case> {
+    let ends = [Fault::Kill, Fault::Exit, Fault::Panic, Fault::Error, Fault::Stall];
+    let shows = [Fault::NanObservation, Fault::WrongShape, Fault::WrongType];
+    let steps = [Fault::NanReward, Fault::InfiniteReward];
+    let mut out = Vec::new();
+    for (evaluating, rank) in [(false, RANK), (true, EVAL_RANK)] {
+        let mut add = |fault, place, at| {
+            let env = Faulty { fault: Some(fault), place, rank, at };
+            out.push(Case { env, evaluating });
+        };
+        for fault in ends {
+            add(fault, Place::Make, 0);
+            for at in [0, 3] {
+                add(fault, Place::Reset, at);
+            }
+            for at in [0, 33] {
+                add(fault, Place::Step, at);
+            }
+        }
+        for fault in shows {
+            // The observation of a first reset is not looked at for NaN: see the collector.
+            let first = if fault == Fault::NanObservation { 1 } else { 0 };
+            for at in [first, 3] {
+                add(fault, Place::Reset, at);
+            }
+            for at in [0, 33] {
+                add(fault, Place::Step, at);
+            }
+        }
+        for fault in steps {
+            for at in [0, 33] {
+                add(fault, Place::Step, at);
+            }
+        }
+    }
+    out
+}
+
+pub(crate) fn tests() -> Vec<(String, Body)> {
+    let mut tests: Vec<(String, Body)> = Vec::new();
+    for host in HOSTS {
+        for case in all().into_iter().filter(|case| case.survivable(host)) {
+            let name = format!("{host:?}::{}", case.name());
+            tests.push((name, Box::new(move || case.run(host))));
+        }
+    }
+    tests
+}

@@ -1,0 +1,147 @@
+//! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
+use crate::cases::{self, Host, STALL};
+use crate::processes::{SOON, all_gone, named_segments, signal, until};
+use crate::program::Program;
+use libtest_mimic::Failed;
+use nix::sys::signal::Signal;
+use std::time::{Duration, Instant};
+use tests::Body;
+
+/// A case as a program whose `main` returns the error.
+fn case(host: Host, name: &str) -> Result<(), Failed> {
+    let found = cases::all().into_iter().find(|c| c.name() == name);
+    let case = found.ok_or_else(|| format!("no case {name}"))?;
+    let mut program = Program::start(&["case", &format!("{host:?}"), name])?;
+    program.says("begins")?;
+    let (event, pid) = (Instant::now(), program.pid());
+    let (server, _) = program.family(0)?;
+    let (before, after) = case.text(host);
+    let who = if host == Host::Process { before } else { format!("{before}{pid}") };
+    let limit = if case.stalls() { STALL + SOON } else { SOON };
+    program.fails(event, limit, &[&format!("error: {who}"), &after], &[pid, server])
+}
+
+/// A program that samples, is hit by `hit`, and is gone within the limit with all who belong to it.
+fn master_dies(fault: &str, hit: Signal, group: bool) -> Result<(), Failed> {
+    let segments = named_segments();
+    let mut program = Program::start(&["endless", "Process", fault])?;
+    program.says("begins")?;
+    // A fault in the constructor or in the first reset comes before the first batch.
+    if fault == "sound" || fault.contains("Step") {
+        program.says("samples")?;
+    }
+    let (server, workers) = program.family(3)?;
+    let mut family = workers;
+    family.extend([program.pid(), server]);
+    let event = Instant::now();
+    signal(if group { -program.pid() } else { program.pid() }, hit)?;
+    all_gone(&family)?;
+    let end = program.end(event, SOON)?;
+    if std::os::unix::process::ExitStatusExt::signal(&end.status) != Some(hit as i32) {
+        return Err(format!("{}: {}", end.status, end.stderr).into());
+    }
+    if named_segments() != segments {
+        return Err(format!("{segments:?} before, {:?} after", named_segments()).into());
+    }
+    Ok(())
+}
+
+/// Kills the fork server of a program that samples, or whose workers are still being built.
+fn server_dies(fault: &str, starting: bool) -> Result<(), Failed> {
+    let mut program = Program::start(&["endless", "Process", fault])?;
+    program.says(if starting { "begins" } else { "samples" })?;
+    let (server, mut family) = program.family(3)?;
+    family.extend([server, program.pid()]);
+    let event = Instant::now();
+    signal(server, Signal::SIGKILL)?;
+    let text = format!("error: the fork server (pid {server}) died, and its workers with it");
+    program.fails(event, SOON, &[&text], &family)
+}
+
+/// A worker is killed: the program ends with the error, and takes the others along.
+fn worker_dies() -> Result<(), Failed> {
+    let mut program = Program::start(&["endless", "Process", "sound"])?;
+    program.says("samples")?;
+    let (server, workers) = program.family(3)?;
+    let victim = workers.iter().max().copied().unwrap_or_default();
+    let event = Instant::now();
+    signal(victim, Signal::SIGKILL)?;
+    let text = format!(" (pid {victim}, env ranks ");
+    let why = "): the process was killed by signal 9 (SIGKILL)";
+    program.fails(event, SOON, &["error: worker ", &text, why], &[&workers[..], &[server]].concat())
+}
+
+/// The fork server dies between two samplers.
+fn idle_server_dies() -> Result<(), Failed> {
+    let mut program = Program::start(&["idle"])?;
+    let server = program.says("begins")?;
+    let text = format!("error: the fork server (pid {server}) died");
+    program.fails(Instant::now(), SOON, &[&text], &[])
+}
+
+/// A program that fails before it has workers.
+fn refused(scenario: &str, limit: Duration, texts: &[&str]) -> Result<(), Failed> {
+    let mut program = Program::start(&[scenario])?;
+    let event = if scenario == "example" {
+        program.says("begins")?;
+        Instant::now()
+    } else {
+        Instant::now()
+    };
+    let mut server = 0;
+    if scenario == "example" {
+        until("a fork server", SOON, || {
+            program.family(0).is_ok_and(|(s, _)| {
+                server = s;
+                true
+            })
+        })?;
+    }
+    let pid = program.pid();
+    program.fails(event, limit, texts, &[pid, server])
+}
+
+pub(crate) fn tests() -> Vec<(String, Body)> {
+    let mut tests: Vec<(String, Body)> = Vec::new();
+    let mut add = |name: String, body: Body| tests.push((format!("program::{name}"), body));
+    for case_ in cases::all().into_iter().filter(cases::Case::stalls) {
+        for host in [Host::Serial, Host::Thread] {
+            let name = case_.name();
+            add(format!("{host:?}_{name}"), Box::new(move || case(host, &name)));
+        }
+    }
+    for name in ["Panic_in_Step33", "Kill_in_Step33", "Kill_in_Make0", "Stall_in_Reset0"] {
+        add(format!("Process_{name}"), Box::new(move || case(Host::Process, name)));
+    }
+    let faults = ["sound", "Stall_in_Step33", "Stall_in_Reset0", "Stall_in_Make0"];
+    for fault in faults {
+        let body = move || master_dies(fault, Signal::SIGKILL, false);
+        add(format!("killed_master_{fault}"), Box::new(body));
+    }
+    for hit in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        for (group, name) in [(false, "master"), (true, "group")] {
+            let body = move || master_dies("sound", hit, group);
+            add(format!("{hit}_to_{name}"), Box::new(body));
+        }
+    }
+    add("killed_server_sampling".into(), Box::new(|| server_dies("sound", false)));
+    add("killed_server_starting".into(), Box::new(|| server_dies("Stall_in_Make0", true)));
+    add("killed_server_stalled".into(), Box::new(|| server_dies("Stall_in_Step33", false)));
+    add("killed_server_idle".into(), Box::new(idle_server_dies));
+    add("killed_worker".into(), Box::new(worker_dies));
+    let line = "make `rlcore::forkserver::init()?;` the first line of `main`";
+    let loading = Duration::from_secs(60);
+    add(
+        "missing_line".into(),
+        Box::new(move || refused("missing", loading, &["error: worker processes", line])),
+    );
+    let late = "`rlcore::forkserver::init()` was called with 2 threads running: make it the first line of `main`";
+    add("late_line".into(), Box::new(move || refused("late", loading, &[late])));
+    let stalled = "error: the master, for an example (pid ";
+    let why = "an environment's constructor has not returned for 0.";
+    add(
+        "stalled_example".into(),
+        Box::new(move || refused("example", STALL + SOON, &[stalled, why])),
+    );
+    tests
+}

@@ -1,0 +1,118 @@
+//! The programs behind [`crate::programs`]: what a `main` of a user would do, good or bad. Errors end in exit code 1.
+use crate::cases::{self, Host, provoke, setup};
+use libtest_mimic::Failed;
+use rlcore::forkserver;
+use std::process::ExitCode;
+use tests::faulty::Faulty;
+
+type Outcome = Result<(), Failed>;
+
+/// Runs the scenario that the arguments name.
+pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["case", host, name] => case(host, name),
+        ["endless", host, fault] => endless(host, fault),
+        ["example"] => example(),
+        ["late"] => late(),
+        ["missing"] => missing(),
+        ["idle"] => idle(),
+        _ => Err(format!("no scenario {words:?}").into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {}", e.message().unwrap_or_default());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn host(name: &str) -> Result<Host, Failed> {
+    let found = cases::HOSTS.into_iter().find(|h| format!("{h:?}") == name);
+    found.ok_or_else(|| format!("no host {name}").into())
+}
+
+fn find(name: &str) -> Result<cases::Case, Failed> {
+    let found = cases::all().into_iter().find(|c| c.name() == name);
+    found.ok_or_else(|| format!("no case {name}").into())
+}
+
+/// A fault, and the error that `main` returns.
+fn case(on: &str, name: &str) -> Outcome {
+    forkserver::init()?;
+    let case = find(name)?;
+    let setup = case.setup(host(on)?)?;
+    println!("begins");
+    Err(provoke(&setup, case.evaluating)?.error.into())
+}
+
+/// Samples for ever; with a case that stalls, for ever within a call.
+fn endless(on: &str, name: &str) -> Outcome {
+    forkserver::init()?;
+    let mut setup = match name {
+        "sound" => setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?,
+        name => find(name)?.setup(host(on)?)?,
+    };
+    setup.config.worker.step_timeout = 1000.0;
+    println!("begins");
+    let mut sampler = samplers::build(setup)?;
+    println!("samples");
+    loop {
+        sampler.obtain_samples(0)?;
+    }
+}
+
+/// The first environment's constructor, which the master calls to learn the spaces, never returns.
+fn example() -> Outcome {
+    forkserver::init()?;
+    let mut case = find("Stall_in_Make0")?;
+    case.env.rank = 0;
+    let setup = case.setup(Host::Process)?;
+    println!("begins");
+    samplers::build(setup)?;
+    Ok(())
+}
+
+/// The line at the top of `main` comes after a thread.
+fn late() -> Outcome {
+    let (end, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || wait.recv().is_err());
+    let outcome = forkserver::init();
+    drop(end);
+    thread.join().map_err(|_| "the thread panicked")?;
+    Ok(outcome?)
+}
+
+/// The line is not there: threads work, processes do not.
+fn missing() -> Outcome {
+    let sound = Faulty::sound();
+    samplers::build(setup(&sound, &sound, Host::Thread)?)?.obtain_samples(0)?;
+    let at_first = samplers::build(setup(&sound, &sound, Host::Process)?).err();
+    let again = samplers::build(setup(&sound, &sound, Host::Process)?).err();
+    if at_first.is_none()
+        || at_first.map(|e| e.to_string()) != again.as_ref().map(ToString::to_string)
+    {
+        return Err("a missing fork server is not always the same error".into());
+    }
+    again.map_or(Ok(()), |e| Err(e.into()))
+}
+
+/// Told to by a signal that stops it, builds a sampler whose fork server has died while nobody used it.
+fn idle() -> Outcome {
+    forkserver::init()?;
+    let server = crate::processes::server();
+    crate::processes::signal(server, nix::sys::signal::Signal::SIGKILL)?;
+    crate::processes::until("the server's end", crate::processes::SOON, || {
+        !crate::processes::running(server)
+    })?;
+    println!("begins {server}");
+    let sound = Faulty::sound();
+    let first = samplers::build(setup(&sound, &sound, Host::Process)?).map(drop);
+    let again = samplers::build(setup(&sound, &sound, Host::Process)?).map(drop);
+    if first.is_ok() || first.map_err(|e| e.to_string()) != again.map_err(|e| e.to_string()) {
+        return Err("a dead fork server is not always the same error".into());
+    }
+    samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    Ok(())
+}
