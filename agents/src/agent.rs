@@ -162,7 +162,7 @@ pub struct AgentFactory {
 impl AgentFactory {
     /// A factory for agents with these settings.
     pub fn new<M: MakeAgent>(settings: &M) -> Result<Self, AgentError> {
-        let settings = postcard::to_stdvec(settings).map_err(|e| {
+        let settings = rlcore::exact::to_bytes(settings).map_err(|e| {
             AgentError::new(format!("the agent's settings cannot be sent to a worker: {e}"))
         })?;
         Ok(Self { build: Portable::new(build_agent::<M> as BuildAgent), settings })
@@ -178,7 +178,7 @@ fn build_agent<M: MakeAgent>(
     settings: &[u8],
     context: &AgentContext,
 ) -> Result<Box<dyn Agent>, AgentError> {
-    let settings: M = postcard::from_bytes(settings).map_err(|e| {
+    let settings: M = rlcore::exact::from_bytes(settings).map_err(|e| {
         AgentError::new(format!("the agent's settings do not survive serialisation: {e}"))
     })?;
     Ok(Box::new(settings.make(context)?))

@@ -3,7 +3,7 @@ use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig};
 use agents::AgentFactory;
 use agents::DqnAgentConfig;
 use algos::{Algo, Dqn};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
@@ -49,7 +49,7 @@ pub fn check(config: &Config) -> Result<(), String> {
     config.sampler.check()?;
     config.eval.check()?;
     config.runner.check()?;
-    algo.check(config.sampler.t * config.sampler.b)?;
+    algo.check(config.sampler.t.saturating_mul(config.sampler.b))?;
     if config.time_limit == Some(0) {
         return Err(
             "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into()
@@ -59,27 +59,30 @@ pub fn check(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Bytes that the replay and the sample block will take.
+/// Refuses what does not fit into the memory that is free. No product may overflow on the way to the message.
 fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
     let AlgoConfig::Dqn(algo) = &config.algo;
-    let spec = spec(config);
-    let block =
-        Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes as u64;
+    let (spec, available) = (spec(config), memory::available());
     let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
     let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
-    let replay = algo.replay_size as u64 * (cell as u64 + 16);
-    let (needed, available) = (block + replay, memory::available());
-    if needed > available {
-        bail!(
-            "this configuration needs {} ({} for algo.replay_size = {}, {} for sampler.t x sampler.b = {}), but {} are free: lower algo.replay_size or sampler.b",
-            memory::readable(needed),
-            memory::readable(replay),
-            algo.replay_size,
-            memory::readable(block),
-            spec.steps(),
-            memory::readable(available),
-        );
-    }
+    let replay = (algo.replay_size as u64).saturating_mul(cell as u64 + 16);
+    // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
+    let block = if replay > available {
+        0
+    } else {
+        let layout =
+            Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes;
+        layout as u64
+    };
+    let needed = block.saturating_add(replay);
+    ensure!(
+        needed <= available,
+        "this configuration needs {} ({} of it for algo.replay_size = {}), but {} are free: lower algo.replay_size, sampler.b or sampler.t",
+        memory::readable(needed),
+        memory::readable(replay),
+        algo.replay_size,
+        memory::readable(available),
+    );
     Ok(())
 }
 
@@ -121,16 +124,45 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
     })
 }
 
-/// Builds sampler and algorithm.
-pub fn assemble(config: &Config, worker_logs: Option<PathBuf>) -> Result<Parts> {
+/// The parts of a run that need neither its directory nor processes.
+pub struct Prepared {
+    setup: Setup,
+    algo: Box<dyn Algo>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({:?})", self.setup.spec())
+    }
+}
+
+/// Builds the algorithm; everything about the configuration that can be refused is refused here, so that a mistake leaves no
+/// run directory behind and replaces none.
+pub fn prepare(config: &Config) -> Result<Prepared> {
     check(config).map_err(anyhow::Error::msg)?;
-    let setup = setup(config, worker_logs)?;
+    let setup = setup(config, None)?;
     let spaces = Setup::example_spaces(&setup.env)?;
+    if let (Some(_), Some((eval_env, _))) = (&config.eval_env, &setup.eval) {
+        let other = Setup::example_spaces(eval_env)?;
+        if (&other.observation, &other.action) != (&spaces.observation, &spaces.action) {
+            bail!(
+                "eval_env has other spaces than env: give it the same kind, or remove it with `--set eval_env=`"
+            );
+        }
+    }
     check_memory(config, &spaces)?;
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
     let (AgentConfig::Dqn(agent), AlgoConfig::Dqn(algo)) = (&config.agent, &config.algo);
     let device = agents::device(&config.device.0)?;
     let algo = Dqn::new(algo.clone(), &agent.model, &spaces, spec(config), config.seed, device)?;
-    Ok(Parts { sampler: samplers::build(setup)?, algo: Box::new(algo) })
+    Ok(Prepared { setup, algo: Box::new(algo) })
+}
+
+impl Prepared {
+    /// Starts the sampler; `worker_logs`: where workers write what environments print.
+    pub fn start(self, worker_logs: Option<PathBuf>) -> Result<Parts> {
+        let setup = Setup { worker_logs, ..self.setup };
+        Ok(Parts { sampler: samplers::build(setup)?, algo: self.algo })
+    }
 }

@@ -139,7 +139,7 @@ impl Layout {
                 Part::AgentInfo => (Lead::Steps, agent.info.clone()),
                 Part::AgentState => (Lead::Every(options.state_interval.max(1)), agent.state.clone()),
                 Part::BootstrapValue => {
-                    let asked = if options.bootstrap_value { 1 } else { 0 };
+                    let asked = usize::from(options.bootstrap_value);
                     (Lead::Envs, vec![LeafSpec::scalar("bootstrap_value", DType::F32); asked])
                 }
                 Part::Trajectory => {

@@ -99,7 +99,7 @@ impl Channel {
         let marker = [fds.len() as u8];
         let messages = [ControlMessage::ScmRights(fds)];
         sendmsg::<()>(self.stream.as_raw_fd(), &[IoSlice::new(&marker)], &messages, MsgFlags::empty(), None)
-            .map_err(|e| ChannelError::Io(e.into()))?;
+            .map_err(|e| wrap(e.into(), Duration::ZERO))?;
         Ok(())
     }
 

@@ -14,7 +14,6 @@
 //!
 //! The format is built to last: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with
 //! `#[serde(default)]` may gain fields. Arrays are little-endian, in the order of descending element size, then name.
-mod exact;
 mod keep;
 mod read;
 #[cfg(test)]

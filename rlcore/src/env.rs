@@ -12,6 +12,7 @@
 //! - Two environments of the same spec with the same seed and actions agree to the bit.
 use crate::batch_spec::EnvRank;
 use crate::cells::{CellMut, CellRef};
+use crate::exact;
 use crate::envs::columns::{EnvColumns, EnvSlice};
 use crate::fnptr::Portable;
 use crate::schema::LeafSpec;
@@ -210,7 +211,7 @@ pub struct EnvFactory {
 impl EnvFactory {
     /// A factory for environments with these settings.
     pub fn new<M: MakeEnv>(settings: &M) -> Result<Self, EnvError> {
-        let settings = postcard::to_stdvec(settings)
+        let settings = exact::to_bytes(settings)
             .map_err(|e| EnvError::new(format!("the environment's settings cannot be sent to a worker: {e}")))?;
         Ok(Self { build: Portable::new(build_slice::<M> as BuildSlice), settings })
     }
@@ -230,11 +231,11 @@ impl EnvFactory {
 }
 
 fn build_slice<M: MakeEnv>(settings: &[u8], contexts: &[EnvContext]) -> Result<Box<dyn EnvSlice>, SliceError> {
-    let broken = |e: postcard::Error| SliceError {
+    let broken = |e: serde_json::Error| SliceError {
         column: 0,
         error: EnvError::new(format!("the environment's settings do not survive serialisation: {e}")),
     };
-    let settings: M = postcard::from_bytes(settings).map_err(broken)?;
+    let settings: M = exact::from_bytes(settings).map_err(broken)?;
     let mut envs = Vec::with_capacity(contexts.len());
     for (column, context) in contexts.iter().enumerate() {
         envs.push(settings.make(context).map_err(|error| SliceError { column, error })?);

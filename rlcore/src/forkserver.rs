@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a worker runs; its value is the exit code.
 pub type Entry = fn(Channel) -> i32;
@@ -41,7 +41,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ForkServerError {
     /// The line at the top of `main` is missing.
-    #[error("worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.host = \"thread\")")]
+    #[error("worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.worker.host = \"thread\")")]
     NotStarted,
     /// The line comes too late.
     #[error("`rlcore::forkserver::init()` was called with {0} threads running: make it the first line of `main`, before anything that starts threads")]
@@ -189,10 +189,23 @@ impl ForkServer {
 
     fn lost(&self, link: &mut Link, error: &ChannelError) -> ForkServerError {
         if matches!(error, ChannelError::Closed) {
-            link.lost = true;
+            if !std::mem::replace(&mut link.lost, true) {
+                self.bury();
+            }
             return ForkServerError::Died(self.pid);
         }
         ForkServerError::System(error.to_string())
+    }
+
+    /// Leaves no zombie of a server that has closed its socket: it is dead or about to be.
+    fn bury(&self) {
+        let pid = Pid::from_raw(self.pid);
+        let until = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < until
+            && matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Takes in what the server has reported. An error once the server is dead.

@@ -22,6 +22,7 @@ unless_loom! {
     pub mod conformance;
     pub mod env;
     pub mod envs;
+    pub mod exact;
     pub mod fnptr;
     pub mod forkserver;
     pub mod memory;

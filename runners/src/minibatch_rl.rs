@@ -234,6 +234,7 @@ impl MinibatchRl {
         let took = begun.elapsed().as_secs_f64();
         let r = &mut self.record;
         r.evaluations += 1;
+        r.evaluated_at = r.env_steps;
         r.seconds += took;
         r.eval_seconds += took;
         // Episodes cut off by eval.max_steps are no measure of the agent.
@@ -277,7 +278,9 @@ impl MinibatchRl {
     fn save(&mut self) -> Result<PathBuf, RunError> {
         let name = step_name(self.record.env_steps);
         let r = &mut self.record;
+        // A run that is stopped between two evaluations has learned since the last: that return is not this checkpoint's.
         if let Some(now) = r.last_return
+            && r.evaluated_at == r.env_steps
             && r.best.as_ref().is_none_or(|(best, _)| now >= *best)
         {
             r.best = Some((now, name.clone()));

@@ -22,6 +22,9 @@ pub(crate) struct Record {
     pub(crate) evaluations: u64,
     /// Mean return of the last evaluation.
     pub(crate) last_return: Option<f64>,
+    /// Environment steps at the last evaluation.
+    #[serde(default)]
+    pub(crate) evaluated_at: u64,
     /// Best mean return and the checkpoint that has it.
     pub(crate) best: Option<(f64, String)>,
     /// Rows of progress.csv.

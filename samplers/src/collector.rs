@@ -53,6 +53,8 @@ pub struct Collector {
     trackers: Trackers,
     /// Action and reward of the last step, for the next batch's first row.
     carried_action: Tree,
+    /// One cell with the null action.
+    null_action: Tree,
     carried_reward: Vec<f32>,
     /// The last step was `done`: the next one has no previous action and reward.
     fresh: Vec<u8>,
@@ -94,11 +96,14 @@ impl Collector {
             let segment = rlcore::segment::Segment::create("recurrent state", bytes)?;
             Block::beside(segment, 0, &schema.state, 1, n)
         };
+        let mut null_action = Tree::owned(&spaces.action.leaves("action"), 1, 1);
+        spaces.action.null(&mut null_action.cell_mut(0, 0));
         let state_tensors = if bytes == 0 { vec![] } else { state.row_tensors().remove(0) };
         Ok(Self {
             trackers: Trackers::new(n, spec.discount, &spaces),
             observation_tensors: columns.observation.row_tensors(),
             carried_action: Tree::owned(&spaces.action.leaves("action"), 1, n),
+            null_action,
             carried_reward: vec![0.0; n],
             fresh: vec![1; n],
             running: vec![1; n],
@@ -293,7 +298,7 @@ impl Collector {
         }
         match &self.quota {
             Some(quota) => {
-                self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0))
+                self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0));
             }
             None => self.running.fill(1),
         }
@@ -343,7 +348,7 @@ impl Collector {
             reward.copy_from_slice(c.reward.row(t - 1).get::<f32>(0));
         }
         for (column, _) in self.fresh.iter().enumerate().filter(|(_, f)| **f != 0) {
-            self.spaces.action.null(&mut action.cell(column));
+            action.cell(column).copy_from(self.null_action.cell(0, 0));
             reward[column] = 0.0;
         }
     }
@@ -366,7 +371,7 @@ impl Collector {
             .act(&mut io, phase)
             .map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))?;
         for (column, _) in self.running.iter().enumerate().filter(|(_, r)| **r == 0) {
-            self.spaces.action.null(&mut c.action.cell_mut(t, column));
+            c.action.cell_mut(t, column).copy_from(self.null_action.cell(0, 0));
             c.agent_info.cell_mut(t, column).zero();
             self.state.cell_mut(0, column).zero();
         }

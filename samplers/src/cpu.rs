@@ -3,9 +3,9 @@
 use crate::config::EvalConfig;
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, Order};
-use crate::host::WorkerHandle;
+use crate::host::{FAREWELL, WorkerHandle};
 use crate::sampler::{Plan, Sampler, Samples, Setup};
-use crate::serial::{collector_spec, eval_spec};
+use crate::serial::{collector_spec, eval_spec, watched_plan};
 use crate::state::SamplerState;
 use crate::worker::{FromWorker, Shared, ToWorker, WorkerSetup};
 use agents::AgentContext;
@@ -17,6 +17,7 @@ use rlcore::control::Op;
 use rlcore::forkserver::Surroundings;
 use rlcore::segment::Segment;
 use rlcore::{BatchSpec, EnvSpaces};
+use std::time::Instant;
 
 /// See the module documentation.
 pub struct CpuSampler {
@@ -40,7 +41,7 @@ impl std::fmt::Debug for CpuSampler {
 impl CpuSampler {
     /// Lays out the memory, starts the workers and waits until all have reset their environments.
     pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        let plan = setup.plan()?;
+        let plan = watched_plan(&setup)?;
         let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
         let count = setup.agent.build(&context)?.weight_count();
         let n = setup.config.workers();
@@ -52,16 +53,29 @@ impl CpuSampler {
         let first = setup.first_rank();
         let eval_parts =
             setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
-        let mut workers = Vec::new();
+        let (weights, reader) = (shared.weights(segment), block.reader());
+        // From here on dropping it ends the workers that there are, and gives the memory back.
+        let mut sampler = Self {
+            setup,
+            plan,
+            reader,
+            weights,
+            weights_version: 0,
+            workers: Vec::new(),
+            segment,
+            spins,
+            failed: false,
+        };
+        let (setup, plan) = (&sampler.setup, &sampler.plan);
         for (index, columns) in split_columns(setup.config.b, n).into_iter().enumerate() {
             let part = eval_parts[index].clone();
             let eval = setup.eval.as_ref().filter(|_| !part.is_empty());
             let worker = WorkerSetup {
                 index,
                 shared: shared.clone(),
-                train: collector_spec(&setup, first + columns.start, columns.len()),
+                train: collector_spec(setup, first + columns.start, columns.len()),
                 columns,
-                eval: eval.map(|(env, _)| eval_spec(&setup, env.clone(), part.start, part.len())),
+                eval: eval.map(|(env, _)| eval_spec(setup, env.clone(), part.start, part.len())),
                 agent: setup.agent.clone(),
                 context: context.clone(),
                 schema: plan.schema.clone(),
@@ -77,7 +91,7 @@ impl CpuSampler {
                 segment.fd().ok_or_else(|| std::io::Error::other("a memfd has a descriptor"))?;
             let control = &shared.control(segment)[index];
             let config = &setup.config.worker;
-            workers.push(WorkerHandle::start(
+            sampler.workers.push(WorkerHandle::start(
                 &worker,
                 config.host,
                 surroundings,
@@ -86,18 +100,6 @@ impl CpuSampler {
                 config.step_timeout,
             )?);
         }
-        let (weights, reader) = (shared.weights(segment), block.reader());
-        let mut sampler = Self {
-            setup,
-            plan,
-            reader,
-            weights,
-            weights_version: 0,
-            workers,
-            segment,
-            spins,
-            failed: false,
-        };
         sampler.answers()?;
         Ok(sampler)
     }
@@ -159,6 +161,9 @@ impl Sampler for CpuSampler {
     }
 
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
+        if self.failed {
+            return Err(SamplerError::Unusable);
+        }
         // The workers wait for a command: nobody reads.
         self.weights.row_mut(0).get::<f32>(0).copy_from_slice(weights);
         self.weights_version += 1;
@@ -235,7 +240,8 @@ impl Sampler for CpuSampler {
 impl Drop for CpuSampler {
     fn drop(&mut self) {
         self.workers.iter_mut().for_each(WorkerHandle::dismiss);
-        self.workers.iter_mut().for_each(WorkerHandle::finish);
+        let until = Instant::now() + FAREWELL;
+        self.workers.iter_mut().for_each(|w| w.finish(until));
         self.segment.release_pages();
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn trajectories(
     for t in 0..columns.reward.rows() {
         let reset = columns.flags.row(t).get::<u8>(flag::RESET);
         // Most rows end no episode: a whole row is looked at as bytes first.
-        if !reset.iter().fold(false, |any, r| any | (*r != 0)) {
+        if reset.iter().fold(0, |any, r| any | *r) == 0 {
             continue;
         }
         for (column, _) in reset.iter().enumerate().filter(|(_, r)| **r != 0) {

@@ -1,7 +1,7 @@
 //! A worker seen from the master: started, watched, ended. Every wait here has a limit and looks at its peer.
 use crate::config::HostKind;
 use crate::error::{Cause, SamplerError};
-use crate::watchdog::StallClock;
+use crate::watchdog::{StallClock, stalled};
 use crate::worker::{self, CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSetup};
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, WorkerControl};
@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a worker may take to end in order before it is killed.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 enum Host {
     Process(Child),
@@ -24,13 +24,16 @@ enum Host {
 pub(crate) struct WorkerHandle {
     index: usize,
     ranks: Range<usize>,
-    eval_first: usize,
+    /// Its environments for evaluation, where it has any.
+    eval_ranks: Option<Range<usize>>,
     host: Host,
     channel: Channel,
     control: &'static WorkerControl,
     seen: u32,
     busy: bool,
     evaluating: bool,
+    /// Does not return: not to be waited for.
+    stalled: bool,
     clock: StallClock,
     answers: VecDeque<FromWorker>,
     notes: Vec<(usize, String)>,
@@ -67,20 +70,26 @@ impl WorkerHandle {
         let mut handle = Self {
             index: setup.index,
             ranks: first..first + setup.train.columns,
-            eval_first: setup.eval.as_ref().map_or(0, |e| e.first_rank.0),
+            eval_ranks: setup.eval.as_ref().map(|e| e.first_rank.0..e.first_rank.0 + e.columns),
             host,
             channel,
             control,
             seen: control.done.current(),
             busy: true,
             evaluating: false,
+            stalled: false,
             clock: StallClock::new(step_timeout),
             answers: VecDeque::new(),
             notes: Vec::new(),
         };
         let sent = handle.channel.send(setup, MESSAGE_LIMIT);
         let sent = sent.and_then(|()| handle.channel.send_fds(&[segment.as_raw_fd()]));
-        sent.map_err(|e| handle.failed_channel(&e))?;
+        if let Err(e) = sent {
+            let error = handle.failed_channel(&e);
+            handle.dismiss();
+            handle.finish(Instant::now() + FAREWELL);
+            return Err(error);
+        }
         Ok(handle)
     }
 
@@ -95,19 +104,33 @@ impl WorkerHandle {
         self.ranks.clone()
     }
 
+    /// The environments at work.
+    fn ranks_now(&self) -> Range<usize> {
+        let evaluation = self.eval_ranks.clone().filter(|_| self.evaluating);
+        evaluation.unwrap_or_else(|| self.ranks())
+    }
+
     fn failed(&self, cause: Cause) -> SamplerError {
+        let phase = if self.evaluating && self.eval_ranks.is_some() { ", evaluating" } else { "" };
         SamplerError::Worker {
-            worker: format!("worker {}", self.index),
+            worker: format!("worker {}{phase}", self.index),
             pid: self.pid(),
-            env_ranks: self.ranks(),
+            env_ranks: self.ranks_now(),
             cause,
         }
     }
 
-    /// A broken socket means a dead worker: find out how it died.
+    /// A broken socket means a dead worker: find out how it died. Its last words count for more than its exit.
     fn failed_channel(&mut self, error: &ChannelError) -> SamplerError {
         if !matches!(error, ChannelError::Closed) {
             return self.failed(Cause::Protocol(error.to_string()));
+        }
+        while self.channel.ready() {
+            match self.channel.recv(MESSAGE_LIMIT) {
+                Ok(FromWorker::Fatal(cause)) => return self.failed(cause),
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
         let until = Instant::now() + FAREWELL;
         while Instant::now() < until {
@@ -169,6 +192,26 @@ impl WorkerHandle {
 
     /// Takes in what the worker says by itself; an error if it failed, died or stalls.
     pub(crate) fn check(&mut self) -> Result<(), SamplerError> {
+        self.take_in()?;
+        if let Some(cause) = self.ended()? {
+            // It may have spoken between the two looks.
+            self.take_in()?;
+            return Err(self.failed(cause));
+        }
+        // One that has finished makes no progress while the master waits for another.
+        let finished = self.control.done.current() != self.seen || !self.answers.is_empty();
+        if self.busy
+            && !finished
+            && let Some(seconds) = self.clock.stalled(&self.control.progress)
+        {
+            self.stalled = true;
+            let first = self.ranks_now().start;
+            return Err(self.failed(stalled(&self.control.progress, first, seconds)));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self) -> Result<(), SamplerError> {
         while self.channel.ready() {
             match self.channel.recv(MESSAGE_LIMIT) {
                 Ok(FromWorker::Fatal(cause)) => return Err(self.failed(cause)),
@@ -177,16 +220,6 @@ impl WorkerHandle {
                 Err(e) => return Err(self.failed_channel(&e)),
             }
         }
-        if let Some(cause) = self.ended()? {
-            return Err(self.failed(cause));
-        }
-        if self.busy
-            && let Some(seconds) = self.clock.stalled(&self.control.progress)
-        {
-            let first = if self.evaluating { self.eval_first } else { self.ranks.start };
-            let env_rank = first + self.control.progress.column();
-            return Err(self.failed(Cause::Stalled { env_rank, seconds }));
-        }
         Ok(())
     }
 
@@ -194,34 +227,43 @@ impl WorkerHandle {
         std::mem::take(&mut self.notes)
     }
 
-    /// Asks the worker to end.
+    /// Asks the worker to end; a process that is at work does not hear, so it is killed.
     pub(crate) fn dismiss(&mut self) {
-        if !self.busy {
-            self.control.order(Op::Quit, 0, 0);
+        match &self.host {
+            Host::Process(child) if self.busy => child.kill(),
+            _ => self.control.order(Op::Quit, 0, 0),
         }
     }
 
-    /// Sees the worker gone: kills a process that does not go, lets go of a thread that hangs.
-    pub(crate) fn finish(&mut self) {
-        let until = Instant::now() + if self.busy { Duration::ZERO } else { FAREWELL };
-        while Instant::now() < until && matches!(self.ended(), Ok(None)) {
+    /// Sees the worker gone, after [`WorkerHandle::dismiss`]: kills a process that does not go by itself until then, lets
+    /// go of a thread that hangs.
+    pub(crate) fn finish(&mut self, until: Instant) {
+        if !self.gone_by(until)
+            && let Host::Process(child) = &self.host
+        {
+            child.kill();
+            self.gone_by(Instant::now() + FAREWELL);
+        }
+        if let Host::Thread(thread) = &mut self.host
+            && let Some(thread) = thread.take_if(|t| t.is_finished())
+        {
+            // What it returned was said over the channel as well.
+            let _ = thread.join();
+        }
+    }
+
+    fn gone_by(&self, until: Instant) -> bool {
+        let hangs = self.stalled && matches!(self.host, Host::Thread(_));
+        while matches!(self.ended(), Ok(None)) {
+            if hangs || Instant::now() > until {
+                return false;
+            }
             // Readable when it says something or when it is gone; the server's report follows within a moment.
             if self.channel.wait_ready(CHECK_EVERY) {
                 let _ = self.channel.recv::<FromWorker>(CHECK_EVERY);
                 std::thread::yield_now();
             }
         }
-        match &mut self.host {
-            Host::Process(child) => {
-                if matches!(child.ended(), Ok(None)) {
-                    child.kill();
-                }
-            }
-            Host::Thread(thread) => {
-                if let Some(thread) = thread.take_if(|t| t.is_finished()) {
-                    let _ = thread.join();
-                }
-            }
-        }
+        true
     }
 }

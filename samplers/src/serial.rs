@@ -4,7 +4,7 @@ use crate::error::{Cause, SamplerError, panic_text};
 use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
 use crate::sampler::{Plan, Sampler, Samples, Setup, block_for};
 use crate::state::SamplerState;
-use crate::watchdog::Watchdog;
+use crate::watchdog::{Watchdog, Who, building, called};
 use agents::{Agent, Phase};
 use rlcore::block::{Block, Columns};
 use rlcore::progress::Progress;
@@ -21,6 +21,7 @@ pub struct SerialSampler {
     collector: Collector,
     eval: Option<Collector>,
     watchdog: Watchdog,
+    failed: bool,
 }
 
 impl std::fmt::Debug for SerialSampler {
@@ -32,32 +33,71 @@ impl std::fmt::Debug for SerialSampler {
 impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
     pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        let plan = setup.plan()?;
+        let plan = watched_plan(&setup)?;
         let (block, reader) = block_for(&plan)?;
+        let started = Self::start(&setup, &plan, &block);
+        let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
+        Ok(Self { setup, plan, block, reader, agent, collector, eval, watchdog, failed: false })
+    }
+
+    fn start(setup: &Setup, plan: &Plan, block: &Block) -> Result<Parts, SamplerError> {
         let agent = setup.agent.build(&plan.context)?;
         let columns = block.columns(0..setup.config.b);
-        let first = setup.first_rank();
-        let watchdog =
-            Watchdog::start(setup.config.worker.step_timeout, first..first + setup.config.b)?;
-        let failures = Failures { first_rank: first, columns: setup.config.b };
-        let (collector, eval) = failures.guard(&watchdog, |progress| {
-            let spec = collector_spec(&setup, first, setup.config.b);
-            let mut collector = Collector::new(spec, columns, &plan.schema)?;
+        let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
+        let (collector, eval) = guard(&watchdog, &sampling(setup), |progress| {
+            let spec = collector_spec(setup, setup.first_rank(), setup.config.b);
+            let build = || Collector::new(spec, columns, &plan.schema);
+            let mut collector = building(progress, build)?;
             collector.start(setup.config.max_decorrelation_steps, progress)?;
             let eval = match &setup.eval {
                 Some((env, config)) => {
-                    let spec = eval_spec(&setup, env.clone(), 0, config.n_envs);
-                    Some(Collector::with_own_block(spec, EVAL_T, &plan.schema)?)
+                    let spec = eval_spec(setup, env.clone(), 0, config.n_envs);
+                    let build = || Collector::with_own_block(spec, EVAL_T, &plan.schema);
+                    Some(building(progress, build)?)
                 }
                 None => None,
             };
             Ok((collector, eval))
         })?;
-        Ok(Self { setup, plan, block, reader, agent, collector, eval, watchdog })
+        Ok((agent, collector, eval, watchdog))
     }
 
-    fn failures(&self) -> Failures {
-        Failures { first_rank: self.setup.first_rank(), columns: self.setup.config.b }
+    fn usable(&self) -> Result<(), SamplerError> {
+        if self.failed { Err(SamplerError::Unusable) } else { Ok(()) }
+    }
+}
+
+type Parts = (Box<dyn Agent>, Collector, Option<Collector>, Watchdog);
+
+/// The plan, made under watch: an example environment is built for it.
+pub(crate) fn watched_plan(setup: &Setup) -> Result<Plan, SamplerError> {
+    // Settings first: the time-out is one of them.
+    setup.config.check().map_err(SamplerError::Config)?;
+    let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
+    let who = Who { worker: "the master, for an example", env_ranks: 0..1 };
+    watchdog.watch(&who, || setup.plan())
+}
+
+fn sampling(setup: &Setup) -> Who {
+    let first = setup.first_rank();
+    Who { worker: "serial sampler", env_ranks: first..first + setup.config.b }
+}
+
+/// Turns what happens to environments of this process into the named error.
+fn guard<T>(
+    watchdog: &Watchdog,
+    who: &Who,
+    f: impl FnOnce(&Progress) -> Result<T, CollectorError>,
+) -> Result<T, SamplerError> {
+    let calls = AssertUnwindSafe(|| f(watchdog.progress()));
+    match watchdog.watch(who, || catch_unwind(calls)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(CollectorError::Memory(e))) => Err(e.into()),
+        Ok(Err(CollectorError::Cause(cause))) => Err(who.error(cause)),
+        Err(payload) => {
+            let env_rank = called(watchdog.progress(), who.env_ranks.start);
+            Err(who.error(Cause::Panic { env_rank, text: panic_text(&*payload) }))
+        }
     }
 }
 
@@ -92,40 +132,6 @@ pub(crate) fn eval_spec(
     }
 }
 
-/// Turns what happens to environments of this process into the named error.
-struct Failures {
-    first_rank: usize,
-    columns: usize,
-}
-
-impl Failures {
-    fn guard<T>(
-        &self,
-        watchdog: &Watchdog,
-        f: impl FnOnce(&Progress) -> Result<T, CollectorError>,
-    ) -> Result<T, SamplerError> {
-        watchdog.busy(true);
-        let out = catch_unwind(AssertUnwindSafe(|| f(watchdog.progress())));
-        watchdog.busy(false);
-        let cause = match out {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(CollectorError::Memory(e))) => return Err(e.into()),
-            Ok(Err(CollectorError::Cause(cause))) => cause,
-            Err(payload) => Cause::Panic {
-                env_rank: (watchdog.progress().stamp() != 0)
-                    .then(|| self.first_rank + watchdog.progress().column()),
-                text: panic_text(&*payload),
-            },
-        };
-        Err(SamplerError::Worker {
-            worker: "serial sampler".into(),
-            pid: std::process::id() as i32,
-            env_ranks: self.first_rank..self.first_rank + self.columns,
-            cause,
-        })
-    }
-}
-
 impl Sampler for SerialSampler {
     fn spec(&self) -> BatchSpec {
         self.setup.spec()
@@ -136,17 +142,21 @@ impl Sampler for SerialSampler {
     }
 
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
+        self.usable()?;
         self.agent.load_weights(weights);
         Ok(())
     }
 
     fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError> {
-        let failures = self.failures();
+        self.usable()?;
+        let who = sampling(&self.setup);
         let (collector, agent) = (&mut self.collector, &mut *self.agent);
         let phase = Phase::Sample { env_steps };
-        failures.guard(&self.watchdog, |progress| collector.collect(agent, phase, progress))?;
+        let out = guard(&self.watchdog, &who, |progress| collector.collect(agent, phase, progress));
+        self.failed = out.is_err();
+        out?;
         let notes = self.collector.take_notes();
-        Ok(Samples::new(&mut self.reader, failures.first_rank, notes))
+        Ok(Samples::new(&mut self.reader, who.env_ranks.start, notes))
     }
 
     fn evaluate(
@@ -155,6 +165,7 @@ impl Sampler for SerialSampler {
         episodes: usize,
         env_steps: u64,
     ) -> Result<Evaluation, SamplerError> {
+        self.usable()?;
         let (Some(collector), Some((_, config))) = (&mut self.eval, &self.setup.eval) else {
             return Err(SamplerError::Config(
                 "evaluation was not asked for when the sampler was built".into(),
@@ -162,10 +173,12 @@ impl Sampler for SerialSampler {
         };
         let order = Order { number, env_steps, episodes, config: *config };
         let agent = &mut *self.agent;
-        let failures = Failures { first_rank: 0, columns: config.n_envs };
-        failures.guard(&self.watchdog, |progress| {
-            evaluate(collector, agent, &order, &(0..config.n_envs), progress)
-        })
+        let who = Who { worker: "serial sampler, evaluating", env_ranks: 0..config.n_envs };
+        let out = guard(&self.watchdog, &who, |progress| {
+            evaluate(collector, agent, &order, &who.env_ranks, progress)
+        });
+        self.failed = out.is_err();
+        out
     }
 
     fn eval_episodes(&self) -> usize {
@@ -173,10 +186,12 @@ impl Sampler for SerialSampler {
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
+        self.usable()?;
         Ok(SamplerState { columns: self.collector.save() })
     }
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
+        self.usable()?;
         let want = self.setup.config.b;
         if state.columns.len() != want {
             return Err(SamplerError::State(format!(
@@ -184,21 +199,27 @@ impl Sampler for SerialSampler {
                 state.columns.len()
             )));
         }
-        let failures = self.failures();
         let collector = &mut self.collector;
-        failures.guard(&self.watchdog, |progress| collector.load(&state.columns, progress))
+        let out = guard(&self.watchdog, &sampling(&self.setup), |progress| {
+            collector.load(&state.columns, progress)
+        });
+        self.failed = out.is_err();
+        out
     }
 }
 
 impl Drop for SerialSampler {
     fn drop(&mut self) {
-        // A panic while closing must not hide the error that led here.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.collector.close();
-            if let Some(eval) = &mut self.eval {
+        let who = sampling(&self.setup);
+        let (collector, eval) = (&mut self.collector, &mut self.eval);
+        let close = AssertUnwindSafe(|| {
+            collector.close();
+            if let Some(eval) = eval {
                 eval.close();
             }
-        }));
+        });
+        // A panic while closing must not hide the error that led here.
+        let _ = self.watchdog.watch(&who, || catch_unwind(close));
         self.block.release();
     }
 }

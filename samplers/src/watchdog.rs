@@ -2,8 +2,8 @@
 use crate::error::{Cause, SamplerError};
 use rlcore::progress::Progress;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Tells a stalled environment from a slow batch by the progress word.
@@ -37,7 +37,53 @@ impl StallClock {
     }
 }
 
-/// Watches a serial sampler from a thread of its own.
+/// Stands for the column in the progress word while constructors run: no environment can be named then.
+const BUILDING: usize = (1 << 24) - 1;
+
+/// Runs constructors. Where they panic or stall, the progress word says so.
+pub(crate) fn building<T>(progress: &Progress, constructors: impl FnOnce() -> T) -> T {
+    let last = progress.column();
+    progress.tick(BUILDING);
+    let built = constructors();
+    progress.tick(last);
+    built
+}
+
+/// The environment called last, if one was.
+pub(crate) fn called(progress: &Progress, first_rank: usize) -> Option<usize> {
+    let column = progress.column();
+    (progress.stamp() != 0 && column != BUILDING).then(|| first_rank + column)
+}
+
+/// Who has made no progress for `seconds`.
+pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> Cause {
+    match called(progress, first_rank) {
+        Some(env_rank) => Cause::Stalled { env_rank, seconds },
+        None => Cause::Protocol(format!(
+            "a constructor (agent or environment) has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+        )),
+    }
+}
+
+/// Who is at work in this process, as errors name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) worker: &'static str,
+    pub(crate) env_ranks: Range<usize>,
+}
+
+impl Who {
+    pub(crate) fn error(&self, cause: Cause) -> SamplerError {
+        SamplerError::Worker {
+            worker: self.worker.into(),
+            pid: std::process::id() as i32,
+            env_ranks: self.env_ranks.clone(),
+            cause,
+        }
+    }
+}
+
+/// Watches calls of environments in this process from a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
@@ -47,29 +93,33 @@ pub(crate) struct Watchdog {
 #[derive(Debug, Default)]
 struct Shared {
     progress: Progress,
-    busy: AtomicBool,
+    /// Who calls environments now.
+    busy: Mutex<Option<Who>>,
     quit: AtomicBool,
 }
 
+impl Shared {
+    fn busy(&self) -> std::sync::MutexGuard<'_, Option<Who>> {
+        // Nothing can panic while it is held.
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Watchdog {
-    pub(crate) fn start(limit: f64, env_ranks: Range<usize>) -> std::io::Result<Self> {
+    pub(crate) fn start(limit: f64) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = shared.clone();
         let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
             let mut clock = StallClock::new(limit);
             while !watched.quit.load(Ordering::Acquire) {
                 std::thread::park_timeout(Duration::from_millis(200));
-                if !watched.busy.load(Ordering::Acquire) {
+                let Some(who) = watched.busy().clone() else {
                     clock.restart(&watched.progress);
-                } else if let Some(seconds) = clock.stalled(&watched.progress) {
-                    let env_rank = env_ranks.start + watched.progress.column();
-                    let error = SamplerError::Worker {
-                        worker: "serial sampler".into(),
-                        pid: std::process::id() as i32,
-                        env_ranks: env_ranks.clone(),
-                        cause: Cause::Stalled { env_rank, seconds },
-                    };
-                    eprintln!("error: {error}");
+                    continue;
+                };
+                if let Some(seconds) = clock.stalled(&watched.progress) {
+                    let cause = stalled(&watched.progress, who.env_ranks.start, seconds);
+                    eprintln!("error: {}", who.error(cause));
                     rlcore::forkserver::exit_now(1);
                 }
             }
@@ -81,9 +131,12 @@ impl Watchdog {
         &self.shared.progress
     }
 
-    /// Whether environments are being called.
-    pub(crate) fn busy(&self, busy: bool) {
-        self.shared.busy.store(busy, Ordering::Release);
+    /// Runs `f`, which calls environments, under watch.
+    pub(crate) fn watch<T>(&self, who: &Who, f: impl FnOnce() -> T) -> T {
+        *self.shared.busy() = Some(who.clone());
+        let out = f();
+        *self.shared.busy() = None;
+        out
     }
 }
 

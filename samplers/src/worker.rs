@@ -4,6 +4,7 @@ use crate::collector::{Collector, CollectorError, CollectorSpec};
 use crate::error::{Cause, panic_text};
 use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
 use crate::state::ColumnState;
+use crate::watchdog::{building, called};
 use agents::{Agent, AgentContext, AgentFactory, Phase};
 use rlcore::DType;
 use rlcore::block::{AgentSchema, Block, Layout};
@@ -117,8 +118,7 @@ pub(crate) fn main(channel: Channel) -> i32 {
         Ok(Err(Stop::Cause(cause))) => fail(&channel, cause),
         Ok(Err(Stop::MasterGone)) => 0,
         Err(payload) => {
-            let called = control.progress.stamp() != 0;
-            let env_rank = called.then(|| first_rank.get() + control.progress.column());
+            let env_rank = called(&control.progress, first_rank.get());
             fail(&channel, Cause::Panic { env_rank, text: panic_text(&*payload) })
         }
     }
@@ -167,17 +167,20 @@ fn run(
     channel: &Channel,
     first_rank: &Cell<usize>,
 ) -> Result<(), Stop> {
-    let mut seen = control.command.current();
+    // The master may have posted already: it dismisses whoever has not said that it is ready.
+    let mut seen = 0;
     let block = Block::new(setup.shared.layout.clone(), segment, setup.shared.block_at);
     let agent =
         setup.agent.build(&setup.context).map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
     let columns = block.columns(setup.columns.clone());
-    let mut collector = Collector::new(setup.train.clone(), columns, &setup.schema)?;
+    let mut collector = building(&control.progress, || {
+        Collector::new(setup.train.clone(), columns, &setup.schema)
+    })?;
     collector.start(setup.max_decorrelation_steps, &control.progress)?;
     let eval = match &setup.eval {
         Some(spec) => {
-            first_rank.set(spec.first_rank.0);
-            Some(Collector::with_own_block(spec.clone(), EVAL_T, &setup.schema)?)
+            let build = || Collector::with_own_block(spec.clone(), EVAL_T, &setup.schema);
+            Some(building(&control.progress, build)?)
         }
         None => None,
     };

@@ -4,6 +4,7 @@
 
 pub mod faulty;
 pub mod policies;
+pub mod program;
 pub mod setups;
 
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -5,11 +5,12 @@ use agents::params::{Grad, ParamBuilder, Params};
 use anyhow::Result;
 use rand::RngExt;
 use rlcore::block::{AgentSchema, Block, BlockOptions, Layout};
+use rlcore::cells::StepCells;
 use rlcore::envs::{CartPole, CartPoleEnv};
 use rlcore::seed::{Rng, rng};
 use rlcore::{BatchSpec, Env, EnvContext, EnvRank, EnvSpaces, MakeEnv};
 
-/// Steps of all environments in one call.
+/// Time steps in one call, each of which fills a row of a block as the samplers' do.
 const ROWS: usize = 64;
 
 struct Bare {
@@ -26,7 +27,7 @@ impl Bare {
         }
         let spaces = envs[0].spaces();
         let layout = Layout::new(
-            BatchSpec { t: 1, b },
+            BatchSpec { t: ROWS, b },
             &spaces,
             &AgentSchema::default(),
             BlockOptions::default(),
@@ -34,20 +35,20 @@ impl Bare {
         let mut columns = Block::create(layout)?.columns(0..b);
         for (i, env) in envs.iter_mut().enumerate() {
             env.seed(i as u64);
-            env.reset(&mut columns.observation.cell_mut(0, i))?;
+            env.reset(&mut columns.observation.cell_mut(ROWS, i))?;
         }
         Ok(Self { envs, columns, spaces })
     }
 
-    /// One step of every environment with the actions in the block, resets included.
-    fn step(&mut self) -> Result<()> {
+    /// One step of every environment with the actions of row `t`, resets included.
+    fn step(&mut self, t: usize) -> Result<()> {
         let c = &mut self.columns;
-        let (action, mut observation, mut info) =
-            (c.action.row(0), c.observation.row_mut(0), c.env_info.row_mut(0));
+        let mut cells =
+            StepCells::new(c.action.row(t), c.observation.row_mut(t + 1), c.env_info.row_mut(t));
         for (i, env) in self.envs.iter_mut().enumerate() {
-            let mut cell = observation.cell(i);
-            if env.step(action.cell(i), &mut cell, &mut info.cell(i))?.reset {
-                env.reset(&mut cell)?;
+            cells.move_to(i);
+            if env.step(cells.action, &mut cells.observation, &mut cells.info)?.reset {
+                env.reset(&mut cells.observation)?;
             }
         }
         Ok(())
@@ -59,12 +60,12 @@ pub(super) fn random(b: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let mut rngs: Vec<Rng> = (0..b).map(|i| rng(i as u64)).collect();
     let work = move || {
-        for _ in 0..ROWS {
-            let [action] = bare.columns.action.row_mut(0).split::<i64, 1>();
+        for t in 0..ROWS {
+            let [action] = bare.columns.action.row_mut(t).split::<i64, 1>();
             for (a, rng) in action.iter_mut().zip(&mut rngs) {
                 *a = rng.random_range(0..2);
             }
-            bare.step()?;
+            bare.step(t)?;
         }
         Ok((b * ROWS) as u64)
     };
@@ -77,16 +78,17 @@ pub(super) fn mlp(b: usize) -> Result<Contender> {
     let mut builder = ParamBuilder::default();
     let model = QMlp::default().make(&bare.spaces, &mut builder)?;
     let params = Params::init(&builder.finish(), 1, tch::Device::Cpu, Grad::Off);
-    let seen = bare.columns.observation.row_tensors().swap_remove(0);
+    let seen = bare.columns.observation.row_tensors();
     let work = move || {
         let _guard = tch::no_grad_guard();
-        for _ in 0..ROWS {
-            let q = model.forward(&params, &seen);
-            let [action] = bare.columns.action.row_mut(0).split::<i64, 1>();
+        for t in 0..ROWS {
+            // Row 0 of a sampler's batch repeats the last row of the one before.
+            let q = model.forward(&params, &seen[if t == 0 { ROWS } else { t }]);
+            let [action] = bare.columns.action.row_mut(t).split::<i64, 1>();
             for (a, q) in action.iter_mut().zip(rlcore::tensor::slice::<f32>(&q).chunks_exact(2)) {
                 *a = i64::from(q[1] > q[0]);
             }
-            bare.step()?;
+            bare.step(t)?;
         }
         Ok((b * ROWS) as u64)
     };

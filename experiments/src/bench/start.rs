@@ -1,4 +1,5 @@
 //! `experiments bench start`: what a worker costs before its first step.
+use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig};
 use anyhow::Result;
@@ -14,7 +15,7 @@ pub(super) fn run(workers: usize) -> Result<()> {
         .matmul(&tch::Tensor::ones([256, 256], (tch::Kind::Float, tch::Device::Cpu)));
     let agent = DqnAgentConfig {
         model: QMlp::default(),
-        epsilon: Default::default(),
+        epsilon: EpsilonConfig::default(),
         eps_start_steps: 0,
         eps_steps: 1,
     };

@@ -1,6 +1,6 @@
 //! `experiments eval`.
 use super::resume::{config_of, newest};
-use crate::assemble::{assemble, check};
+use crate::assemble::{check, prepare};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rlcore::table::Stats;
@@ -43,7 +43,7 @@ impl EvalArgs {
         let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
         algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
             + (algo.n_step_return + 2) * config.sampler.b;
-        let mut parts = assemble(&config, None)?;
+        let mut parts = prepare(&config)?.start(None)?;
         parts.algo.params_mut().load_safetensors(&weights)?;
         let mut flat = vec![0.0; parts.algo.params().len()];
         parts.algo.params().write_to(&mut flat);

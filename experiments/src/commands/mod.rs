@@ -107,7 +107,7 @@ impl Cli {
                 print!("{}", rlcore::config::to_toml(&config)?);
                 Ok(0)
             }
-            Command::Doctor => doctor::run(),
+            Command::Doctor => Ok(doctor::run()),
             Command::Bench(command) => command.run().map(|()| 0),
         }
     }

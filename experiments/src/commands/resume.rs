@@ -1,5 +1,6 @@
 //! `experiments resume`.
 use super::train::{finish, runner};
+use crate::assemble::prepare;
 use crate::config::Config;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -46,9 +47,12 @@ impl ResumeArgs {
         };
         if let Some(n_steps) = self.n_steps {
             config.runner.n_steps = n_steps;
+        }
+        let prepared = prepare(&config)?;
+        if self.n_steps.is_some() {
             dir.write_config(&rlcore::config::to_toml(&config)?)?;
         }
-        let mut runner = runner(&config, dir)?;
+        let mut runner = runner(&config, prepared, dir)?;
         runner.resume(&checkpoint)?;
         finish(&runner.run()?)
     }

@@ -1,12 +1,15 @@
 //! `experiments train`.
 use super::ConfigArgs;
-use crate::assemble::assemble;
+use crate::assemble::{Prepared, prepare};
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rlcore::run_dir::{Existing, Meta, RunDir};
 use runners::{MinibatchRl, Outcome, Stop, signals};
 use std::path::PathBuf;
+
+/// More seeds than this in one command are a slip of the hand.
+const MOST_SEEDS: u64 = 10_000;
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -43,7 +46,7 @@ impl TrainArgs {
 
     fn one(&self, seed: Option<u64>, dir: Option<PathBuf>) -> Result<i32> {
         let config = self.config.resolve(seed)?;
-        crate::assemble::check(&config).map_err(anyhow::Error::msg)?;
+        let prepared = prepare(&config)?;
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let dir = match dir {
             Some(dir) => RunDir::create(&dir, existing)?,
@@ -52,14 +55,14 @@ impl TrainArgs {
             }
         };
         dir.write_config(&rlcore::config::to_toml(&config)?)?;
-        let mut runner = runner(&config, dir)?;
+        let mut runner = runner(&config, prepared, dir)?;
         let outcome = runner.run();
         finish(&outcome?)
     }
 }
 
 /// A runner for a configuration in its run directory.
-pub(super) fn runner(config: &Config, dir: RunDir) -> Result<MinibatchRl> {
+pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result<MinibatchRl> {
     signals::listen()?;
     let root = dir.root().to_owned();
     let mut meta = Meta::collect();
@@ -67,7 +70,7 @@ pub(super) fn runner(config: &Config, dir: RunDir) -> Result<MinibatchRl> {
     meta.threads.insert("workers".into(), config.sampler.workers());
     meta.versions.insert("tch".into(), "0.24 (libtorch 2.11.0)".into());
     dir.add_meta(meta)?;
-    let parts = assemble(config, Some(dir.workers()))?;
+    let parts = prepared.start(Some(dir.workers()))?;
     let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
     runner.console().line(&format!(
         "{} environments, {} sampler{}, seed {}, run in {}",
@@ -122,7 +125,13 @@ fn parse_seeds(text: &str) -> Result<Vec<u64>> {
         s.trim().parse::<u64>().with_context(|| format!("--seeds {text}: {s:?} is not a number"))
     };
     let seeds: Vec<u64> = match text.split_once("..") {
-        Some((first, last)) => (number(first)?..=number(last.trim_start_matches('='))?).collect(),
+        Some((first, last)) => {
+            let seeds = number(first)?..=number(last.trim_start_matches('='))?;
+            if seeds.end().saturating_sub(*seeds.start()) >= MOST_SEEDS {
+                bail!("--seeds {text} names more than {MOST_SEEDS} seeds");
+            }
+            seeds.collect()
+        }
         None => text.split(',').map(number).collect::<Result<_>>()?,
     };
     if seeds.is_empty() {
@@ -142,5 +151,6 @@ mod tests {
         assert_eq!(parse_seeds("1, 5").unwrap(), [1, 5]);
         assert!(parse_seeds("4..0").unwrap_err().to_string().contains("0..4"));
         assert!(parse_seeds("a").is_err());
+        assert!(parse_seeds("0..99999999999").unwrap_err().to_string().contains("more than"));
     }
 }

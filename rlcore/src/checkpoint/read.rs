@@ -2,8 +2,9 @@
 //!
 //! Files are read, not mapped: replay goes straight into its own memory, and a mapping would need unsafe code.
 use super::{
-    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, exact, from_safetensors, keep,
+    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, from_safetensors, keep,
 };
+use crate::exact;
 use crate::run_dir::FileError;
 use crate::schema::{DType, Element};
 use safetensors::tensor::Metadata;

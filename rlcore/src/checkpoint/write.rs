@@ -1,7 +1,8 @@
 //! Collecting a checkpoint and putting it in place.
 use super::{
-    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, exact, to_safetensors,
+    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors,
 };
+use crate::exact;
 use crate::run_dir::{FileError, parent_of, sync_dir, temp_beside, write_synced};
 use crate::schema::{DType, Element};
 use nix::fcntl::{Flock, FlockArg, RenameFlags, renameat2};

@@ -3,7 +3,7 @@
 //! [`EnvSlice`] is what a collector sees, one call for each time step; [`EnvColumns`] implements it for any [`Env`] with the
 //! environment's own step inlined, so that no indirect call is paid for each environment. Slices stepped elsewhere (another
 //! interpreter) implement the same trait.
-use crate::cells::{Row, RowMut, Tree};
+use crate::cells::{Row, RowMut, StepCells, Tree};
 use crate::env::{Env, EnvError, EnvSpaces, SliceError};
 use crate::progress::Progress;
 
@@ -97,13 +97,16 @@ impl<E: Env> EnvSlice for EnvColumns<E> {
         // One bound check for each row instead of one for each step.
         let (running, reward) = (&io.running[..n], &mut io.reward[..n]);
         let (terminated, truncated, reset) = (&mut io.terminated[..n], &mut io.truncated[..n], &mut io.reset[..n]);
+        let mut cells = StepCells::new(io.action, io.observation.reborrow(), io.info.reborrow());
         for (column, env) in self.envs.iter_mut().enumerate() {
             if running[column] == 0 {
                 continue;
             }
             io.progress.tick(column);
-            let mut cell = io.observation.cell(column);
-            let step = env.step(io.action.cell(column), &mut cell, &mut io.info.cell(column)).map_err(failed(column))?;
+            cells.move_to(column);
+            let step = env
+                .step(cells.action, &mut cells.observation, &mut cells.info)
+                .map_err(failed(column))?;
             reward[column] = step.reward as f32;
             terminated[column] = u8::from(step.terminated);
             truncated[column] = u8::from(step.truncated);
@@ -116,14 +119,17 @@ impl<E: Env> EnvSlice for EnvColumns<E> {
                             "truncated more often than its spaces declare (truncates_every)",
                         )));
                     }
-                    io.final_observation.cell_mut(slot, column).copy_from(cell.as_ref());
+                    let mut kept = io.final_observation.cell_mut(slot, column);
+                    kept.copy_from(cells.observation.as_ref());
                     io.final_used[column] = slot + 1;
                 }
                 if step.reset && mode == ResetMode::AtOnce {
-                    env.reset(&mut cell).map_err(failed(column))?;
+                    env.reset(&mut cells.observation).map_err(failed(column))?;
                 }
             } else if step.reset {
-                return Err(failed(column)(EnvError::new("asks for a reset without terminated or truncated")));
+                return Err(failed(column)(EnvError::new(
+                    "asks for a reset without terminated or truncated",
+                )));
             }
         }
         Ok(())

@@ -29,6 +29,9 @@ pub(crate) struct Case {
 /// Limit of stalls.
 pub(crate) const STALL: Duration = Duration::from_millis(400);
 
+/// Episodes of an evaluation, two of each environment.
+pub(crate) const EPISODES: usize = 10;
+
 /// The environment that fails: one of worker 1, and not its first.
 const RANK: usize = 4;
 const EVAL_RANK: usize = 3;
@@ -37,7 +40,7 @@ const EVAL_RANK: usize = 3;
 pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Failed> {
     let mut setup = setups::serial(env, &SlicePolicy::default(), 2 * EPISODE, ResetMode::AtOnce);
     setup.config.max_decorrelation_steps = 0;
-    let config = EvalConfig { n_envs: 5, n_episodes: 10, max_steps: 1000 };
+    let config = EvalConfig { n_envs: 5, n_episodes: EPISODES, max_steps: 1000 };
     setup.eval = Some((EnvFactory::new(eval)?, config));
     Ok(match host {
         Host::Serial => setup,
@@ -72,7 +75,7 @@ pub(crate) fn provoke(setup: &Setup, evaluate: bool) -> Result<Outcome, Failed> 
         let mut error = sampler.obtain_samples(0).map(drop).err();
         if evaluate && error.is_none() {
             began = Instant::now();
-            error = sampler.evaluate(number, 0).map(drop).err();
+            error = sampler.evaluate(number, EPISODES, 0).map(drop).err();
         }
         if let Some(error) = error {
             return Ok(Outcome { error, sampler: Some(sampler), pids, after: began.elapsed() });
@@ -139,7 +142,7 @@ impl Case {
             }
             (Some(Fault::WrongType), _) => format!("{who} panicked: leaf holds F32, not f64"),
             (Some(Fault::Stall), Place::Make) => {
-                "an environment's constructor has not returned for 0.".into()
+                "a constructor (agent or environment) has not returned for 0.".into()
             }
             (Some(Fault::Stall), _) => format!("{who} has not returned for 0."),
             (Some(Fault::Slow(_)) | None, _) => "no fault".into(),
@@ -185,7 +188,7 @@ pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
     let began = Instant::now();
     let errors = [
         ("obtain_samples", sampler.obtain_samples(0).map(drop).err()),
-        ("evaluate", sampler.evaluate(0, 0).map(drop).err()),
+        ("evaluate", sampler.evaluate(0, EPISODES, 0).map(drop).err()),
         ("publish", sampler.publish(&[]).err()),
         ("save", sampler.save().map(drop).err()),
         ("obtain_samples again", sampler.obtain_samples(0).map(drop).err()),
@@ -223,9 +226,9 @@ pub(crate) fn all() -> Vec<Case> {
             }
         }
         for fault in shows {
-            // The observation of a first reset is not looked at for NaN: see the collector.
-            let first = if fault == Fault::NanObservation { 1 } else { 0 };
-            for at in [first, 3] {
+            // TODO
+            let resets = if fault == Fault::NanObservation { [1, 4] } else { [0, 3] };
+            for at in resets {
                 add(fault, Place::Reset, at);
             }
             for at in [0, 33] {

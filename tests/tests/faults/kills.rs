@@ -1,5 +1,5 @@
 //! `kill -9` from outside, at times that the victim does not choose.
-use crate::cases::{Host, provoke, setup, unusable};
+use crate::cases::{EPISODES, Host, provoke, setup, unusable};
 use crate::processes::{SOON, children, no_workers_left, server, signal, until};
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
@@ -31,7 +31,10 @@ fn soon(event: Instant) -> Result<(), Failed> {
 }
 
 /// Between two batches, when the workers sleep on their command words.
-fn waiting(call: fn(&mut dyn Sampler) -> Result<(), SamplerError>) -> Result<(), Failed> {
+fn waiting(
+    ranks: &str,
+    call: fn(&mut dyn Sampler) -> Result<(), SamplerError>,
+) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut sampler = samplers::build(setup(&sound, &sound, Host::Process)?)?;
     sampler.obtain_samples(0)?;
@@ -40,7 +43,7 @@ fn waiting(call: fn(&mut dyn Sampler) -> Result<(), SamplerError>) -> Result<(),
     signal(victim, Signal::SIGKILL)?;
     let error = call(&mut *sampler).err().ok_or("the kill was not noticed")?;
     soon(event)?;
-    expect(&error, victim, "5..7")?;
+    expect(&error, victim, ranks)?;
     unusable(sampler)?;
     no_workers_left()
 }
@@ -76,7 +79,7 @@ fn beside() -> Result<(), Failed> {
     expect(&error, victim, "0..3")?;
     for number in 0..3 {
         healthy.obtain_samples(0)?;
-        healthy.evaluate(number, 0)?;
+        healthy.evaluate(number, EPISODES, 0)?;
     }
     unusable(sick)?;
     for _ in 0..10 {
@@ -128,9 +131,12 @@ fn at_random(seed: u64) -> Result<(), Failed> {
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
     let mut add = |name: &str, body: Body| tests.push((format!("kill::{name}"), body));
-    add("waiting_for_samples", Box::new(|| waiting(|s| s.obtain_samples(0).map(drop))));
-    add("waiting_for_evaluation", Box::new(|| waiting(|s| s.evaluate(0, 0).map(drop))));
-    add("waiting_for_save", Box::new(|| waiting(|s| s.save().map(drop))));
+    add("waiting_for_samples", Box::new(|| waiting("5..7", |s| s.obtain_samples(0).map(drop))));
+    add(
+        "waiting_for_evaluation",
+        Box::new(|| waiting("4..5", |s| s.evaluate(0, EPISODES, 0).map(drop))),
+    );
+    add("waiting_for_save", Box::new(|| waiting("5..7", |s| s.save().map(drop))));
     add("stopped", Box::new(stopped));
     add("beside", Box::new(beside));
     add("at_random_times", Box::new(|| (0..25).try_for_each(at_random)));

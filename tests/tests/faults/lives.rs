@@ -1,5 +1,5 @@
 //! Samplers that live as they should: started late, twice, often; ended by drop; patient with what is slow; refused.
-use crate::cases::{Host, provoke, setup};
+use crate::cases::{EPISODES, Host, provoke, setup};
 use crate::processes::{
     SOON, children, descriptors, no_workers_left, running, segment_bytes, server, signal,
 };
@@ -37,7 +37,7 @@ fn after_parallel_op() -> Result<(), Failed> {
                 return Err("two samplers of the same seed differ".into());
             }
         }
-        one.evaluate(0, 0)?;
+        one.evaluate(0, EPISODES, 0)?;
     }
     no_workers_left()
 }
@@ -73,7 +73,7 @@ fn deaf_to_signals() -> Result<(), Failed> {
         signal(server(), hit)?;
         (0..5).try_for_each(|_| sampler.obtain_samples(0).map(drop))?;
     }
-    sampler.evaluate(0, 0)?;
+    sampler.evaluate(0, EPISODES, 0)?;
     if !running(server()) || !sampler.worker_pids().iter().all(|pid| running(*pid)) {
         return Err("a signal ended a process".into());
     }
@@ -92,7 +92,7 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
     }
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(0)?;
-    sampler.evaluate(0, 0)?;
+    sampler.evaluate(0, EPISODES, 0)?;
     sampler.obtain_samples(0)?;
     drop(sampler);
     no_workers_left()
@@ -113,7 +113,7 @@ fn often() -> Result<(), Failed> {
             sampler.obtain_samples(0)?;
         }
         if i % 10 == 0 {
-            sampler.evaluate(i, 0)?;
+            sampler.evaluate(i, EPISODES, 0)?;
         }
     }
     // A start takes milliseconds; the limit is for a machine that is busy with something else.
@@ -122,7 +122,7 @@ fn often() -> Result<(), Failed> {
     }
     no_workers_left()?;
     let after = descriptors();
-    if after.1 != before.1 || after.0 > before.0 + cycles as usize || segment_bytes() > bytes {
+    if after.1 > before.1 || after.0 > before.0 + cycles as usize || segment_bytes() > bytes {
         let what = format!("{before:?} descriptors before, {after:?} after");
         return Err(format!("{what}; {bytes} bytes before, {} after", segment_bytes()).into());
     }
@@ -141,7 +141,7 @@ fn too_large(host: Host) -> Result<(), Failed> {
             return Err(format!("`{part}` is not in: {error}").into());
         }
     }
-    if segment_bytes() > held || descriptors().1 != others || !children(server()).is_empty() {
+    if segment_bytes() > held || descriptors().1 > others || !children(server()).is_empty() {
         return Err("something is left".into());
     }
     Ok(())

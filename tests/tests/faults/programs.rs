@@ -138,7 +138,7 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
     let late = "`rlcore::forkserver::init()` was called with 2 threads running: make it the first line of `main`";
     add("late_line".into(), Box::new(move || refused("late", loading, &[late])));
     let stalled = "error: the master, for an example (pid ";
-    let why = "an environment's constructor has not returned for 0.";
+    let why = "a constructor (agent or environment) has not returned for 0.";
     add(
         "stalled_example".into(),
         Box::new(move || refused("example", STALL + SOON, &[stalled, why])),

@@ -12,12 +12,24 @@ use serde_json::{Error, Value};
 
 const MARK: &str = "$f64";
 
-pub(super) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
+/// JSON of `value` that [`from_value`] takes back to the bit.
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     ser::Exact(value).serialize(serde_json::value::Serializer)
 }
 
-pub(super) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+/// What [`to_value`] took.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     T::deserialize(de::Node(value))
+}
+
+/// [`to_value`] as bytes: settings on their way to a worker. Self-describing, so that every serde attribute works.
+pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(&to_value(value)?)
+}
+
+/// What [`to_bytes`] took.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    from_value(serde_json::from_slice(bytes)?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,114 @@
+//! Nothing of ours allocates on the step path: every allocation of this process is counted while batches are collected, in
+//! all of its threads. Agents without libtorch, because a model's own operations may allocate.
+//!
+//! This file alone in `tests` holds unsafe code: a counting allocator cannot be written without.
+#![allow(missing_docs)]
+use agents::RandomAgentConfig;
+use libtest_mimic::Failed;
+use rlcore::envs::columns::ResetMode;
+use rlcore::envs::{CartPole, Catch, TimeLimit};
+use rlcore::MakeEnv;
+use samplers::{HostKind, Setup};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tests::policies::SlicePolicy;
+use tests::{Body, setups};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is handed to the system's allocator as it came; counting touches one atomic and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise about `layout` is what `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above, for all three; `ptr` came from `System`, since every allocation here does.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Batches before counting: buffers that grow to their size do so in these.
+const WARM_UP: usize = 20;
+const BATCHES: usize = 200;
+
+fn nothing_allocates(setup: Setup) -> Result<(), Failed> {
+    let mut sampler = samplers::build(setup)?;
+    let mut episodes = 0;
+    for i in 0..WARM_UP {
+        episodes += sampler.obtain_samples(i as u64)?.trajectories().len();
+    }
+    if episodes == 0 {
+        return Err("no episode ended: resets are not on this path".into());
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for i in 0..BATCHES {
+        sampler.obtain_samples(i as u64)?;
+    }
+    match ALLOCATIONS.load(Ordering::Relaxed) - before {
+        0 => Ok(()),
+        n => Err(format!("{n} allocations in {BATCHES} batches").into()),
+    }
+}
+
+/// The instrument itself.
+fn allocations_are_counted() -> Result<(), Failed> {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    drop(std::hint::black_box(Box::new(1)));
+    let seen = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    if seen == 1 { Ok(()) } else { Err(format!("{seen} allocations of one").into()) }
+}
+
+fn setup(env: &impl MakeEnv, reset: ResetMode) -> Setup {
+    let mut setup = setups::serial(env, &RandomAgentConfig::default(), 16, reset);
+    setup.config.b = 64;
+    setup.eval = None;
+    setup.options = rlcore::block::BlockOptions::default();
+    setup
+}
+
+fn cases() -> Vec<(String, Body)> {
+    let mut cases: Vec<(String, Body)> = Vec::new();
+    let mut add = |name: &str, setup: Setup| {
+        cases.push((name.into(), Box::new(move || nothing_allocates(setup))));
+    };
+    let cartpole = setup(&CartPole::default(), ResetMode::AtOnce);
+    add("serial_cartpole", cartpole.clone());
+    add("threads_cartpole", setups::cpu(&cartpole, 2, HostKind::Thread));
+    // The master's side alone: workers have allocators of their own.
+    add("processes_cartpole", setups::cpu(&cartpole, 2, HostKind::Process));
+    add("serial_catch_waiting", setup(&Catch::default(), ResetMode::Wait));
+    add("serial_truncated", setup(&TimeLimit { env: CartPole::default(), max_steps: 7 }, ResetMode::AtOnce));
+    let mut recurrent = setup(&Catch::default(), ResetMode::AtOnce);
+    recurrent.agent = agents::AgentFactory::new(&SlicePolicy::default()).expect("it serialises");
+    add("serial_recurrent_state", recurrent);
+    cases.push(("counted".into(), Box::new(allocations_are_counted)));
+    cases
+}
+
+fn main() -> std::process::ExitCode {
+    if let Err(e) = rlcore::forkserver::init() {
+        eprintln!("{e}");
+        return std::process::ExitCode::FAILURE;
+    }
+    tests::main(cases())
+}

@@ -1,0 +1,372 @@
+//! Runs of the real program that are interrupted and continued: a resumed run is the uninterrupted run, to the bit.
+//!
+//! Compared are the last checkpoints (weights, target, Adam's moments, replay, environments, generators, counters, the window
+//! of episodes) and `progress.csv`, wall time aside. Anything that the future depends on and that is missing from a checkpoint
+//! makes them differ.
+#![allow(missing_docs)]
+use agents::DqnAgentConfig;
+use agents::model::QMlp;
+use algos::{Dqn, DqnConfig};
+use nix::sys::signal::Signal;
+use rlcore::checkpoint::latest;
+use rlcore::envs::columns::ResetMode;
+use rlcore::run_dir::{Existing, RunDir};
+use runners::{MinibatchRl, RunnerConfig, WEIGHTS_FILE};
+use samplers::Setup;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tests::faulty::{EPISODE, Faulty};
+use tests::program::{End, Program, Running, all_gone, pending};
+use tests::setups;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
+
+/// More than any of these runs reaches before it is interrupted.
+const ENDLESS: u64 = 1_000_000_000;
+
+/// The replay wraps and every schedule ends before a run is interrupted.
+const INTERRUPTED_AT: u64 = 1300;
+
+const SETTINGS: [&str; 18] = [
+    "sampler.t=8",
+    "sampler.b=4",
+    "sampler.max_decorrelation_steps=20",
+    "agent.model.hidden=[16]",
+    "agent.epsilon.eps_final=0.1",
+    "algo.batch_size=16",
+    "algo.min_steps_learn=200",
+    "algo.eps_steps=1000",
+    "algo.replay_size=1000",
+    "algo.replay_ratio=2",
+    "eval.n_envs=2",
+    "eval.n_episodes=3",
+    "eval.max_steps=100",
+    "runner.log_interval_steps=256",
+    "runner.log_traj_window=10",
+    "runner.keep_checkpoints=1000",
+    "runner.stop_return=",
+    "seed=5",
+];
+
+fn args(dir: &str, n_steps: u64, more: &[&str]) -> Vec<String> {
+    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
+    let budget = format!("runner.n_steps={n_steps}");
+    for set in SETTINGS.iter().chain(&[budget.as_str()]).chain(more) {
+        args.extend(["--set".to_owned(), (*set).to_owned()]);
+    }
+    args
+}
+
+/// Times, and what is computed from times.
+fn is_time(column: &str) -> bool {
+    let times =
+        ["CumTime (s)", "StepsPerSecond", "UpdatesPerSecond", "CumEvalTime", "CumTrainTime"];
+    times.iter().any(|t| column == format!("Diagnostics/{t}"))
+}
+
+/// The log without times, a line of fields each; the header first. No cell of ours needs quotes.
+fn progress(run: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(run.join("progress.csv")).unwrap();
+    let mut lines = text.lines().map(|l| l.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let kept: Vec<usize> = (0..header.len()).filter(|i| !is_time(&header[*i])).collect();
+    assert!(kept.len() < header.len(), "no times in {header:?}");
+    let pick = |line: Vec<String>| kept.iter().map(|i| line[*i].clone()).collect();
+    std::iter::once(header).chain(lines).map(pick).collect()
+}
+
+/// Environment steps of the last row, if there is a log that can be read.
+fn logged_steps(run: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(run.join("progress.csv")).ok()?;
+    let column = text.lines().next()?.split(',').position(|c| c == "Diagnostics/CumSteps")?;
+    let whole = &text[..=text.rfind('\n')?];
+    whole.lines().last()?.split(',').nth(column)?.parse().ok()
+}
+
+fn newest(run: &Path) -> PathBuf {
+    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
+}
+
+fn file(checkpoint: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(checkpoint.join(name)).unwrap()
+}
+
+/// Counters, generators, environments; without seconds.
+fn state(checkpoint: &Path) -> Value {
+    let mut state: Value = serde_json::from_slice(&file(checkpoint, "state.json")).unwrap();
+    for time in ["/record/seconds", "/record/eval_seconds", "/record/at_row/2"] {
+        *state.pointer_mut(time).expect(time) = Value::Null;
+    }
+    state
+}
+
+fn same_learner(a: &Path, b: &Path) {
+    let (a, b) = (newest(a), newest(b));
+    assert_eq!(a.file_name(), b.file_name());
+    for name in [WEIGHTS_FILE, "arrays.safetensors"] {
+        assert!(file(&a, name) == file(&b, name), "{name} of {} differs", a.display());
+    }
+}
+
+fn same(a: &Path, b: &Path) {
+    assert_eq!(progress(a), progress(b));
+    same_learner(a, b);
+    assert_eq!(state(&newest(a)), state(&newest(b)));
+}
+
+/// An endless run that has come so far that resuming it means something.
+fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
+    let mut run = program.start(&args(dir, ENDLESS, more));
+    let path = program.path(dir);
+    run.until("a checkpoint and rows enough", || {
+        logged_steps(&path).is_some_and(|s| s > INTERRUPTED_AT)
+            && latest(&path.join("checkpoints")).is_ok_and(|c| c.is_some())
+    });
+    run
+}
+
+/// Continues `cut` beyond everything that it had logged, and compares it with a run in one piece.
+fn continued_equals_whole(program: &Program, more: &[&str]) {
+    let (cut, from) = (program.path("cut"), newest(&program.path("cut")));
+    let target = logged_steps(&cut).unwrap() + 700;
+    let end = program.succeeds(&["resume", "cut", "--n-steps", &target.to_string()]);
+    let from = from.strip_prefix(program.path("")).unwrap().display().to_string();
+    assert!(end.stdout.contains(&format!("resumed from {from} at ")), "{}", end.stdout);
+    program.succeeds(&args("whole", target, more));
+    same(&program.path("whole"), &cut);
+}
+
+/// Kill -9 in the midst of it.
+fn killed(more: &[&str], change: impl FnOnce(&str) -> String) {
+    let program = Program::new(BINARY);
+    let run = begun(&program, "cut", more);
+    let family = run.family();
+    run.signal(Signal::SIGKILL);
+    run.end().killed_by(Signal::SIGKILL);
+    all_gone(&family);
+    let config = program.path("cut/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, change(&text)).unwrap();
+    continued_equals_whole(&program, more);
+}
+
+fn unchanged(config: &str) -> String {
+    config.to_owned()
+}
+
+const CATCH: &str = "env.kind=catch";
+const DICT_TOY: [&str; 2] = ["env.kind=dict-toy", "time_limit=9"];
+const WAIT: &str = "sampler.reset=wait";
+const TWO_WORKERS: [&str; 2] = ["sampler.kind=cpu", "sampler.worker.n=2"];
+const NO_EVALUATION: &str = "runner.evaluate=false";
+/// Not a multiple of the log's.
+const RARE_CHECKPOINTS: &str = "runner.checkpoint_interval_steps=600";
+
+// Every pair of environment, reset, sampler, evaluation and checkpoint interval is in one of these six.
+#[test]
+fn killed_serial_cartpole() {
+    killed(&[RARE_CHECKPOINTS], unchanged);
+}
+
+#[test]
+fn killed_cpu_cartpole_waiting() {
+    killed(&[&TWO_WORKERS[..], &[WAIT, NO_EVALUATION]].concat(), unchanged);
+}
+
+#[test]
+fn killed_cpu_catch() {
+    killed(&[&TWO_WORKERS[..], &[CATCH, RARE_CHECKPOINTS, NO_EVALUATION]].concat(), unchanged);
+}
+
+#[test]
+fn killed_serial_catch_waiting() {
+    killed(&[CATCH, WAIT], unchanged);
+}
+
+#[test]
+fn killed_serial_dict_toy() {
+    killed(&[&DICT_TOY[..], &[NO_EVALUATION]].concat(), unchanged);
+}
+
+#[test]
+fn killed_cpu_dict_toy_waiting() {
+    killed(&[&DICT_TOY[..], &TWO_WORKERS, &[WAIT, RARE_CHECKPOINTS]].concat(), unchanged);
+}
+
+/// A checkpoint is by environment: others may take the columns over. Actions are random throughout, because the last bits of
+/// a row of a matrix product may depend on the number of rows.
+#[test]
+fn killed_and_continued_by_other_workers() {
+    let random = ["agent.epsilon.eps_final=1", NO_EVALUATION];
+    let one_more = |text: &str| {
+        let changed = text.replace("[sampler.worker]\nn = 2\n", "[sampler.worker]\nn = 3\n");
+        assert!(changed != text, "no workers in: {text}");
+        changed
+    };
+    killed(&[&DICT_TOY[..], &TWO_WORKERS, &random].concat(), one_more);
+    let serial = |text: &str| {
+        let changed = text.replace("kind = \"cpu\"", "kind = \"serial\"");
+        assert!(changed != text, "no sampler in: {text}");
+        changed
+    };
+    killed(&[&TWO_WORKERS[..], &random].concat(), serial);
+}
+
+/// Continuing from an older checkpoint than the newest: the later ones and their rows go.
+#[test]
+fn continued_from_an_older_checkpoint() {
+    let program = Program::new(BINARY);
+    program.succeeds(&args("whole", 1280, &[]));
+    program.succeeds(&args("cut", 1024, &[]));
+    let old = "cut/checkpoints/step_000000000512";
+    program.succeeds(&["resume", "cut", "--checkpoint", old, "--n-steps", "1280"]);
+    same(&program.path("whole"), &program.path("cut"));
+    // A budget that is used up changes nothing.
+    program.succeeds(&["resume", "cut"]);
+    same(&program.path("whole"), &program.path("cut"));
+}
+
+#[test]
+fn evaluation_changes_nothing() {
+    let program = Program::new(BINARY);
+    for more in [&["env.kind=cartpole"][..], &TWO_WORKERS] {
+        let dir = |name: &str| format!("{name}-{}", more.len());
+        program.succeeds(&args(&dir("with"), 1024, more));
+        program.succeeds(&args(&dir("without"), 1024, &[more, &[NO_EVALUATION]].concat()));
+        same_learner(&program.path(&dir("with")), &program.path(&dir("without")));
+    }
+}
+
+/// One worker acts on batches of the same size as a serial sampler, so everything is equal.
+#[test]
+fn one_worker_equals_serial() {
+    let program = Program::new(BINARY);
+    for more in [&["env.kind=cartpole"][..], &DICT_TOY] {
+        let dir = |name: &str| format!("{name}-{}", more.len());
+        let one = [more, &["sampler.kind=cpu", "sampler.worker.n=1"]].concat();
+        program.succeeds(&args(&dir("serial"), 1024, more));
+        program.succeeds(&args(&dir("cpu"), 1024, &one));
+        same(&program.path(&dir("serial")), &program.path(&dir("cpu")));
+    }
+}
+
+/// The first signal: the iteration is finished, a checkpoint written, the next command said; it continues as if never stopped.
+fn stopped(signal: Signal, code: i32, send: impl FnOnce(&Running), more: &[&str]) {
+    let program = Program::new(BINARY);
+    let run = begun(&program, "cut", more);
+    let family = run.family();
+    assert_eq!(family.len(), if more.is_empty() { 1 } else { 3 }, "{family:?}");
+    send(&run);
+    let end: End = run.end().code(code);
+    all_gone(&family);
+    let said = format!("stopped by signal {} after ", signal as i32);
+    assert!(end.stdout.contains(&said), "{}", end.stdout);
+    assert!(end.stdout.contains("continue with: experiments resume cut\n"), "{}", end.stdout);
+    assert_eq!(end.stderr, "");
+    continued_equals_whole(&program, more);
+}
+
+#[test]
+fn stopped_by_ctrl_c() {
+    stopped(Signal::SIGINT, 130, |run| run.signal_group(Signal::SIGINT), &TWO_WORKERS);
+}
+
+#[test]
+fn stopped_by_termination() {
+    stopped(Signal::SIGTERM, 143, |run| run.signal(Signal::SIGTERM), &[]);
+}
+
+/// A second signal does not wait for the iteration, which would take half an hour.
+#[test]
+fn stopped_at_once() {
+    for (kind, second, code) in
+        [("serial", Signal::SIGINT, 130), ("cpu", Signal::SIGINT, 130), ("cpu", Signal::SIGTERM, 143)]
+    {
+        let program = Program::new(BINARY);
+        let kind = format!("sampler.kind={kind}");
+        let slow = [
+            "env.kind=slow",
+            "env.busy_us=500000",
+            "sampler.t=1000",
+            "sampler.max_decorrelation_steps=0",
+            "algo.replay_size=8000",
+            "sampler.worker.n=2",
+            NO_EVALUATION,
+            &kind,
+        ];
+        let mut run = program.start(&args("cut", ENDLESS, &slow));
+        let log = program.path("cut/log.txt");
+        run.until("the first iteration", || {
+            std::fs::read_to_string(&log).is_ok_and(|t| t.contains("run in cut"))
+        });
+        let family = run.family();
+        run.signal_group(Signal::SIGINT);
+        // Two of a kind that are both pending are one.
+        let pid = run.pid();
+        run.until("the first signal is taken", || !pending(pid, Signal::SIGINT));
+        run.signal_group(second);
+        let end = run.end().code(code);
+        assert!(!end.stdout.contains("continue with"), "{}", end.stdout);
+        all_gone(&family);
+    }
+}
+
+/// Environments without `save_state`: the run goes on with new episodes, and says so.
+#[test]
+fn environments_that_cannot_save_start_anew() {
+    let agent = DqnAgentConfig {
+        model: QMlp { hidden: vec![8] },
+        epsilon: agents::epsilon::EpsilonConfig::default(),
+        eps_start_steps: 100,
+        eps_steps: 300,
+    };
+    let mut setup = setups::serial(&Faulty::sound(), &agent, 4, ResetMode::AtOnce);
+    setup.eval = None;
+    setup.options = rlcore::block::BlockOptions::default();
+    let config = DqnConfig {
+        batch_size: 8,
+        min_steps_learn: 100,
+        eps_steps: 300,
+        replay_size: 700,
+        ..Default::default()
+    };
+    let spaces = Setup::example_spaces(&setup.env).unwrap();
+    let runner = |dir: RunDir, n_steps: u64| {
+        let device = tch::Device::Cpu;
+        let (spec, model) = (setup.spec(), &agent.model);
+        let algo = Dqn::new(config.clone(), model, &spaces, spec, 1, device).unwrap();
+        let sampler = samplers::build(setup.clone()).unwrap();
+        let runner = RunnerConfig {
+            n_steps,
+            log_interval_steps: 140,
+            evaluate: false,
+            ..RunnerConfig::default()
+        };
+        MinibatchRl::new(runner, sampler, Box::new(algo), dir).unwrap()
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().join("run");
+    let dir = RunDir::create(&root, Existing::Refuse).unwrap();
+    dir.write_config("").unwrap();
+    runner(dir, 280).run().unwrap();
+    let mut resumed = runner(RunDir::resume(&root).unwrap(), 560);
+    resumed.resume(&newest(&root)).unwrap();
+    assert_eq!(resumed.run().unwrap().env_steps, 560);
+    let log = std::fs::read_to_string(root.join("log.txt")).unwrap();
+    assert!(log.contains("note: these environments cannot save their state: new episodes start"));
+    assert_eq!(progress(&root).len(), 1 + 4);
+
+    // What the note says: in the midst of their episodes, then at the start of others, shown as such.
+    let mut first = samplers::build(setup.clone()).unwrap();
+    first.obtain_samples(0).unwrap();
+    let state = first.save().unwrap();
+    let mut second = samplers::build(setup.clone()).unwrap();
+    second.obtain_samples(0).unwrap();
+    second.load(state).unwrap();
+    let samples = second.obtain_samples(28).unwrap();
+    for column in 0..setup.config.b {
+        let left = samples.columns().observation.cell(0, column).f32(0)[2];
+        assert_eq!(left, EPISODE as f32, "column {column}");
+        assert_eq!(samples.columns().prev_reward.row(0).get::<f32>(0)[column], 0.0);
+    }
+}
