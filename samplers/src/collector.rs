@@ -347,7 +347,7 @@ impl Collector {
             action.copy_from(c.action.row(t - 1));
             reward.copy_from_slice(c.reward.row(t - 1).get::<f32>(0));
         }
-        for (column, _) in self.fresh.iter().enumerate().filter(|(_, f)| **f != 0) {
+        for column in others(&self.fresh, 0) {
             action.cell(column).copy_from(self.null_action.cell(0, 0));
             reward[column] = 0.0;
         }
@@ -370,7 +370,7 @@ impl Collector {
         agent
             .act(&mut io, phase)
             .map_err(|e| CollectorError::Cause(Cause::Agent(e.to_string())))?;
-        for (column, _) in self.running.iter().enumerate().filter(|(_, r)| **r == 0) {
+        for column in others(&self.running, 1) {
             c.action.cell_mut(t, column).copy_from(self.null_action.cell(0, 0));
             c.agent_info.cell_mut(t, column).zero();
             self.state.cell_mut(0, column).zero();
@@ -381,20 +381,17 @@ impl Collector {
     fn finish_step(&mut self, t: usize) {
         let c = &mut self.columns;
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
-        let last = c.observation.rows() - 1;
-        for column in 0..self.spec.columns {
-            if valid[column] == 0 {
-                // A waiting column shows nothing; row T is filled with what it holds.
-                if t + 1 != last {
-                    c.observation.cell_mut(t + 1, column).zero();
-                }
-                continue;
+        if t + 1 < c.observation.rows() - 1 {
+            // A waiting column shows nothing; row T is filled with what it holds.
+            for column in others(valid, 1) {
+                c.observation.cell_mut(t + 1, column).zero();
             }
-            let done = terminated[column] | truncated[column];
-            self.fresh[column] = done;
-            if done == 0 {
-                continue;
-            }
+        }
+        for ((fresh, terminated), truncated) in self.fresh.iter_mut().zip(terminated).zip(truncated)
+        {
+            *fresh = *terminated | *truncated;
+        }
+        for column in others(&self.fresh, 0) {
             self.state.cell_mut(0, column).zero();
             let mut stop = self.spec.mode == ResetMode::Wait;
             if reset[column] != 0 {
@@ -507,6 +504,20 @@ impl Collector {
     }
 }
 
+/// Positions of the bytes that differ from `usual`, which most do not.
+// PERF: eight at a time; a branch a byte costs 3 of the 27 ns of a CartPole step (`experiments bench samplers`).
+fn others(bytes: &[u8], usual: u8) -> impl Iterator<Item = usize> + '_ {
+    let chunks = bytes.chunks(8).enumerate();
+    let unusual = chunks.filter(move |(_, chunk)| match <[u8; 8]>::try_from(*chunk) {
+        Ok(eight) => u64::from_ne_bytes(eight) != u64::from_ne_bytes([usual; 8]),
+        Err(_) => true,
+    });
+    unusual.flat_map(move |(i, chunk)| {
+        let within = chunk.iter().enumerate().filter(move |(_, byte)| **byte != usual);
+        within.map(move |(at, _)| 8 * i + at)
+    })
+}
+
 impl CollectorSpec {
     /// Global number of a column's environment.
     pub fn rank(&self, column: usize) -> usize {
@@ -542,6 +553,24 @@ impl CollectorError {
         match self {
             Self::Cause(cause) => cause,
             Self::Memory(e) => Cause::Protocol(e.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::others;
+
+    #[test]
+    fn others_are_found_wherever_they_are() {
+        for n in 0..40 {
+            for at in 0..n {
+                let mut bytes = vec![1u8; n];
+                bytes[at] = 0;
+                bytes[n - 1 - at] = 2;
+                let want: Vec<usize> = (0..n).filter(|i| bytes[*i] != 1).collect();
+                assert_eq!(others(&bytes, 1).collect::<Vec<_>>(), want);
+            }
         }
     }
 }

@@ -279,9 +279,11 @@ fn stopped_by_termination() {
 /// A second signal does not wait for the iteration, which would take half an hour.
 #[test]
 fn stopped_at_once() {
-    for (kind, second, code) in
-        [("serial", Signal::SIGINT, 130), ("cpu", Signal::SIGINT, 130), ("cpu", Signal::SIGTERM, 143)]
-    {
+    for (kind, second, code) in [
+        ("serial", Signal::SIGINT, 130),
+        ("cpu", Signal::SIGINT, 130),
+        ("cpu", Signal::SIGTERM, 143),
+    ] {
         let program = Program::new(BINARY);
         let kind = format!("sampler.kind={kind}");
         let slow = [

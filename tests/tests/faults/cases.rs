@@ -226,7 +226,7 @@ pub(crate) fn all() -> Vec<Case> {
             }
         }
         for fault in shows {
-            // TODO
+            // The collector looks for NaN after steps, hence at resets within a batch (1, 4) but not before one (0, 3).
             let resets = if fault == Fault::NanObservation { [1, 4] } else { [0, 3] };
             for at in resets {
                 add(fault, Place::Reset, at);

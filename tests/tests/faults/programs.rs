@@ -1,6 +1,6 @@
 //! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
 use crate::cases::{self, Host, STALL};
-use crate::processes::{SOON, all_gone, named_segments, signal, until};
+use crate::processes::{SOON, all_gone, named_segments, signal};
 use crate::program::Program;
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
@@ -79,26 +79,22 @@ fn idle_server_dies() -> Result<(), Failed> {
     program.fails(Instant::now(), SOON, &[&text], &[])
 }
 
-/// A program that fails before it has workers.
-fn refused(scenario: &str, limit: Duration, texts: &[&str]) -> Result<(), Failed> {
-    let mut program = Program::start(&[scenario])?;
-    let event = if scenario == "example" {
-        program.says("begins")?;
-        Instant::now()
-    } else {
-        Instant::now()
-    };
-    let mut server = 0;
-    if scenario == "example" {
-        until("a fork server", SOON, || {
-            program.family(0).is_ok_and(|(s, _)| {
-                server = s;
-                true
-            })
-        })?;
-    }
+/// A program that fails before it has workers, some time after it was loaded.
+fn refused(scenario: &str, text: &str) -> Result<(), Failed> {
+    let program = Program::start(&[scenario])?;
     let pid = program.pid();
-    program.fails(event, limit, texts, &[pid, server])
+    program.fails(Instant::now(), Duration::from_secs(60), &[text], &[pid])
+}
+
+/// The master itself calls a constructor that never returns.
+fn stalled_example() -> Result<(), Failed> {
+    let mut program = Program::start(&["example"])?;
+    program.says("begins")?;
+    let (event, pid) = (Instant::now(), program.pid());
+    let (server, _) = program.family(0)?;
+    let text =
+        format!("error: the master, for an example (pid {pid}, env ranks 0..1): a constructor");
+    program.fails(event, STALL + SOON, &[&text, "has not returned for 0."], &[pid, server])
 }
 
 pub(crate) fn tests() -> Vec<(String, Body)> {
@@ -113,8 +109,7 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
     for name in ["Panic_in_Step33", "Kill_in_Step33", "Kill_in_Make0", "Stall_in_Reset0"] {
         add(format!("Process_{name}"), Box::new(move || case(Host::Process, name)));
     }
-    let faults = ["sound", "Stall_in_Step33", "Stall_in_Reset0", "Stall_in_Make0"];
-    for fault in faults {
+    for fault in ["sound", "Stall_in_Step33", "Stall_in_Reset0", "Stall_in_Make0"] {
         let body = move || master_dies(fault, Signal::SIGKILL, false);
         add(format!("killed_master_{fault}"), Box::new(body));
     }
@@ -129,19 +124,10 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
     add("killed_server_stalled".into(), Box::new(|| server_dies("Stall_in_Step33", false)));
     add("killed_server_idle".into(), Box::new(idle_server_dies));
     add("killed_worker".into(), Box::new(worker_dies));
-    let line = "make `rlcore::forkserver::init()?;` the first line of `main`";
-    let loading = Duration::from_secs(60);
-    add(
-        "missing_line".into(),
-        Box::new(move || refused("missing", loading, &["error: worker processes", line])),
-    );
+    let line = "error: worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main`";
+    add("missing_line".into(), Box::new(move || refused("missing", line)));
     let late = "`rlcore::forkserver::init()` was called with 2 threads running: make it the first line of `main`";
-    add("late_line".into(), Box::new(move || refused("late", loading, &[late])));
-    let stalled = "error: the master, for an example (pid ";
-    let why = "a constructor (agent or environment) has not returned for 0.";
-    add(
-        "stalled_example".into(),
-        Box::new(move || refused("example", STALL + SOON, &[stalled, why])),
-    );
+    add("late_line".into(), Box::new(move || refused("late", late)));
+    add("stalled_example".into(), Box::new(stalled_example));
     tests
 }

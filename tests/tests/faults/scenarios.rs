@@ -98,7 +98,7 @@ fn missing() -> Outcome {
     again.map_or(Ok(()), |e| Err(e.into()))
 }
 
-/// Told to by a signal that stops it, builds a sampler whose fork server has died while nobody used it.
+/// Builds samplers after the fork server has died while nobody used it.
 fn idle() -> Outcome {
     forkserver::init()?;
     let server = crate::processes::server();

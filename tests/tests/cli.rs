@@ -1,0 +1,324 @@
+//! The command line as its users meet it: mistakes that say what to write instead and leave nothing behind, and what goes wrong
+//! in the midst of a run.
+#![allow(missing_docs)]
+use clap::CommandFactory;
+use experiments::commands::Cli;
+use nix::sys::signal::Signal;
+use rlcore::checkpoint::{CheckpointReader, latest};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tests::program::{End, Program};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
+
+/// A run of a moment.
+const SHORT: [&str; 10] = [
+    "sampler.t=8",
+    "sampler.b=4",
+    "algo.batch_size=16",
+    "algo.min_steps_learn=300",
+    "agent.model.hidden=[16]",
+    "eval.n_envs=2",
+    "eval.n_episodes=2",
+    "runner.log_interval_steps=128",
+    "runner.n_steps=512",
+    "runner.stop_return=",
+];
+
+fn train(dir: &str, more: &[&str]) -> Vec<String> {
+    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
+    for set in SHORT.iter().chain(more) {
+        args.extend(["--set".to_owned(), (*set).to_owned()]);
+    }
+    args
+}
+
+fn is_empty(dir: &Path) -> bool {
+    std::fs::read_dir(dir).unwrap().next().is_none()
+}
+
+fn newest(run: &Path) -> PathBuf {
+    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
+}
+
+/// Each `--set`, and what its refusal says.
+const REFUSED: [(&str, &[&str]); 26] = [
+    ("algo.lerning_rate=1", &["unknown key `algo.lerning_rate`", "`algo.learning_rate`"]),
+    ("sampler.kind=gpu", &["`sampler.kind`", "`cpu`"]),
+    ("algo.batch_size=many", &["`algo.batch_size` must be", "not \"many\""]),
+    ("algo.batch_size=-1", &["`algo.batch_size` must be"]),
+    ("algo.batch_size", &["--set algo.batch_size", "="]),
+    ("seed.x=1", &["`seed.x`", "`seed`"]),
+    ("sampler.t=0", &["sampler.t = 0", "must be at least 1"]),
+    ("sampler.b=0", &["sampler.b = 0", "must be at least 1"]),
+    ("sampler.worker.cpus=[4096]", &["sampler.worker.cpus", "4096"]),
+    ("sampler.worker.step_timeout=0", &["sampler.worker.step_timeout = 0", "positive"]),
+    ("algo.eps_steps=10", &["algo.eps_steps = 10 < algo.min_steps_learn = 300", "raise eps_steps"]),
+    ("algo.replay_size=15", &["algo.replay_size = 15 < algo.batch_size = 16", "raise replay_size"]),
+    ("algo.replay_size=16", &["algo.replay_size = 16 < sampler.t * sampler.b = 32", "raise replay_size"]),
+    ("algo.n_step_return=100000", &["n_step is 100000", "choose 1 to"]),
+    ("algo.learning_rate=0", &["algo.learning_rate = 0", "above zero"]),
+    ("algo.replay_size=10000000000000", &["TiB", "are free", "lower algo.replay_size"]),
+    ("algo.replay_size=9000000000000000000", &["TiB", "are free", "lower algo.replay_size"]),
+    ("sampler.t=9000000000000000000", &["algo.replay_size", "lower sampler.t or sampler.b"]),
+    ("device=gpu", &["\"gpu\" is not one of cpu, cuda"]),
+    ("device=cuda:99", &["device cuda:99 is not there", "--device cpu"]),
+    ("runner.n_steps=0", &["runner.n_steps = 0", "at least 1"]),
+    ("runner.stop_return=nan", &["runner.stop_return", "--set runner.stop_return="]),
+    ("time_limit=0", &["time_limit = 0", "--set time_limit="]),
+    ("env={kind=\"catch\",rows=1}", &["`rows` is 1", "at least 2"]),
+    ("eval_env.kind=catch", &["eval_env", "--set eval_env="]),
+    ("eval.n_episodes=1", &["eval.n_episodes = 1", "an episode for each"]),
+];
+
+#[test]
+fn settings_are_refused_before_anything_is_there() {
+    for (set, texts) in REFUSED {
+        let program = Program::new(BINARY);
+        program.run(&train("run", &[set])).error(texts);
+        assert!(is_empty(&program.path("")), "{set} left something behind");
+    }
+}
+
+#[test]
+fn arguments_are_refused_before_anything_is_there() {
+    let refused: [(&[&str], &[&str]); 9] = [
+        (&["train", "cartpole"], &["there is no preset \"cartpole\"", "cartpole-dqn"]),
+        (&["train", "cartpole-dqn", "--sampler", "cpu", "--workers", "17"], &["sampler.worker.n = 17", "lower sampler.worker.n to 16"]),
+        (&["train", "cartpole-dqn", "--seeds", "4..0"], &["--seeds 4..0", "0..4"]),
+        (&["train", "cartpole-dqn", "--seeds", "0..99999999999"], &["--seeds 0..99999999999", "more than"]),
+        (&["train", "cartpole-dqn", "--seeds", "one"], &["--seeds one", "not a number"]),
+        (&["train", "cartpole-dqn", "--config", "no.toml"], &["--config no.toml", "No such file"]),
+        (&["resume", "runs/none"], &["runs/none is not a run directory"]),
+        (&["eval", "runs/none"], &["runs/none is not a run directory"]),
+        (&["show-config", "cartpole-dqn", "--set", "sampler.t=0"], &["sampler.t = 0"]),
+    ];
+    for (args, texts) in refused {
+        let program = Program::new(BINARY);
+        program.run(args).error(texts);
+        assert!(is_empty(&program.path("")), "{args:?} left something behind");
+    }
+    let program = Program::new(BINARY);
+    let unknown = program.run(&["train", "cartpole-dqn", "--worker", "2"]).code(2);
+    assert!(unknown.stderr.contains("--workers"), "{}", unknown.stderr);
+}
+
+/// A run is neither mixed with another nor replaced by a mistake.
+#[test]
+fn a_run_that_is_there_is_kept() {
+    let program = Program::new(BINARY);
+    program.succeeds(&train("run", &[]));
+    let log = || std::fs::read(program.path("run/progress.csv")).unwrap();
+    let before = log();
+    let texts = ["run already holds a run", "`resume run`", "`--run-dir`", "`--overwrite`"];
+    program.run(&train("run", &[])).error(&texts);
+    let overwrite = |set: &str| [train("run", &[set]), vec!["--overwrite".into()]].concat();
+    program.run(&overwrite("algo.replay_size=10000000000000")).error(&["are free"]);
+    program.run(&["resume", "run", "--n-steps", "0"]).error(&["runner.n_steps = 0"]);
+    assert_eq!(log(), before);
+    // The refused budget was not written down.
+    program.succeeds(&["resume", "run"]);
+    program.succeeds(&overwrite("seed=1"));
+    assert_ne!(log(), before);
+    // Without a directory of the user's choice there is always a free name.
+    for seed_dir in ["runs/cartpole-dqn-s0", "runs/cartpole-dqn-s0-2"] {
+        let mut args = train("", &[]);
+        args.drain(2..4);
+        let end = program.succeeds(&args);
+        assert!(end.stdout.contains(&format!("run in {seed_dir}\n")), "{}", end.stdout);
+    }
+}
+
+#[test]
+fn seeds_make_a_run_each() {
+    let program = Program::new(BINARY);
+    program.succeeds(&[train("runs", &[]), vec!["--seeds".into(), "3..4".into()]].concat());
+    let weights = |seed: u64| newest(&program.path(&format!("runs/s{seed}"))).join("model.safetensors");
+    let read = |seed| std::fs::read(weights(seed)).unwrap();
+    assert_ne!(read(3), read(4));
+    program.succeeds(&[train("four", &[]), vec!["--seed".into(), "4".into()]].concat());
+    assert_eq!(read(4), std::fs::read(newest(&program.path("four")).join("model.safetensors")).unwrap());
+}
+
+#[test]
+fn what_is_shown_can_be_given_back() {
+    let program = Program::new(BINARY);
+    let changes: [&[&str]; 3] = [
+        &[],
+        &["algo.learning_rate=3e-5", "env.kind=dict-toy", "time_limit=9", "agent.model.hidden=[3,5]"],
+        &["eval_env.kind=cartpole", "eval_env.max_steps=20", "runner.stop_seconds=2.5", "seed=7"],
+    ];
+    for sets in changes {
+        let mut args = vec!["show-config", "cartpole-dqn"];
+        args.extend(sets.iter().flat_map(|s| ["--set", s]));
+        let shown = program.succeeds(&args).stdout;
+        std::fs::write(program.path("shown.toml"), &shown).unwrap();
+        let again = ["show-config", "cartpole-dqn", "--config", "shown.toml"];
+        assert_eq!(program.succeeds(&again).stdout, shown);
+        for set in sets {
+            let value = set.rsplit('=').next().unwrap();
+            assert!(shown.contains(value.split(',').next().unwrap().trim_start_matches('[')), "{set} is not in: {shown}");
+        }
+    }
+    // A run keeps the same document.
+    program.succeeds(&train("run", &[]));
+    let kept = std::fs::read_to_string(program.path("run/config.toml")).unwrap();
+    let mut args = train("", &[]);
+    args.splice(0..4, ["show-config".into(), "cartpole-dqn".into()]);
+    assert_eq!(program.succeeds(&args).stdout, kept);
+}
+
+#[test]
+fn an_empty_value_removes_the_key() {
+    let program = Program::new(BINARY);
+    let shown = |more: &[&str]| program.succeeds(&[&["show-config", "cartpole-dqn"], more].concat()).stdout;
+    assert!(shown(&[]).contains("stop_return = 475.0"));
+    assert!(!shown(&["--set", "runner.stop_return="]).contains("stop_return"));
+    // In order: the last word counts.
+    let twice = ["--set", "runner.stop_return=", "--set", "runner.stop_return=3"];
+    assert!(shown(&twice).contains("stop_return = 3.0"));
+}
+
+/// Every command says what each of its options is for.
+#[test]
+fn help_mentions_every_option() {
+    let program = Program::new(BINARY);
+    let mut seen = 0;
+    let mut commands: Vec<(Vec<String>, clap::Command)> = vec![(vec![], Cli::command())];
+    while let Some((path, command)) = commands.pop() {
+        let help = program.succeeds(&[path.clone(), vec!["--help".into()]].concat()).stdout;
+        let whole = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for arg in command.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version")) {
+            let about = arg.get_help().unwrap_or_else(|| panic!("{path:?}: {arg} has no help"));
+            assert!(whole.contains(&about.to_string()), "{path:?}: {about} is not in: {help}");
+            let option = arg.get_long().map(|long| format!("--{long}"));
+            assert!(option.is_none_or(|o| help.contains(&o)), "{path:?}: {arg} is not in: {help}");
+            seen += 1;
+        }
+        for sub in command.get_subcommands() {
+            let about = sub.get_about().unwrap_or_else(|| panic!("{} has no help", sub.get_name()));
+            assert!(whole.contains(&about.to_string()), "{path:?}: {about} is not in: {help}");
+            commands.push(([path.clone(), vec![sub.get_name().into()]].concat(), sub.clone()));
+        }
+    }
+    assert!(seen > 20, "{seen} options");
+    let nothing = program.run::<&str>(&[]).code(2);
+    assert!(nothing.stderr.contains("Usage:"), "{}", nothing.stderr);
+}
+
+#[test]
+fn lists_and_checks() {
+    let program = Program::new(BINARY);
+    let list = program.succeeds(&["list"]).stdout;
+    for name in ["cartpole-dqn", "serial", "cpu", "catch", "dict-toy"] {
+        assert!(list.contains(&format!("  {name} ")), "{name} is not in: {list}");
+    }
+    let doctor = program.succeeds(&["doctor"]).stdout;
+    for check in ["libtorch", "OpenMP", "memory", "workers", "CUDA"] {
+        assert!(doctor.contains(&format!("ok   {check}")), "{check} is not in: {doctor}");
+    }
+    assert!(is_empty(&program.path("")), "they write nothing");
+}
+
+#[test]
+fn evaluations_repeat() {
+    let program = Program::new(BINARY);
+    program.succeeds(&train("run", &[]));
+    let eval = |more: &[&str]| program.succeeds(&[&["eval", "run", "--episodes", "7"], more].concat()).stdout;
+    let first = eval(&[]);
+    assert!(first.contains("checkpoints/step_000000000512 over 7 fresh episodes\n"), "{first}");
+    assert!(first.contains("  return  mean "), "{first}");
+    assert_eq!(eval(&[]), first);
+    assert_ne!(eval(&["--number", "1"]), first);
+    let older = eval(&["--checkpoint", "run/checkpoints/step_000000000384"]);
+    assert!(older.contains("step_000000000384 over 7"), "{older}");
+    program.run(&["eval", "run", "--episodes", "0"]).error(&["--episodes 0"]);
+}
+
+/// The error names the update, its batch, and the checkpoint from before, which is sound.
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run() {
+    let program = Program::new(BINARY);
+    let huge = ["algo.learning_rate=1e30", "runner.n_steps=100000"];
+    let checkpoint = "run/checkpoints/step_000000000256";
+    let last = format!("the last checkpoint is {checkpoint}");
+    let texts = ["of update ", "batch of 16 drawn after ", "lower algo.learning_rate", &last];
+    program.run(&train("run", &huge)).error(&texts);
+    let log = std::fs::read_to_string(program.path("run/log.txt")).unwrap();
+    assert!(log.contains(&format!("error: the ")) && log.contains(&last), "{log}");
+    let eval = program.succeeds(&["eval", "run", "--episodes", "2"]).stdout;
+    assert!(eval.contains(checkpoint) && !eval.contains("NaN"), "{eval}");
+    let none = [&huge[..], &["runner.log_interval_steps=1000"]].concat();
+    program.run(&train("other", &none)).error(&["no checkpoint was written before"]);
+}
+
+/// What a failing disk leaves: the error, and a checkpoint from before that can be used.
+fn disk_fails(program: &Program, end: End, texts: &[&str]) {
+    end.error(texts);
+    let newest = newest(&program.path("run"));
+    CheckpointReader::check(&newest).unwrap();
+    let name = newest.file_name().unwrap().to_string_lossy().into_owned();
+    let temporary = |e: std::fs::DirEntry| e.file_name().to_string_lossy().starts_with('.');
+    let left = std::fs::read_dir(program.path("run/checkpoints")).unwrap().flatten();
+    assert_eq!(left.filter(|e| !e.file_name().to_string_lossy().starts_with("step_")).map(temporary).count(), 0);
+    let eval = program.succeeds(&["eval", "run", "--episodes", "2"]).stdout;
+    assert!(eval.contains(&name), "{eval}");
+}
+
+/// Checkpoints grow with the replay until one does not fit.
+const GROWING: [&str; 4] = [
+    "algo.replay_ratio=0.1",
+    "runner.n_steps=1000000",
+    "runner.log_interval_steps=5000",
+    "runner.keep_checkpoints=1",
+];
+
+fn shell(program: &Program, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(program.binary()).args(train("run", &GROWING));
+    command
+}
+
+/// A limit on the size of files, which needs no privilege: in blocks of 512 bytes, above the sample block's size.
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
+    let program = Program::new(BINARY);
+    let limited = shell(&program, r#"trap '' XFSZ; ulimit -f 800; exec "$0" "$@""#);
+    let end = program.spawn(limited).end();
+    disk_fails(&program, end, &["cannot write ", "arrays.safetensors", "File too large"]);
+    // Without the limit it goes on from there.
+    program.succeeds(&["resume", "run", "--n-steps", "30000"]);
+}
+
+/// Without the trap the signal ends it, as it ends any program; the checkpoint is as good.
+#[test]
+fn a_limit_that_kills_leaves_the_old_checkpoint() {
+    let program = Program::new(BINARY);
+    let end = program.spawn(shell(&program, r#"ulimit -f 800; exec "$0" "$@""#)).end();
+    end.killed_by(Signal::SIGXFSZ);
+    CheckpointReader::check(&newest(&program.path("run"))).unwrap();
+    program.succeeds(&["eval", "run", "--episodes", "2"]);
+}
+
+/// A disk of 600 KiB, in a name space of its own; what is left on it is copied out. Where that is not permitted the limit on
+/// file sizes above is all that is tested.
+#[test]
+fn a_full_disk_leaves_the_old_checkpoint() {
+    let program = Program::new(BINARY);
+    let mut probe = Command::new("unshare");
+    probe.args(["-Urm", "sh", "-c", "mkdir -p m && mount -t tmpfs none m && rmdir x 2>/dev/null; umount m"]);
+    if !std::process::Command::new("unshare").args(["-Urm", "true"]).output().is_ok_and(|o| o.status.success()) {
+        println!("note: no user name spaces here: a full disk was not tried");
+        return;
+    }
+    drop(probe);
+    std::fs::create_dir(program.path("disk")).unwrap();
+    let script = r#"mount -t tmpfs -o size=600k none disk || exit 99
+        cd disk; "$0" "$@"; code=$?
+        cp -a run .. ; exit $code"#;
+    let mut command = Command::new("unshare");
+    let full = shell(&program, script);
+    command.arg("-Urm").arg(full.get_program()).args(full.get_args());
+    let end = program.spawn(command).end();
+    disk_fails(&program, end, &["the disk is full; free some space", "`--run-dir`"]);
+}
