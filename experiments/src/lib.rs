@@ -5,4 +5,5 @@ pub mod assemble;
 pub mod bench;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod presets;

@@ -45,6 +45,22 @@ pub(crate) struct Plan {
 }
 
 impl Setup {
+    /// One replica on the CPU with seed 0 and discount 0.99, without evaluation. Change the fields for more.
+    pub fn new(config: SamplerConfig, env: EnvFactory, agent: AgentFactory) -> Self {
+        Self {
+            config,
+            env,
+            agent,
+            eval: None,
+            device: "cpu".into(),
+            world: World::default(),
+            seed: 0,
+            discount: 0.99,
+            options: BlockOptions::default(),
+            worker_logs: None,
+        }
+    }
+
     /// `T` and `B`.
     pub fn spec(&self) -> BatchSpec {
         BatchSpec { t: self.config.t, b: self.config.b }

@@ -114,9 +114,8 @@ pub(crate) fn main(channel: Channel) -> i32 {
     let control = &setup.shared.control(segment)[setup.index];
     let first_rank = Cell::new(setup.train.first_rank.0);
     match catch_unwind(AssertUnwindSafe(|| run(&setup, segment, control, &channel, &first_rank))) {
-        Ok(Ok(())) => 0,
+        Ok(Ok(()) | Err(Stop::MasterGone)) => 0,
         Ok(Err(Stop::Cause(cause))) => fail(&channel, cause),
-        Ok(Err(Stop::MasterGone)) => 0,
         Err(payload) => {
             let env_rank = called(&control.progress, first_rank.get());
             fail(&channel, Cause::Panic { env_rank, text: panic_text(&*payload) })

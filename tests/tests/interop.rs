@@ -67,7 +67,9 @@ fn torch() -> bool {
         "{} has no torch, safetensors and numpy: set COLONY_PYTHON to one that has, or do not set COLONY_REQUIRE_TORCH",
         python()
     );
-    println!("note: weights were not loaded into PyTorch; set COLONY_PYTHON to a Python with torch");
+    println!(
+        "note: weights were not loaded into PyTorch; set COLONY_PYTHON to a Python with torch"
+    );
     false
 }
 

@@ -7,9 +7,9 @@ use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
 use anyhow::{Context, Result};
-use rlcore::block::BlockOptions;
+
 use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, World, affinity};
+use rlcore::{EnvFactory, affinity};
 use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,18 +34,9 @@ fn sampler(
         Policy::Mlp => AgentFactory::new(&mlp)?,
     };
     let worker = WorkerConfig { n: workers, ..Default::default() };
-    let setup = Setup {
-        config: SamplerConfig { kind, t, b, worker, ..Default::default() },
-        env: EnvFactory::new(&CartPole::default())?,
-        eval: None,
-        agent,
-        device: "cpu".into(),
-        world: World::default(),
-        seed: 1,
-        discount: 0.99,
-        options: BlockOptions::default(),
-        worker_logs: None,
-    };
+    let config = SamplerConfig { kind, t, b, worker, ..Default::default() };
+    let env = EnvFactory::new(&CartPole::default())?;
+    let setup = Setup::new(config, env, agent);
     let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
     let name = match kind {
         SamplerKind::Serial => "serial".to_owned(),

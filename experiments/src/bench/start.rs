@@ -3,9 +3,9 @@ use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig};
 use anyhow::Result;
-use rlcore::block::BlockOptions;
+
+use rlcore::EnvFactory;
 use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, World};
 use samplers::{SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::time::Instant;
 
@@ -19,24 +19,15 @@ pub(super) fn run(workers: usize) -> Result<()> {
         eps_start_steps: 0,
         eps_steps: 1,
     };
-    let setup = Setup {
-        config: SamplerConfig {
-            kind: SamplerKind::Cpu,
-            t: 16,
-            b: workers * 4,
-            worker: WorkerConfig { n: workers, ..Default::default() },
-            ..Default::default()
-        },
-        env: EnvFactory::new(&CartPole::default())?,
-        eval: None,
-        agent: AgentFactory::new(&agent)?,
-        device: "cpu".into(),
-        world: World::default(),
-        seed: 1,
-        discount: 0.99,
-        options: BlockOptions::default(),
-        worker_logs: None,
+    let config = SamplerConfig {
+        kind: SamplerKind::Cpu,
+        t: 16,
+        b: workers * 4,
+        worker: WorkerConfig { n: workers, ..Default::default() },
+        ..Default::default()
     };
+    let env = EnvFactory::new(&CartPole::default())?;
+    let setup = Setup::new(config, env, AgentFactory::new(&agent)?);
     let mut times = Vec::new();
     for _ in 0..7 {
         let begun = Instant::now();

@@ -56,16 +56,12 @@ impl Program {
     /// What follows `word` in the next line that starts with it.
     pub(crate) fn says(&mut self, word: &str) -> Result<String, Failed> {
         loop {
-            match self.out.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    if let Some(rest) = line.strip_prefix(word) {
-                        return Ok(rest.trim().to_owned());
-                    }
-                }
-                Err(_) => {
-                    let said: Vec<String> = self.err.try_iter().collect();
-                    return Err(format!("never said `{word}`: {}", said.join("\n")).into());
-                }
+            let Ok(line) = self.out.recv_timeout(PATIENCE) else {
+                let said: Vec<String> = self.err.try_iter().collect();
+                return Err(format!("never said `{word}`: {}", said.join("\n")).into());
+            };
+            if let Some(rest) = line.strip_prefix(word) {
+                return Ok(rest.trim().to_owned());
             }
         }
     }

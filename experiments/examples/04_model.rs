@@ -1,0 +1,72 @@
+//! A model of one's own: a dueling network. `cargo run --release --example 04_model`
+//!
+//! A model is a function of parameters, so the target network is the same model on other parameters, and worker processes
+//! build it from its settings.
+use agents::model::{MakeQModel, QModel, action_count};
+use agents::nn::{Linear, flatten};
+use agents::params::{ParamBuilder, Params};
+use agents::{AgentError, AgentFactory, DqnAgentConfig};
+use algos::{Dqn, DqnConfig};
+use rlcore::envs::CartPole;
+use rlcore::{EnvFactory, EnvSpaces, LeafSpec};
+use samplers::{Sampler, SamplerConfig, SerialSampler, Setup};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// Separate streams for value and advantage (Wang et al. 2016): `Q = V + A - mean(A)`.
+#[derive(Clone, Serialize, Deserialize)]
+struct Dueling {
+    width: usize,
+}
+
+struct DuelingModel {
+    trunk: Linear,
+    value: Linear,
+    advantage: Linear,
+}
+
+impl MakeQModel for Dueling {
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        b: &mut ParamBuilder,
+    ) -> Result<Box<dyn QModel>, AgentError> {
+        let inputs = spaces.observation.leaves("").iter().map(LeafSpec::elems).sum();
+        Ok(Box::new(DuelingModel {
+            trunk: Linear::new(b, "trunk", inputs, self.width),
+            value: Linear::new(b, "value", self.width, 1),
+            advantage: Linear::new(b, "advantage", self.width, action_count(spaces)?),
+        }))
+    }
+}
+
+impl QModel for DuelingModel {
+    fn forward(&self, p: &Params, observation: &[Tensor]) -> Tensor {
+        let h = self.trunk.forward(p, &flatten(observation)).relu_();
+        let a = self.advantage.forward(p, &h);
+        self.value.forward(p, &h) + &a - a.mean_dim(1, true, Kind::Float)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let batches: u64 = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
+    let model = Dueling { width: 64 };
+    let config = DqnConfig {
+        min_steps_learn: 500,
+        eps_steps: 10_000,
+        replay_size: 20_000,
+        learning_rate: 1e-3,
+        ..Default::default()
+    };
+    let agent = AgentFactory::new(&DqnAgentConfig {
+        model: model.clone(),
+        epsilon: Default::default(),
+        eps_start_steps: config.min_steps_learn,
+        eps_steps: config.eps_steps,
+    })?;
+    let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
+    let env = EnvFactory::new(&CartPole::default())?;
+    let mut sampler = SerialSampler::new(Setup::new(sampling, env, agent))?;
+    let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, Device::Cpu)?;
+    experiments::demo::learn(&mut sampler, &mut algo, batches)
+}
