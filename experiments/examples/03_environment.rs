@@ -1,7 +1,7 @@
 //! An environment of one's own: a corridor with a prize at its right end. `cargo run --release --example 03_environment`
 //!
 //! Settings (`Corridor`) build environments anywhere, worker processes included; the environment itself writes what it sees
-//! straight into the sample block. The conformance suite checks the contract.
+//! straight into the sample block. Saving its state makes resumed runs exact. The conformance suite checks the contract.
 use agents::{AgentFactory, RandomAgentConfig};
 use rlcore::conformance::{self, Options, Randomness};
 use rlcore::env::{from_state, to_state};
@@ -10,13 +10,12 @@ use rlcore::{MakeEnv, Space, Step};
 use samplers::{SamplerConfig, SamplerKind, Setup};
 use serde::{Deserialize, Serialize};
 
+const LENGTH: usize = 6;
+
 #[derive(Serialize, Deserialize)]
-struct Corridor {
-    length: usize,
-}
+struct Corridor {}
 
 struct CorridorEnv {
-    length: usize,
     at: Option<usize>, // none before a reset and after the end
 }
 
@@ -24,7 +23,7 @@ impl MakeEnv for Corridor {
     type Env = CorridorEnv;
 
     fn make(&self, _context: &EnvContext) -> Result<CorridorEnv, EnvError> {
-        Ok(CorridorEnv { length: self.length, at: None })
+        Ok(CorridorEnv { at: None })
     }
 }
 
@@ -46,18 +45,16 @@ impl Env for CorridorEnv {
         observation: &mut CellMut<'_>,
         _info: &mut CellMut<'_>,
     ) -> Result<Step, EnvError> {
-        let at = self.at.ok_or_else(|| EnvError::new("stepped without a reset"))?;
-        let at = match action.discrete() {
-            0 => at.saturating_sub(1),
-            1 => at + 1,
-            other => return Err(EnvError::new(format!("action {other} is not 0 or 1"))),
+        let at = match (self.at, action.discrete()) {
+            (Some(at), 0) => at.saturating_sub(1),
+            (Some(at), 1) => at + 1,
+            (_, a) => return Err(EnvError::new(format!("no reset, or no action {a}"))),
         };
-        observation.write(0, &[at as f32 / self.length as f32])?;
-        self.at = (at < self.length).then_some(at);
-        Ok(if at == self.length { Step::terminated(1.0) } else { Step::running(-0.01) })
+        observation.write(0, &[at as f32 / LENGTH as f32])?;
+        self.at = (at < LENGTH).then_some(at);
+        Ok(if at == LENGTH { Step::terminated(1.0) } else { Step::running(-0.01) })
     }
 
-    // With these two a resumed run continues to the bit.
     fn save_state(&self) -> Option<Vec<u8>> {
         to_state(&self.at)
     }
@@ -70,13 +67,12 @@ impl Env for CorridorEnv {
 
 fn main() -> anyhow::Result<()> {
     rlcore::forkserver::init()?;
-    let corridor = Corridor { length: 6 };
     let options = Options { randomness: Randomness::None, ..Default::default() };
-    println!("conforms: {:?}", conformance::check(&corridor, &options)?);
+    println!("conforms: {:?}", conformance::check(&Corridor {}, &options)?);
 
     let sampling = SamplerConfig { kind: SamplerKind::Cpu, t: 50, b: 4, ..Default::default() };
     let agent = AgentFactory::new(&RandomAgentConfig {})?;
-    let mut sampler = samplers::build(Setup::new(sampling, EnvFactory::new(&corridor)?, agent))?;
+    let mut sampler = samplers::build(Setup::new(sampling, EnvFactory::new(&Corridor {})?, agent))?;
     for t in sampler.obtain_samples(0)?.trajectories() {
         println!("environment {}: {} steps, return {:.2}", t.env_rank, t.length, t.ret);
     }

@@ -16,8 +16,8 @@ pub struct RunnerConfig {
     /// Training stops when an evaluation (without evaluation: the last `log_traj_window` episodes) has this mean return.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_return: Option<f64>,
-    /// Before training stops on an evaluation, the same weights must reach `stop_return` over this many fresh episodes; 0
-    /// for none. A small evaluation repeated often passes by luck.
+    /// Before training stops on an evaluation, the same weights must hold `stop_return` over this many fresh episodes, by two
+    /// standard errors of their mean; 0 for no such test. A small evaluation repeated often passes by luck.
     pub confirm_episodes: usize,
     /// Training stops after this long, seconds, resumed parts included.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ impl Default for RunnerConfig {
             checkpoint_interval_steps: 0,
             keep_checkpoints: 2,
             stop_return: None,
-            confirm_episodes: 100,
+            confirm_episodes: 200,
             stop_seconds: None,
             evaluate: true,
             log_traj_window: 100,

@@ -10,7 +10,7 @@ use algos::Algo;
 use rlcore::block::{Columns, flag};
 use rlcore::checkpoint::{keep, latest, step_name};
 use rlcore::run_dir::RunDir;
-use rlcore::table::ProgressCsv;
+use rlcore::table::{ProgressCsv, Stats};
 use rlcore::traj::user_fields;
 use samplers::{Evaluation, Sampler};
 use std::num::NonZeroUsize;
@@ -242,12 +242,11 @@ impl MinibatchRl {
         Ok(found)
     }
 
-    /// Whether the weights of the last evaluation keep its promise over fresh episodes.
+    /// Whether the weights of the last evaluation keep its promise over fresh episodes; if not, training goes on.
     fn confirm(&mut self) -> Result<(), RunError> {
         let episodes = self.config.confirm_episodes;
-        let reached =
-            |r: Option<f64>| r.zip(self.config.stop_return).is_some_and(|(r, wanted)| r >= wanted);
-        if episodes == 0 || !reached(self.record.last_return) {
+        let Some(wanted) = self.config.stop_return.filter(|_| episodes > 0) else { return Ok(()) };
+        if self.record.last_return.is_none_or(|r| r < wanted) {
             return Ok(());
         }
         let begun = Instant::now();
@@ -256,12 +255,15 @@ impl MinibatchRl {
         let took = begun.elapsed().as_secs_f64();
         self.record.seconds += took;
         self.record.eval_seconds += took;
-        let mean = found.mean_return().filter(|_| found.unfinished == 0);
-        let verdict = if reached(mean) { "confirmed" } else { "not confirmed" };
-        let value = mean.unwrap_or(f64::NAN);
-        self.console
-            .line(&format!("{verdict}: mean return {value:.1} over {episodes} fresh episodes"));
-        self.record.last_return = mean;
+        let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
+        let s = Stats::of(&returns);
+        let error = s.std / (returns.len() as f64).sqrt();
+        let holds = found.unfinished == 0 && s.average - 2.0 * error >= wanted;
+        let verdict = if holds { "confirmed" } else { "not confirmed, training goes on" };
+        let seen =
+            format!("mean return {:.1} +- {error:.1} over {episodes} fresh episodes", s.average);
+        self.console.line(&format!("{verdict}: {seen}"));
+        self.record.last_return = holds.then_some(s.average);
         Ok(())
     }
 

@@ -34,7 +34,7 @@ fn train(dir: &str, more: &[&str]) -> Vec<String> {
 }
 
 fn is_empty(dir: &Path) -> bool {
-    std::fs::read_dir(dir).unwrap().next().is_none()
+    entries(dir).is_empty()
 }
 
 fn newest(run: &Path) -> PathBuf {
@@ -272,13 +272,16 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     program.run(&train("other", &none)).error(&["no checkpoint was written before"]);
 }
 
-/// What a failing disk leaves: one checkpoint from before, nothing of the next, and what is there can be used.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().flatten().map(|e| e.path()).collect()
+}
+
+/// What a failing disk leaves: one checkpoint from before, which can be used, and nothing of the next.
 fn old_checkpoint_is_intact(program: &Program) {
-    let newest = newest(&program.path("run"));
-    let all = std::fs::read_dir(program.path("run/checkpoints")).unwrap().flatten();
-    assert_eq!(all.map(|e| e.path()).collect::<Vec<_>>(), [newest.clone()]);
+    let found = entries(&program.path("run/checkpoints"));
+    assert_eq!(found, [newest(&program.path("run"))]);
     let eval = program.succeeds(&["eval", "run", "--episodes", "2"]).stdout;
-    let name = newest.file_name().unwrap().to_string_lossy();
+    let name = found[0].file_name().unwrap().to_string_lossy();
     assert!(eval.contains(&*name), "{eval}");
 }
 
@@ -314,6 +317,9 @@ fn a_limit_that_kills_leaves_the_old_checkpoint() {
     let program = Program::new(BINARY);
     let end = program.spawn(shell(&program, r#"ulimit -f 800; exec "$0" "$@""#)).end();
     end.killed_by(Signal::SIGXFSZ);
+    // What it was writing goes when the next one looks for checkpoints.
+    assert_eq!(entries(&program.path("run/checkpoints")).len(), 2);
+    newest(&program.path("run"));
     old_checkpoint_is_intact(&program);
 }
 

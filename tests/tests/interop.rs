@@ -5,7 +5,7 @@
 #![allow(missing_docs)]
 use agents::model::{MakeQModel, QMlp};
 use agents::params::{Grad, ParamBuilder, Params};
-use rlcore::checkpoint::latest;
+use rlcore::checkpoint::{CheckpointReader, latest};
 use rlcore::{DType, EnvSpaces, Space};
 use serde_json::json;
 use std::path::Path;
@@ -73,14 +73,16 @@ fn torch() -> bool {
     false
 }
 
-/// Our values of these observations, row by row.
-fn values(weights: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
+/// Our values of these observations, row by row, with the weights that the learner continues from: not those of the file.
+fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let observation = Space::uniform_box(DType::F32, &[4], -10.0, 10.0);
     let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
     let mut builder = ParamBuilder::default();
     let model = QMlp { hidden: HIDDEN.into() }.make(&spaces, &mut builder).unwrap();
     let mut params = Params::zeros(&builder.finish(), Device::Cpu, Grad::Off);
-    params.load_safetensors(&std::fs::read(weights).unwrap()).unwrap();
+    let flat = CheckpointReader::open(checkpoint).unwrap().bytes("algo/online").unwrap();
+    let flat = flat.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    params.read_from(&flat.collect::<Vec<_>>());
     Vec::<Vec<f32>>::try_from(model.forward(&params, &[inputs.shallow_clone()])).unwrap()
 }
 
@@ -107,7 +109,7 @@ fn weights_load_into_pytorch() {
 
     let inputs = (Tensor::arange(ROWS * 4, (Kind::Float, Device::Cpu)) * 0.37).sin() * 2.0;
     let inputs = inputs.reshape([ROWS, 4]);
-    let outputs = values(&weights, &inputs);
+    let outputs = values(&checkpoint, &inputs);
     assert!(outputs.iter().flatten().any(|q| *q != outputs[0][0]), "all values are equal");
     let question = json!({
         "widths": [4, HIDDEN[0], HIDDEN[1], 2],
