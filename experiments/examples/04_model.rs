@@ -2,6 +2,7 @@
 //!
 //! A model is a function of parameters, so the target network is the same model on other parameters, and worker processes
 //! build it from its settings.
+use agents::epsilon::EpsilonConfig;
 use agents::model::{MakeQModel, QModel, action_count};
 use agents::nn::{Linear, flatten};
 use agents::params::{ParamBuilder, Params};
@@ -60,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     };
     let agent = AgentFactory::new(&DqnAgentConfig {
         model: model.clone(),
-        epsilon: Default::default(),
+        epsilon: EpsilonConfig::default(),
         eps_start_steps: config.min_steps_learn,
         eps_steps: config.eps_steps,
     })?;

@@ -8,6 +8,20 @@ pub fn allowed_cpus() -> Vec<usize> {
     (0..CpuSet::count()).filter(|c| set.is_set(*c).unwrap_or(false)).collect()
 }
 
+/// How many of them can be busy at once: no more than the control group's quota (`cpu.max`) allows.
+pub fn cpu_count() -> usize {
+    let allowed = allowed_cpus().len();
+    let Ok(text) = std::fs::read_to_string("/sys/fs/cgroup/cpu.max") else { return allowed };
+    quota(&text).map_or(allowed, |q| allowed.min(q))
+}
+
+/// Whole CPUs of a line `quota period`; none for `max`.
+fn quota(text: &str) -> Option<usize> {
+    let mut parts = text.split_whitespace().map(str::parse::<f64>);
+    let (quota, period) = (parts.next()?.ok()?, parts.next()?.ok()?);
+    Some(((quota / period).ceil() as usize).max(1))
+}
+
 /// Restricts the calling thread (and what it starts) to `cpus`.
 pub fn pin(cpus: &[usize]) -> std::io::Result<()> {
     let mut set = CpuSet::new();
@@ -20,5 +34,18 @@ pub fn pin(cpus: &[usize]) -> std::io::Result<()> {
 /// Spins before sleeping, for `waiters` processes that may spin at once: none where they outnumber the CPUs, since a
 /// spinner then takes the core of the one it waits for.
 pub fn spins(waiters: usize) -> u32 {
-    if waiters <= allowed_cpus().len() { 4000 } else { 0 }
+    if waiters <= cpu_count() { 4000 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_whole_cpus() {
+        assert_eq!(quota("max 100000\n"), None);
+        assert_eq!(quota("150000 100000\n"), Some(2));
+        assert_eq!(quota("20000 100000\n"), Some(1));
+        assert!(cpu_count() >= 1 && cpu_count() <= allowed_cpus().len());
+    }
 }

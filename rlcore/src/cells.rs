@@ -210,6 +210,13 @@ impl<'a> Row<'a> {
         unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0).cast(), self.columns * l.elems).as_ref() }
     }
 
+    /// The same as an array `[columns, shape...]`, `shape` being the leaf's; panics where it is not.
+    pub fn array<T: Element>(self, leaf: usize, shape: &[usize]) -> ndarray::ArrayViewD<'a, T> {
+        let whole: Vec<usize> = [self.columns].iter().chain(shape).copied().collect();
+        let view = ndarray::ArrayViewD::from_shape(whole, self.get(leaf));
+        view.unwrap_or_else(|e| panic!("leaf {leaf} has another shape than {shape:?}: {e}"))
+    }
+
     /// The bytes of a leaf.
     #[inline]
     pub fn bytes(self, leaf: usize) -> &'a [u8] {
@@ -568,6 +575,14 @@ mod tests {
         assert!(cell.write(0, &[1f64; 3]).is_err());
         assert!(cell.write(2, &[1f64; 3]).is_err());
         cell.write(0, &[1f32; 3]).unwrap();
+    }
+
+    #[test]
+    fn rows_are_arrays_too() {
+        let mut tree = Tree::owned(&specs(), 2, 4);
+        tree.cell_mut(1, 2).f32(0)[1] = 5.0;
+        let row = tree.row(1).array::<f32>(0, &[3]);
+        assert_eq!((row.shape(), row[[2, 1]], row.sum()), (&[4, 3][..], 5.0, 5.0));
     }
 
     #[test]

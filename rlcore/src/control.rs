@@ -12,6 +12,7 @@
 use crate::progress::Progress;
 use crate::segment::SharedAtomics;
 use crate::wake::WakeWord;
+use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a worker is asked to do.
@@ -31,16 +32,16 @@ pub enum Op {
 #[repr(C)]
 pub struct WorkerControl {
     /// Master to worker.
-    pub command: WakeWord,
+    pub command: CachePadded<WakeWord>,
     /// Worker to master.
-    pub done: WakeWord,
+    pub done: CachePadded<WakeWord>,
     /// Worker to whoever watches.
-    pub progress: Progress,
-    arguments: Arguments,
+    pub progress: CachePadded<Progress>,
+    arguments: CachePadded<Arguments>,
 }
 
 #[derive(Debug, Default)]
-#[repr(C, align(128))]
+#[repr(C)]
 struct Arguments {
     /// [`Op`], written by the master before a command.
     op: AtomicU64,

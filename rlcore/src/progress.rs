@@ -6,7 +6,7 @@ const COLUMN_BITS: u32 = 24;
 
 /// Steps so far and the column at work. One writer.
 #[derive(Debug, Default)]
-#[repr(C, align(128))]
+#[repr(C)]
 pub struct Progress(AtomicU64);
 
 impl Progress {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// See the module documentation.
 #[derive(Debug)]
-#[cfg_attr(not(loom), repr(C, align(128)))]
+#[cfg_attr(not(loom), repr(C))]
 pub struct WakeWord {
     /// Number of posts, wrapping; written by the one poster.
     seq: AtomicU32,

@@ -96,7 +96,7 @@ impl SamplerConfig {
     pub fn workers(&self) -> usize {
         let asked = match (self.kind, self.worker.n) {
             (SamplerKind::Serial, _) => 1,
-            (_, 0) => rlcore::affinity::allowed_cpus().len(),
+            (_, 0) => rlcore::affinity::cpu_count(),
             (_, n) => n,
         };
         if self.worker.n == 0 { asked.min(self.b) } else { asked }

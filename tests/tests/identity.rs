@@ -5,7 +5,7 @@ use libtest_mimic::Failed;
 use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, Catch, DictToy};
 use rlcore::traj::TrajInfo;
-use samplers::{Evaluation, HostKind, Sampler, Setup};
+use samplers::{Evaluation, HostKind, Setup};
 use tests::policies::{SlicePolicy, grid_dqn, grid_weights};
 use tests::{Body, setups};
 

@@ -8,14 +8,17 @@ use agents::DqnAgentConfig;
 use agents::model::QMlp;
 use algos::{Dqn, DqnConfig};
 use nix::sys::signal::Signal;
+use rlcore::block::Part;
 use rlcore::checkpoint::latest;
 use rlcore::envs::columns::ResetMode;
+use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::run_dir::{Existing, RunDir};
 use runners::{MinibatchRl, RunnerConfig, WEIGHTS_FILE};
-use samplers::Setup;
+use samplers::{HostKind, Samples, Setup};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tests::faulty::{EPISODE, Faulty};
+use tests::policies::SlicePolicy;
 use tests::program::{End, Program, Running, all_gone, pending};
 use tests::setups;
 
@@ -27,7 +30,8 @@ const ENDLESS: u64 = 1_000_000_000;
 /// The replay wraps and every schedule ends before a run is interrupted.
 const INTERRUPTED_AT: u64 = 1300;
 
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 19] = [
+    "time_limit=30",
     "sampler.t=8",
     "sampler.b=4",
     "sampler.max_decorrelation_steps=20",
@@ -42,8 +46,8 @@ const SETTINGS: [&str; 18] = [
     "eval.n_episodes=3",
     "eval.max_steps=100",
     "runner.log_interval_steps=256",
-    "runner.log_traj_window=10",
-    "runner.keep_checkpoints=1000",
+    "runner.log_traj_window=60",
+    "runner.keep_checkpoints=2",
     "runner.stop_return=",
     "seed=5",
 ];
@@ -108,20 +112,32 @@ fn same_learner(a: &Path, b: &Path) {
     }
 }
 
+/// Names of the checkpoints, in order.
+fn kept(run: &Path) -> Vec<std::ffi::OsString> {
+    let all = std::fs::read_dir(run.join("checkpoints")).unwrap().flatten();
+    let mut names: Vec<_> = all.map(|e| e.file_name()).collect();
+    names.sort();
+    names
+}
+
 fn same(a: &Path, b: &Path) {
     assert_eq!(progress(a), progress(b));
     same_learner(a, b);
     assert_eq!(state(&newest(a)), state(&newest(b)));
+    assert_eq!(kept(a), kept(b));
+}
+
+/// Environment steps of the newest checkpoint, if there is one.
+fn saved_steps(run: &Path) -> Option<u64> {
+    let newest = latest(&run.join("checkpoints")).ok()??;
+    newest.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok()
 }
 
 /// An endless run that has come so far that resuming it means something.
 fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
     let mut run = program.start(&args(dir, ENDLESS, more));
     let path = program.path(dir);
-    run.until("a checkpoint and rows enough", || {
-        logged_steps(&path).is_some_and(|s| s > INTERRUPTED_AT)
-            && latest(&path.join("checkpoints")).is_ok_and(|c| c.is_some())
-    });
+    run.until("a late checkpoint", || saved_steps(&path).is_some_and(|s| s > INTERRUPTED_AT));
     run
 }
 
@@ -216,8 +232,9 @@ fn killed_and_continued_by_other_workers() {
 #[test]
 fn continued_from_an_older_checkpoint() {
     let program = Program::new(BINARY);
-    program.succeeds(&args("whole", 1280, &[]));
-    program.succeeds(&args("cut", 1024, &[]));
+    let all = ["runner.keep_checkpoints=1000"];
+    program.succeeds(&args("whole", 1280, &all));
+    program.succeeds(&args("cut", 1536, &all));
     let old = "cut/checkpoints/step_000000000512";
     program.succeeds(&["resume", "cut", "--checkpoint", old, "--n-steps", "1280"]);
     same(&program.path("whole"), &program.path("cut"));
@@ -251,29 +268,46 @@ fn one_worker_equals_serial() {
 }
 
 /// The first signal: the iteration is finished, a checkpoint written, the next command said; it continues as if never stopped.
-fn stopped(signal: Signal, code: i32, send: impl FnOnce(&Running), more: &[&str]) {
+fn stopped(signal: Signal, code: i32, send: impl Fn(&Running), workers: usize, more: &[&str]) {
     let program = Program::new(BINARY);
-    let run = begun(&program, "cut", more);
-    let family = run.family();
-    assert_eq!(family.len(), if more.is_empty() { 1 } else { 3 }, "{family:?}");
-    send(&run);
-    let end: End = run.end().code(code);
-    all_gone(&family);
-    let said = format!("stopped by signal {} after ", signal as i32);
-    assert!(end.stdout.contains(&said), "{}", end.stdout);
-    assert!(end.stdout.contains("continue with: experiments resume cut\n"), "{}", end.stdout);
-    assert_eq!(end.stderr, "");
+    let mut run = begun(&program, "cut", more);
+    let cut = program.path("cut");
+    // Until it is stopped between two rows, where the most has to be remembered.
+    loop {
+        let family = run.family();
+        assert_eq!(family.len(), 1 + workers, "{family:?}");
+        send(&run);
+        let end: End = run.end().code(code);
+        all_gone(&family);
+        let said = format!("stopped by signal {} after ", signal as i32);
+        assert!(end.stdout.contains(&said), "{}", end.stdout);
+        assert!(end.stdout.contains("continue with: experiments resume cut\n"), "{}", end.stdout);
+        assert_eq!(end.stderr, "");
+        let at = saved_steps(&cut);
+        if at > logged_steps(&cut) {
+            break;
+        }
+        run = program.start(&["resume", "cut"]);
+        run.until("another checkpoint", || saved_steps(&cut) > at);
+    }
+    // The best is one that was evaluated, not the one that a signal happened to make.
+    let best = state(&newest(&cut))["record"]["best"][1].clone();
+    assert_eq!(best.is_string(), !more.contains(&NO_EVALUATION), "{best}");
+    assert_ne!(best, *newest(&cut).file_name().unwrap().to_str().unwrap());
     continued_equals_whole(&program, more);
 }
 
 #[test]
 fn stopped_by_ctrl_c() {
-    stopped(Signal::SIGINT, 130, |run| run.signal_group(Signal::SIGINT), &TWO_WORKERS);
+    let more = [&TWO_WORKERS[..], &[NO_EVALUATION]].concat();
+    stopped(Signal::SIGINT, 130, |run| run.signal_group(Signal::SIGINT), 2, &more);
 }
 
+/// An environment whose returns are all the same, so that the latest evaluation is always the best.
 #[test]
 fn stopped_by_termination() {
-    stopped(Signal::SIGTERM, 143, |run| run.signal(Signal::SIGTERM), &[]);
+    let equal = ["env={kind=\"null\",episode=20}"];
+    stopped(Signal::SIGTERM, 143, |run| run.signal(Signal::SIGTERM), 0, &equal);
 }
 
 /// A second signal does not wait for the iteration, which would take half an hour.
@@ -371,4 +405,45 @@ fn environments_that_cannot_save_start_anew() {
         assert_eq!(left, EPISODE as f32, "column {column}");
         assert_eq!(samples.columns().prev_reward.row(0).get::<f32>(0)[column], 0.0);
     }
+}
+
+/// What an agent may see and DQN does not look at: previous action and reward, recurrent state.
+#[test]
+fn a_sampler_continues_for_any_agent() {
+    let dict_toy = TimeLimit { env: DictToy::default(), max_steps: 9 };
+    for reset in [ResetMode::AtOnce, ResetMode::Wait] {
+        let serial = setups::serial(&dict_toy, &SlicePolicy::default(), 5, reset);
+        let threads = setups::cpu(&serial, 3, HostKind::Thread);
+        for (before, after) in [(&serial, &serial), (&serial, &threads), (&threads, &serial)] {
+            let mut whole = samplers::build(before.clone()).unwrap();
+            let mut cut = samplers::build(after.clone()).unwrap();
+            // Three batches end in the midst of some episodes and at the end of others.
+            for i in 0..3 {
+                whole.obtain_samples(i).unwrap();
+            }
+            // One that has done something else in the meantime.
+            cut.obtain_samples(77).unwrap();
+            cut.load(whole.save().unwrap()).unwrap();
+            for i in 3..9 {
+                let (want, got) =
+                    (whole.obtain_samples(i).unwrap(), cut.obtain_samples(i).unwrap());
+                assert_eq!(bytes(&want), bytes(&got), "batch {i}, {reset:?}");
+                assert_eq!(want.trajectories(), got.trajectories(), "batch {i}, {reset:?}");
+            }
+        }
+    }
+}
+
+/// The block but for the parts whose unused rows are left over from earlier batches.
+fn bytes(samples: &Samples<'_>) -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    let parts = samples.columns().parts().into_iter();
+    for (_, tree) in parts.filter(|(p, _)| !matches!(p, Part::Trajectory | Part::FinalObservation))
+    {
+        for (leaf, spec) in tree.specs().iter().enumerate() {
+            let rows = (0..tree.rows()).flat_map(|row| tree.row_bytes(leaf, row).to_vec());
+            out.push((spec.name.clone(), rows.collect()));
+        }
+    }
+    out
 }
