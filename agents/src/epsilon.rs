@@ -41,6 +41,26 @@ pub fn anneal(from: f64, to: f64, now: f64, start: f64, end: f64) -> f64 {
 }
 
 impl EpsilonConfig {
+    /// Says what contradicts itself, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        let values = [
+            ("eps_init", self.eps_init),
+            ("eps_final", self.eps_final),
+            ("eps_final_min", self.eps_final_min.unwrap_or(1.0)),
+            ("eps_eval", self.eps_eval),
+        ];
+        if let Some((name, value)) = values.iter().find(|(_, v)| !(0.0..=1.0).contains(v)) {
+            return Err(format!(
+                "agent.epsilon.{name} = {value}: a probability lies within 0 and 1"
+            ));
+        }
+        // Spaced in the logarithm.
+        if self.eps_final_min.is_some_and(|min| min == 0.0 || self.eps_final == 0.0) {
+            return Err("agent.epsilon.eps_final_min and eps_final must be above zero for a vector of epsilons; remove eps_final_min for one epsilon".into());
+        }
+        Ok(())
+    }
+
     /// Final epsilons of `columns` environments from `first` on.
     pub fn final_values(&self, global_b: usize, first: EnvRank, columns: usize) -> Vec<f64> {
         let Some(min) = self.eps_final_min.filter(|m| *m != self.eps_final) else {

@@ -48,6 +48,8 @@ pub fn check(config: &Config) -> Result<(), String> {
     let AlgoConfig::Dqn(algo) = &config.algo;
     config.sampler.check()?;
     config.eval.check()?;
+    let AgentConfig::Dqn(agent) = &config.agent;
+    agent.epsilon.check()?;
     config.runner.check()?;
     algo.check(config.sampler.t.saturating_mul(config.sampler.b))?;
     if config.time_limit == Some(0) {

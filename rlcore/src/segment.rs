@@ -11,6 +11,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 /// Why memory could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,8 @@ pub enum SegmentError {
 }
 
 enum Backing {
-    Memfd { map: MmapRaw, file: std::fs::File },
+    /// The descriptor goes with the pages: the mapping alone stays.
+    Memfd { map: MmapRaw, file: Mutex<Option<std::fs::File>> },
     Named(shared_memory::Shmem),
 }
 
@@ -102,7 +104,7 @@ impl Segment {
             return Err(std::io::Error::other(format!("segment holds {size} bytes, the layout needs {len}")));
         }
         let map = MmapOptions::new().len(len.max(1)).populate().map_raw(&file)?;
-        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file }, len })))
+        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file: Mutex::new(Some(file)) }, len })))
     }
 
     /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name goes when the process
@@ -131,20 +133,27 @@ impl Segment {
         self.len == 0
     }
 
-    /// The descriptor to hand to another process; none for a named segment.
-    pub fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+    /// A descriptor to hand to another process; none for a named segment or a released one.
+    pub fn fd(&self) -> Option<OwnedFd> {
         match &self.backing {
-            Backing::Memfd { file, .. } => Some(file.as_fd()),
+            Backing::Memfd { file, .. } => {
+                let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.as_ref().and_then(|f| f.as_fd().try_clone_to_owned().ok())
+            }
             Backing::Named(_) => None,
         }
     }
 
     /// Gives the memory back to the system while the address range stays mapped: whoever still holds a view reads zeros.
     pub fn release_pages(&self) {
-        if let Backing::Memfd { file, .. } = &self.backing {
+        if let Backing::Memfd { file, .. } = &self.backing
+            && let Some(file) = file.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
             let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            // Whole pages: a part of one would only be zeroed. 64 KiB is the largest page of any Linux we run on.
+            let len = self.len.max(1).next_multiple_of(1 << 16) as i64;
             // Best effort: a failure only means that the pages stay until the process ends.
-            let _ = fallocate(file, flags, 0, self.len.max(1) as i64);
+            let _ = fallocate(file, flags, 0, len);
         }
     }
 
@@ -184,7 +193,7 @@ mod tests {
     #[test]
     fn two_mappings_share_bytes_and_survive_release() {
         let a = Segment::create("test", 4096).unwrap();
-        let fd = a.fd().unwrap().try_clone_to_owned().unwrap();
+        let fd = a.fd().unwrap();
         let b = Segment::attach(fd, 4096).unwrap();
         a.atomics::<Words>(64, 1)[0].0[1].store(7, Ordering::Release);
         assert_eq!(b.atomics::<Words>(64, 1)[0].0[1].load(Ordering::Acquire), 7);

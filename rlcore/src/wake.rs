@@ -1,20 +1,20 @@
 //! A sequence word on which one process wakes another: spin for a while where a core is free for it, then sleep on a futex,
 //! always with a limit after which the caller looks whether its peer is alive.
 //!
-//! | state            | who leaves it | how                                                                            |
-//! |------------------|---------------|--------------------------------------------------------------------------------|
-//! | `seq == old`, no sleeper | poster | stores `seq` (SeqCst), reads `sleepers == 0`, makes no system call            |
-//! | waiter announces | waiter        | `sleepers += 1` (SeqCst), then reads `seq` again before it sleeps              |
-//! | `seq == old`, sleeper    | poster | stores `seq`, reads `sleepers > 0`, wakes all; the kernel compares `seq` with `old` under its lock, so a store between the waiter's check and its sleep is seen |
-//! | `seq != old`     | waiter        | `sleepers -= 1`, returns the new value; data written before the post is visible |
+//! | state | who leaves it | how |
+//! |---|---|---|
+//! | `seq == old`, no sleeper | poster | stores `seq` (release), fence, reads `sleepers == 0`: no system call |
+//! | waiter announces | waiter | `sleepers += 1`, fence, reads `seq` again before it sleeps |
+//! | `seq == old`, sleeper | poster | stores `seq`, fence, reads `sleepers > 0`, wakes all; the kernel compares `seq` with `old` under its lock, so a store between the waiter's check and its sleep is seen |
+//! | `seq != old` | waiter | `sleepers -= 1`, reads `seq` (acquire) and returns it; data written before the post is visible |
 //!
-//! Store-then-load on both sides needs sequential consistency (Dekker's pattern); the loom test `tests/loom.rs` fails with
-//! weaker orderings. One poster a word; any number of waiters. A waiter that is killed leaves `sleepers` too high, which
+//! Store-then-load on both sides needs a sequentially consistent fence between (Dekker's pattern); the model check
+//! `tests/loom.rs` finds the deadlock without it. One poster a word; any number of waiters. A waiter that is killed leaves `sleepers` too high, which
 //! costs a needless wake and nothing else. Futexes are the shared kind: the word lies in memory of several processes.
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::sync::atomic::{AtomicU32, Ordering, fence};
 #[cfg(not(loom))]
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 /// See the module documentation.
@@ -49,8 +49,9 @@ impl WakeWord {
     /// Hands over: everything written before is visible to whoever sees the new number. One poster only.
     pub fn post(&self) {
         let next = self.seq.load(Ordering::Relaxed).wrapping_add(1);
-        self.seq.store(next, Ordering::SeqCst);
-        if self.sleepers.load(Ordering::SeqCst) > 0 {
+        self.seq.store(next, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::Relaxed) > 0 {
             self.futex_wake();
         }
     }
@@ -64,11 +65,12 @@ impl WakeWord {
             }
             std::hint::spin_loop();
         }
-        self.sleepers.fetch_add(1, Ordering::SeqCst);
-        if self.seq.load(Ordering::SeqCst) == old {
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.seq.load(Ordering::Relaxed) == old {
             self.futex_wait(old, timeout);
         }
-        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
         let now = self.current();
         (now != old).then_some(now)
     }
@@ -109,7 +111,7 @@ impl WakeWord {
     #[cfg(loom)]
     fn futex_wait(&self, old: u32, _timeout: Duration) {
         let guard = self.kernel.0.lock().expect("model");
-        if self.seq.load(Ordering::SeqCst) == old {
+        if self.seq.load(Ordering::Relaxed) == old {
             // The model has no time-out: a lost wake-up shows as a deadlock.
             drop(self.kernel.1.wait(guard).expect("model"));
         }

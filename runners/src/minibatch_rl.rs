@@ -174,7 +174,8 @@ impl MinibatchRl {
     fn stop(&self) -> Option<Stop> {
         let r = &self.record;
         let c = &self.config;
-        let reached = if c.evaluate { r.last_return } else { r.online_return(c.log_traj_window) };
+        let reached =
+            if c.evaluate { r.trusted_return } else { r.online_return(c.log_traj_window) };
         if let Some(signal) = signals::caught() {
             return Some(Stop::Signal(signal));
         }
@@ -239,6 +240,7 @@ impl MinibatchRl {
         r.eval_seconds += took;
         // Episodes cut off by eval.max_steps are no measure of the agent.
         r.last_return = found.mean_return().filter(|_| found.unfinished == 0);
+        r.trusted_return = r.last_return;
         Ok(found)
     }
 
@@ -263,7 +265,7 @@ impl MinibatchRl {
         let seen =
             format!("mean return {:.1} +- {error:.1} over {episodes} fresh episodes", s.average);
         self.console.line(&format!("{verdict}: {seen}"));
-        self.record.last_return = holds.then_some(s.average);
+        self.record.trusted_return = holds.then_some(s.average);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) evaluations: u64,
     /// Mean return of the last evaluation.
     pub(crate) last_return: Option<f64>,
+    /// The same, or that of its confirmation; none where the confirmation failed.
+    pub(crate) trusted_return: Option<f64>,
     /// Environment steps at the last evaluation.
     #[serde(default)]
     pub(crate) evaluated_at: u64,

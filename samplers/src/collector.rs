@@ -3,17 +3,21 @@
 //! Follows `rlpyt/samplers/collectors.py` and the six files beside it; differs: one loop for all; previous action and reward
 //! are null after every `done`; what waits shows its true reset observation at the next batch; terminated, truncated, reset
 //! and valid are kept apart.
+mod life;
+mod scan;
+
+use self::scan::{nan_in, not_finite, others};
 use crate::error::Cause;
-use crate::state::{ColumnState, column_bytes, set_column_bytes};
-use agents::{ActIo, Agent, Phase, RandomAgent, ValueIo};
+use crate::watchdog::NOBODY;
+use agents::{ActIo, Agent, Phase, ValueIo};
 use rand::RngExt;
-use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
+use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::{EnvContext, SliceError};
 use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
 use rlcore::progress::Progress;
-use rlcore::seed::{self, Rng, Role};
-use rlcore::segment::SegmentError;
+use rlcore::seed::{self, Rng};
+use rlcore::segment::{Segment, SegmentError};
 use rlcore::tensor::RowTensors;
 use rlcore::traj::Trackers;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
@@ -69,6 +73,16 @@ pub struct Collector {
     /// Episodes that a column may still start; none for no limit.
     quota: Option<Vec<usize>>,
     notes: Vec<(usize, String)>,
+    /// Memory to give back at the end.
+    own_block: Option<Block>,
+    state_segment: Option<&'static Segment>,
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.own_block.iter().for_each(Block::release);
+        self.state_segment.iter().for_each(|s| s.release_pages());
+    }
 }
 
 impl std::fmt::Debug for Collector {
@@ -90,15 +104,15 @@ impl Collector {
         let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
         let spaces = envs.spaces();
         let bytes = Block::beside_bytes(&schema.state, 1, n);
-        let state = if bytes == 0 {
-            Tree::owned(&[], 1, n)
-        } else {
-            let segment = rlcore::segment::Segment::create("recurrent state", bytes)?;
-            Block::beside(segment, 0, &schema.state, 1, n)
+        let create = || Segment::create("recurrent state", bytes);
+        let state_segment = (bytes > 0).then(create).transpose()?;
+        let state = match state_segment {
+            Some(segment) => Block::beside(segment, 0, &schema.state, 1, n),
+            None => Tree::owned(&[], 1, n),
         };
         let mut null_action = Tree::owned(&spaces.action.leaves("action"), 1, 1);
         spaces.action.null(&mut null_action.cell_mut(0, 0));
-        let state_tensors = if bytes == 0 { vec![] } else { state.row_tensors().remove(0) };
+        let state_tensors = state_segment.map_or(vec![], |_| state.row_tensors().remove(0));
         Ok(Self {
             trackers: Trackers::new(n, spec.discount, &spaces),
             observation_tensors: columns.observation.row_tensors(),
@@ -113,6 +127,8 @@ impl Collector {
             finished: vec![0; n],
             quota: None,
             notes: Vec::new(),
+            own_block: None,
+            state_segment,
             rng: (0..n).map(|c| seed::rng(c as u64)).collect(),
             spaces,
             envs,
@@ -137,8 +153,11 @@ impl Collector {
             schema,
             BlockOptions::default(),
         );
-        let columns = Block::create(layout)?.columns(0..spec.columns);
-        Self::new(spec, columns, schema)
+        let block = Block::create(layout)?;
+        let columns = block.columns(0..spec.columns);
+        let mut collector = Self::new(spec, columns, schema)?;
+        collector.own_block = Some(block);
+        Ok(collector)
     }
 
     fn last_row(&self) -> usize {
@@ -149,46 +168,6 @@ impl Collector {
         self.columns.reward.rows()
     }
 
-    /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
-    pub fn start(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
-        for c in 0..self.spec.columns {
-            let rank = self.spec.first_rank.offset(c).0 as u64;
-            self.envs.seed(c, seed::seed_of(self.spec.seed, Role::Env, rank));
-            self.rng[c] = seed::rng(seed::seed_of(self.spec.seed, Role::Act, rank));
-        }
-        self.reset_all(progress)?;
-        if max_steps > 0 { self.decorrelate(max_steps, progress) } else { Ok(()) }
-    }
-
-    /// Seeds and resets every environment for evaluation `number`; each may start `quota[column]` episodes.
-    pub fn start_evaluation(
-        &mut self,
-        number: u64,
-        quota: &[usize],
-        progress: &Progress,
-    ) -> Result<(), CollectorError> {
-        for c in 0..self.spec.columns {
-            let rank = self.spec.first_rank.offset(c).0 as u64;
-            self.envs.seed(c, seed::seed_of_pair(self.spec.seed, Role::EvalEnv, number, rank));
-            self.rng[c] =
-                seed::rng(seed::seed_of_pair(self.spec.seed, Role::EvalAct, number, rank));
-        }
-        self.quota = Some(quota.to_vec());
-        self.reset_all(progress)
-    }
-
-    fn reset_all(&mut self, progress: &Progress) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        for c in 0..self.spec.columns {
-            self.reset(c, last, progress)?;
-            self.trackers.restart(c);
-            self.state.cell_mut(0, c).zero();
-        }
-        self.fresh.fill(1);
-        self.to_reset.fill(0);
-        Ok(())
-    }
-
     fn reset(
         &mut self,
         column: usize,
@@ -197,36 +176,6 @@ impl Collector {
     ) -> Result<(), CollectorError> {
         let mut row = self.columns.observation.row_mut(row);
         self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
-    }
-
-    fn decorrelate(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
-        let agent = RandomAgent::new(self.spaces.action.clone(), self.spaces.action_mask);
-        let draw = |rng: &mut Rng| 1 + (rng.random::<f64>() * max_steps as f64) as usize;
-        let steps: Vec<usize> = self.rng.iter_mut().map(draw).collect();
-        let (last, at) = (self.last_row(), self.t() - 1);
-        for step in 0..steps.iter().copied().max().unwrap_or(0) {
-            for (c, n) in steps.iter().enumerate() {
-                self.running[c] = u8::from(step < *n);
-                if step < *n {
-                    let seen = self.columns.observation.row(last);
-                    agent.draw(c, seen, &mut self.columns.action.row_mut(at), &mut self.rng[c]);
-                }
-            }
-            self.final_used.fill(0);
-            self.step_envs(at, last, ResetMode::AtOnce, progress)?;
-            let flags = self.columns.flags.row_mut(at).split::<u8, 4>();
-            for c in (0..steps.len()).filter(|c| step < steps[*c]) {
-                self.fresh[c] = flags[0][c] | flags[1][c];
-                if flags[2][c] != 0 {
-                    self.trackers.restart(c);
-                    self.envs.take_notes(c);
-                }
-                // The rows are used anew by columns that take more steps.
-                self.carried_action.cell_mut(0, c).copy_from(self.columns.action.cell(at, c));
-                self.carried_reward[c] = self.columns.reward.row(at).get::<f32>(0)[c];
-            }
-        }
-        Ok(())
     }
 
     /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
@@ -260,23 +209,12 @@ impl Collector {
             progress,
         };
         self.envs.step(&mut io, mode).map_err(|e| self.spec.env_failed(e))?;
-        let found = c
-            .observation
-            .row(seen)
-            .find_nan()
-            .map(|(leaf, c)| (c, format!("a NaN in observation leaf {leaf}")));
+        let slots = self.final_used.iter().copied().max().unwrap_or(0);
+        let cut = others(c.flags.row(t).get::<u8>(flag::TRUNCATED), 0).next();
+        let finals = cut.and_then(|_| (0..slots).find_map(|s| nan_in(c.final_observation.row(s))));
         let reward = c.reward.row(t).get::<f32>(0);
-        let bad_reward = || {
-            let any = reward.iter().fold(false, |any, r| any | !r.is_finite());
-            let at = any.then(|| reward.iter().position(|r| !r.is_finite())).flatten();
-            at.map(|c| (c, format!("the reward {}", reward[c])))
-        };
-        if let Some((column, what)) = found.or_else(bad_reward) {
-            return Err(CollectorError::Cause(Cause::NotFinite {
-                env_rank: self.spec.rank(column),
-                what,
-            }));
-        }
+        let found = nan_in(c.observation.row(seen)).or(finals).or_else(|| not_finite(reward));
+        self.spec.not_finite(found)?;
         self.trackers.step(&self.running, reward, c.env_info.row(t));
         Ok(())
     }
@@ -296,6 +234,8 @@ impl Collector {
                 self.to_reset[c] = 0;
             }
         }
+        // What came from a reset outside a step was not looked at yet.
+        self.spec.not_finite(nan_in(self.columns.observation.row(0)))?;
         match &self.quota {
             Some(quota) => {
                 self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0));
@@ -323,7 +263,7 @@ impl Collector {
                 let row = t / self.spec.state_interval;
                 self.columns.agent_state.row_mut(row).copy_from(self.state.row(0));
             }
-            self.act(t, agent, phase)?;
+            self.act(t, agent, phase, progress)?;
             self.step_envs(t, t + 1, self.spec.mode, progress)?;
             self.finish_step(t);
         }
@@ -353,7 +293,14 @@ impl Collector {
         }
     }
 
-    fn act(&mut self, t: usize, agent: &mut dyn Agent, phase: Phase) -> Result<(), CollectorError> {
+    fn act(
+        &mut self,
+        t: usize,
+        agent: &mut dyn Agent,
+        phase: Phase,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        progress.tick(NOBODY);
         let c = &mut self.columns;
         let mut io = ActIo {
             first_rank: self.spec.first_rank,
@@ -443,85 +390,24 @@ impl Collector {
         std::mem::take(&mut self.notes)
     }
 
-    /// Everything that the future of each column depends on, taken between batches.
-    pub fn save(&self) -> Vec<ColumnState> {
-        let last = self.last_row();
-        let mut envs = self.envs.save_states();
-        let one = |c: usize| {
-            let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
-            tracker.paste(0, &self.trackers, c);
-            ColumnState {
-                env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
-                observation: column_bytes(&self.columns.observation, last, c),
-                action: column_bytes(&self.carried_action, 0, c),
-                reward: self.carried_reward[c],
-                fresh: self.fresh[c],
-                to_reset: self.to_reset[c],
-                state: column_bytes(&self.state, 0, c),
-                rng: self.rng[c].clone(),
-                tracker,
-            }
-        };
-        (0..self.spec.columns).map(one).collect()
-    }
-
-    /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode.
-    pub fn load(
-        &mut self,
-        saved: &[ColumnState],
-        progress: &Progress,
-    ) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        for (c, s) in saved.iter().enumerate() {
-            self.rng[c] = s.rng.clone();
-            if let Some(env) = &s.env {
-                self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
-                set_column_bytes(&mut self.columns.observation, last, c, &s.observation);
-                set_column_bytes(&mut self.carried_action, 0, c, &s.action);
-                set_column_bytes(&mut self.state, 0, c, &s.state);
-                self.carried_reward[c] = s.reward;
-                self.fresh[c] = s.fresh;
-                self.to_reset[c] = s.to_reset;
-                self.trackers.paste(c, &s.tracker, 0);
-            } else {
-                self.reset(c, last, progress)?;
-                self.trackers.restart(c);
-                self.state.cell_mut(0, c).zero();
-                (self.fresh[c], self.to_reset[c]) = (1, 0);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the environments in order.
-    pub fn close(&mut self) {
-        self.envs.close();
-    }
-
     /// Observations of row `t` as tensors.
     pub fn observation_tensors(&self, t: usize) -> &[Tensor] {
         &self.observation_tensors[t]
     }
 }
 
-/// Positions of the bytes that differ from `usual`, which most do not.
-// PERF: eight at a time; a branch a byte costs 3 of the 27 ns of a CartPole step (`experiments bench samplers`).
-fn others(bytes: &[u8], usual: u8) -> impl Iterator<Item = usize> + '_ {
-    let chunks = bytes.chunks(8).enumerate();
-    let unusual = chunks.filter(move |(_, chunk)| match <[u8; 8]>::try_from(*chunk) {
-        Ok(eight) => u64::from_ne_bytes(eight) != u64::from_ne_bytes([usual; 8]),
-        Err(_) => true,
-    });
-    unusual.flat_map(move |(i, chunk)| {
-        let within = chunk.iter().enumerate().filter(move |(_, byte)| **byte != usual);
-        within.map(move |(at, _)| 8 * i + at)
-    })
-}
-
 impl CollectorSpec {
     /// Global number of a column's environment.
     pub fn rank(&self, column: usize) -> usize {
         self.first_rank.offset(column).0
+    }
+
+    /// An error where a column (first) gave something that is not a number (second).
+    fn not_finite(&self, found: Option<(usize, String)>) -> Result<(), CollectorError> {
+        let error = |(column, what)| {
+            CollectorError::Cause(Cause::NotFinite { env_rank: self.rank(column), what })
+        };
+        found.map_or(Ok(()), |found| Err(error(found)))
     }
 
     fn env_failed(&self, e: SliceError) -> CollectorError {
@@ -553,24 +439,6 @@ impl CollectorError {
         match self {
             Self::Cause(cause) => cause,
             Self::Memory(e) => Cause::Protocol(e.to_string()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::others;
-
-    #[test]
-    fn others_are_found_wherever_they_are() {
-        for n in 0..40 {
-            for at in 0..n {
-                let mut bytes = vec![1u8; n];
-                bytes[at] = 0;
-                bytes[n - 1 - at] = 2;
-                let want: Vec<usize> = (0..n).filter(|i| bytes[*i] != 1).collect();
-                assert_eq!(others(&bytes, 1).collect::<Vec<_>>(), want);
-            }
         }
     }
 }

@@ -17,6 +17,7 @@ use rlcore::control::Op;
 use rlcore::forkserver::Surroundings;
 use rlcore::segment::Segment;
 use rlcore::{BatchSpec, EnvSpaces};
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 /// See the module documentation.
@@ -95,7 +96,7 @@ impl CpuSampler {
                 &worker,
                 config.host,
                 surroundings,
-                fd,
+                fd.as_fd(),
                 control,
                 config.step_timeout,
             )?);

@@ -37,13 +37,13 @@ impl StallClock {
     }
 }
 
-/// Stands for the column in the progress word while constructors run: no environment can be named then.
-const BUILDING: usize = (1 << 24) - 1;
+/// Stands for the column in the progress word while a constructor or the agent runs: no environment can be named then.
+pub(crate) const NOBODY: usize = (1 << 24) - 1;
 
 /// Runs constructors. Where they panic or stall, the progress word says so.
 pub(crate) fn building<T>(progress: &Progress, constructors: impl FnOnce() -> T) -> T {
     let last = progress.column();
-    progress.tick(BUILDING);
+    progress.tick(NOBODY);
     let built = constructors();
     progress.tick(last);
     built
@@ -52,7 +52,7 @@ pub(crate) fn building<T>(progress: &Progress, constructors: impl FnOnce() -> T)
 /// The environment called last, if one was.
 pub(crate) fn called(progress: &Progress, first_rank: usize) -> Option<usize> {
     let column = progress.column();
-    (progress.stamp() != 0 && column != BUILDING).then(|| first_rank + column)
+    (progress.stamp() != 0 && column != NOBODY).then(|| first_rank + column)
 }
 
 /// Who has made no progress for `seconds`.
@@ -60,7 +60,7 @@ pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> C
     match called(progress, first_rank) {
         Some(env_rank) => Cause::Stalled { env_rank, seconds },
         None => Cause::Protocol(format!(
-            "a constructor (agent or environment) has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+            "the agent or a constructor has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! The command line as its users meet it: mistakes that say what to write instead and leave nothing behind, and what goes wrong
 //! in the midst of a run.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 use clap::CommandFactory;
 use experiments::commands::Cli;
 use nix::sys::signal::Signal;
@@ -265,7 +265,7 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     let texts = ["of update ", "batch of 16 drawn after ", "lower algo.learning_rate", &last];
     program.run(&train("run", &huge)).error(&texts);
     let log = std::fs::read_to_string(program.path("run/log.txt")).unwrap();
-    assert!(log.contains(&format!("error: the ")) && log.contains(&last), "{log}");
+    assert!(log.contains("error: the ") && log.contains(&last), "{log}");
     let eval = program.succeeds(&["eval", "run", "--episodes", "2"]).stdout;
     assert!(eval.contains(checkpoint) && !eval.contains("NaN"), "{eval}");
     let none = [&huge[..], &["runner.log_interval_steps=1000"]].concat();

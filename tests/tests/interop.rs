@@ -2,7 +2,7 @@
 //!
 //! `COLONY_PYTHON` names the interpreter (default `python3`). Where it lacks torch, safetensors or numpy nothing is compared,
 //! which is an error with `COLONY_REQUIRE_TORCH=1`, as in CI.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 use agents::model::{MakeQModel, QMlp};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::checkpoint::{CheckpointReader, latest};

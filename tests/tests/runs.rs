@@ -3,7 +3,7 @@
 //! Compared are the last checkpoints (weights, target, Adam's moments, replay, environments, generators, counters, the window
 //! of episodes) and `progress.csv`, wall time aside. Anything that the future depends on and that is missing from a checkpoint
 //! makes them differ.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 use agents::DqnAgentConfig;
 use agents::model::QMlp;
 use algos::{Dqn, DqnConfig};

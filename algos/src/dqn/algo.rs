@@ -106,7 +106,7 @@ impl Dqn {
         let y = {
             let _guard = no_grad_guard();
             let allowed = |q: Tensor| match self.mask {
-                Some(leaf) => q.masked_fill(&next[leaf].eq(0), f64::MIN),
+                Some(leaf) => q.masked_fill(&next[leaf].eq(0), f64::from(f32::MIN)),
                 None => q,
             };
             let target_q = allowed(self.model.forward(&self.target, &next));

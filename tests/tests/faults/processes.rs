@@ -78,15 +78,12 @@ pub(crate) fn descriptors() -> (usize, usize) {
     (segments.len(), others.len())
 }
 
-/// Bytes of shared memory that this process's segments hold, but for the last page of each.
+/// Bytes of shared memory that this process's segments hold.
 pub(crate) fn segment_bytes() -> u64 {
     let Ok(all) = std::fs::read_dir("/proc/self/fd") else { return 0 };
     let is_segment = |path: &std::path::PathBuf| {
         std::fs::read_link(path).is_ok_and(|l| l.to_string_lossy().starts_with("/memfd:"))
     };
     let paths = all.flatten().map(|e| e.path()).filter(is_segment);
-    paths
-        .filter_map(|p| std::fs::metadata(p).ok())
-        .map(|m| (512 * m.blocks()).saturating_sub(4096))
-        .sum()
+    paths.filter_map(|p| std::fs::metadata(p).ok()).map(|m| 512 * m.blocks()).sum()
 }
