@@ -10,7 +10,6 @@ use self::scan::{nan_in, not_finite, others};
 use crate::error::Cause;
 use crate::watchdog::NOBODY;
 use agents::{ActIo, Agent, Phase, ValueIo};
-use rand::RngExt;
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::{EnvContext, SliceError};
