@@ -20,8 +20,24 @@ impl Linear {
     }
 
     /// `x: [N, inputs] -> [N, outputs]`.
+    // PERF: acting on a few rows costs dispatch, not arithmetic: `linear` transposes anew, and a ReLU apart is an op more. 64
+    // rows of the MLP 64-64 with their environments take 12.3 us instead of 13.3 (`experiments bench samplers`, bound).
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
-        x.linear(p.get(self.weight), Some(p.get(self.bias)))
+        let bias = p.get(self.bias);
+        match p.transposed(self.weight) {
+            Some(transposed) if x.dim() == 2 => bias.addmm(x, transposed),
+            _ => x.linear(p.get(self.weight), Some(bias)),
+        }
+    }
+
+    /// As [`Linear::forward`], then ReLU.
+    pub fn forward_relu(&self, p: &Params, x: &Tensor) -> Tensor {
+        match p.transposed(self.weight) {
+            Some(transposed) if x.dim() == 2 => {
+                p.get(self.bias).internal_addmm_activation(x, transposed, false)
+            }
+            _ => self.forward(p, x).relu_(),
+        }
     }
 }
 
@@ -47,11 +63,12 @@ impl Mlp {
 
     /// `x: [N, inputs] f32 -> [N, outputs]`.
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
-        let mut y = self.layers[0].forward(p, x);
-        for layer in &self.layers[1..] {
-            y = layer.forward(p, &y.relu_());
+        let Some((last, hidden)) = self.layers.split_last() else { return x.shallow_clone() };
+        let mut y = None;
+        for layer in hidden {
+            y = Some(layer.forward_relu(p, y.as_ref().unwrap_or(x)));
         }
-        y
+        last.forward(p, y.as_ref().unwrap_or(x))
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Params {
     specs: Arc<[ParamSpec]>,
     flat: Tensor,
     views: Vec<Tensor>,
+    /// Transposes of the matrices, for acting; none where gradients are wanted.
+    transposed: Vec<Option<Tensor>>,
 }
 
 /// Whether gradients are wanted.
@@ -117,8 +119,10 @@ impl Params {
                 flat.narrow(0, s.offset as i64, s.len() as i64).view(s.shape.as_slice()).detach();
             v.set_requires_grad(grad == Grad::On)
         };
-        let views = specs.iter().map(view).collect();
-        Self { specs: specs.clone(), flat, views }
+        let views: Vec<Tensor> = specs.iter().map(view).collect();
+        let matrix = |v: &Tensor| (grad == Grad::Off && v.dim() == 2).then(|| v.tr());
+        let transposed = views.iter().map(matrix).collect();
+        Self { specs: specs.clone(), flat, views, transposed }
     }
 
     /// Number of values.
@@ -134,6 +138,11 @@ impl Params {
     /// One parameter.
     pub fn get(&self, id: ParamId) -> &Tensor {
         &self.views[id.0]
+    }
+
+    /// The transpose of a matrix where no gradients are wanted.
+    pub(crate) fn transposed(&self, id: ParamId) -> Option<&Tensor> {
+        self.transposed[id.0].as_ref()
     }
 
     /// Names and shapes.

@@ -18,7 +18,10 @@ pub fn learn(sampler: &mut dyn Sampler, algo: &mut dyn Algo, batches: u64) -> Re
         if batch.is_multiple_of(50) || batch == batches {
             let recent = &returns[returns.len().saturating_sub(20)..];
             let mean = recent.iter().sum::<f64>() / recent.len().max(1) as f64;
-            println!("{env_steps:>6} steps  {:>5} updates  mean return {mean:.1}", algo.updates());
+            crate::say!(
+                "{env_steps:>6} steps  {:>5} updates  mean return {mean:.1}",
+                algo.updates()
+            );
         }
     }
     Ok(())

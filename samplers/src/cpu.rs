@@ -20,6 +20,11 @@ use rlcore::{BatchSpec, EnvSpaces};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+/// Spins of a worker before it sleeps, about 20 us: enough to see the next command where the master has nothing to do between.
+/// The learner wants the cores, so no longer.
+// PERF: MLP 64-64, B=64, T=16, two workers on two cores: 0.87 of the bound instead of 0.73 (`experiments bench samplers`).
+const WORKER_SPINS: u32 = 1500;
+
 /// See the module documentation.
 pub struct CpuSampler {
     setup: Setup,
@@ -49,7 +54,7 @@ impl CpuSampler {
         let shared = Shared::new(n, count, plan.layout.clone());
         let segment = Segment::create("sample block", shared.bytes)?;
         let block = Block::new(plan.layout.clone(), segment, shared.block_at);
-        // Between batches the workers sleep at once: the learner wants the cores. The master spins only on a core of its own.
+        // The master spins only on a core of its own.
         let spins = affinity::spins(n + 1);
         let first = setup.first_rank();
         let eval_parts =
@@ -81,7 +86,7 @@ impl CpuSampler {
                 context: context.clone(),
                 schema: plan.schema.clone(),
                 max_decorrelation_steps: setup.config.max_decorrelation_steps,
-                spins: 0,
+                spins: if n <= affinity::cpu_count() { WORKER_SPINS } else { 0 },
             };
             let cpus = &setup.config.worker.cpus;
             let surroundings = Surroundings {

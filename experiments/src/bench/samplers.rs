@@ -71,10 +71,10 @@ impl Group {
         format!("{policy} B={} T={}", self.b, self.t)
     }
 
-    /// Bounds, then samplers: whole bound, half bound, serial, 1, 2 and 4 workers.
+    /// In the order of the constants below.
     fn contenders(&self) -> Result<Vec<Contender>> {
         let bound = if self.policy == Policy::Random { bounds::random } else { bounds::mlp };
-        let mut all = vec![bound(self.b)?, bound(self.b / 2)?];
+        let mut all = vec![bound(self.b)?, bound(self.b / 2)?, bound(self.b / 4)?];
         all.push(sampler(self.policy, SamplerKind::Serial, 1, self.t, self.b)?);
         for workers in [1, 2, 4] {
             all.push(sampler(self.policy, SamplerKind::Cpu, workers, self.t, self.b)?);
@@ -84,35 +84,43 @@ impl Group {
 
     fn lines(&self) -> Vec<Line> {
         let random = self.policy == Policy::Random;
-        let best = |what, goal| Line { who: 5, of: None, what, goal };
+        let line = |who, of, what, goal| Line { who, of, what, goal };
+        let one_core = "of the bare work on one core";
+        let two = if random {
+            line(CPU_2, Some((SERIAL, 1.0)), "times serial", Some(1.7))
+        } else {
+            line(
+                CPU_2,
+                Some((HALF, 2.0)),
+                "of the bare work on two cores, B/2 rows each",
+                Some(0.8),
+            )
+        };
+        let four = (!random && self.t == 64 && self.b != 256).then_some(0.7);
         vec![
-            Line { who: 0, of: None, what: "", goal: None },
-            Line {
-                who: 2,
-                of: Some((0, 1.0)),
-                what: "of the bare work on one core",
-                goal: Some(if random { 0.7 } else { 0.8 }),
-            },
-            Line { who: 3, of: Some((0, 1.0)), what: "of the bare work on one core", goal: None },
-            if random {
-                Line { who: 4, of: Some((2, 1.0)), what: "times serial", goal: Some(1.7) }
-            } else {
-                Line {
-                    who: 4,
-                    of: Some((1, 2.0)),
-                    what: "of the bare work on two cores, B/2 rows each",
-                    goal: Some(0.8),
-                }
-            },
-            best("of the best sampler", if random { None } else { Some(0.7) }),
+            line(WHOLE, None, "", None),
+            line(SERIAL, Some((WHOLE, 1.0)), one_core, Some(if random { 0.7 } else { 0.8 })),
+            line(CPU_1, Some((WHOLE, 1.0)), one_core, None),
+            two,
+            line(CPU_4, Some((QUARTER, 2.0)), "of the bare work on two cores, B/4 rows each", None),
+            line(CPU_4, None, "of the best sampler", four),
         ]
     }
 }
 
+const WHOLE: usize = 0;
+const HALF: usize = 1;
+const QUARTER: usize = 2;
+const SERIAL: usize = 3;
+const CPU_1: usize = 4;
+const CPU_2: usize = 5;
+const CPU_4: usize = 6;
+
 /// Rate of the fastest sampler in each round.
 fn best_of(windows: &[Vec<Window>]) -> Vec<f64> {
     let rounds = windows[0].len();
-    (0..rounds).map(|r| windows[2..].iter().map(|w| w[r].rate).fold(0.0, f64::max)).collect()
+    let fastest = |r: usize| windows[SERIAL..].iter().map(|w| w[r].rate).fold(0.0, f64::max);
+    (0..rounds).map(fastest).collect()
 }
 
 pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
@@ -127,7 +135,7 @@ pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
     };
     tch::set_num_threads(1);
     let begun = Instant::now();
-    println!(
+    crate::say!(
         "CartPole-v1 in f64; {} rounds of {:.1} s each, medians; {} CPUs",
         protocol.rounds,
         protocol.window.as_secs_f64(),
@@ -145,7 +153,7 @@ pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
         let mut contenders = group.contenders()?;
         let windows = measure(&mut contenders, protocol)?;
         all.push_str(&raw(&group.name(), &contenders, &windows));
-        println!("\n{:<34}{:>10}  {:>8}  ratio", group.name(), "steps/s", "CPU-s/M");
+        crate::say!("\n{:<34}{:>10}  {:>8}  ratio", group.name(), "steps/s", "CPU-s/M");
         for line in group.lines() {
             let w = &windows[line.who];
             let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
@@ -166,20 +174,20 @@ pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
                 _ => String::new(),
             };
             let value = value.map_or(String::new(), |v| format!("{v:.2} {}", line.what));
-            println!(
+            crate::say!(
                 "  {:<32}{:>10}  {cpu:>8.3}  {value}{verdict}",
                 contenders[line.who].name,
                 readable(median_rate(w))
             );
         }
     }
-    println!(
+    crate::say!(
         "\nrlpyt with that MLP at B=64, T=64 on such a machine: serial 55k, CPU sampler with 2 workers 40k steps/s"
     );
-    println!("{missed} goals missed; took {:.0} s", begun.elapsed().as_secs_f64());
+    crate::say!("{missed} goals missed; took {:.0} s", begun.elapsed().as_secs_f64());
     if let Some(path) = csv {
         std::fs::write(path, all).with_context(|| format!("--csv {}", path.display()))?;
-        println!("raw measurements in {}", path.display());
+        crate::say!("raw measurements in {}", path.display());
     }
     Ok(())
 }

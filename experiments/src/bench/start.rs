@@ -36,16 +36,18 @@ pub(super) fn run(workers: usize) -> Result<()> {
         drop(sampler);
     }
     times.sort_by(f64::total_cmp);
-    println!(
+    crate::say!(
         "starting {workers} workers, environments reset: {:.1} ms median of 7 ({:.1} to {:.1}; goal 20)",
-        times[3], times[0], times[6]
+        times[3],
+        times[0],
+        times[6]
     );
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(0)?;
     drop(sampler.obtain_samples(0)?);
     let private: Vec<f64> = sampler.worker_pids().iter().map(|pid| private_mib(*pid)).collect();
     let (sum, max) = (private.iter().sum::<f64>(), private.iter().copied().fold(0.0, f64::max));
-    println!(
+    crate::say!(
         "private memory after two batches: {:.2} MiB a worker, at most {max:.2} (goal 2)",
         sum / workers as f64
     );

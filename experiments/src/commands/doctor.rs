@@ -16,7 +16,7 @@ pub(super) fn run() -> i32 {
     let mut bad = 0;
     let mut say = |name: &str, ok: bool, text: String| {
         bad += i32::from(!ok);
-        println!("{} {name:<12}{text}", if ok { "ok  " } else { "FAIL" });
+        crate::say!("{} {name:<12}{text}", if ok { "ok  " } else { "FAIL" });
     };
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let loaded = |part: &str| -> Vec<&str> {

@@ -53,18 +53,23 @@ impl EvalArgs {
             parts.sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
-        println!("{} over {} fresh episodes", checkpoint.display(), returns.len());
+        crate::say!("{} over {} fresh episodes", checkpoint.display(), returns.len());
         for (name, values) in [("return", returns), ("length", lengths)] {
             let s = Stats::of(&values);
-            println!(
+            crate::say!(
                 "  {name}  mean {:.2}  std {:.2}  median {:.1}  min {:.1}  max {:.1}",
-                s.average, s.std, s.median, s.min, s.max
+                s.average,
+                s.std,
+                s.median,
+                s.min,
+                s.max
             );
         }
         if found.unfinished > 0 {
-            println!(
+            crate::say!(
                 "  {} environments were cut off by eval.max_steps = {}",
-                found.unfinished, config.eval.max_steps
+                found.unfinished,
+                config.eval.max_steps
             );
         }
         Ok(())

@@ -104,7 +104,7 @@ impl Cli {
             Command::ShowConfig(args) => {
                 let config = args.resolve(None)?;
                 crate::assemble::check(&config).map_err(anyhow::Error::msg)?;
-                print!("{}", rlcore::config::to_toml(&config)?);
+                crate::say!("{}", rlcore::config::to_toml(&config)?.trim_end());
                 Ok(0)
             }
             Command::Doctor => Ok(doctor::run()),

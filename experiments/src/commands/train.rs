@@ -34,7 +34,7 @@ impl TrainArgs {
     pub(super) fn run(self) -> Result<i32> {
         let Some(text) = &self.seeds else { return self.one(self.seed, self.run_dir.clone()) };
         for seed in parse_seeds(text)? {
-            println!("seed {seed}");
+            crate::say!("seed {seed}");
             let dir = self.run_dir.as_ref().map(|d| d.join(format!("s{seed}")));
             let code = self.one(Some(seed), dir)?;
             if code != 0 {
@@ -98,23 +98,23 @@ pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
         "{} steps, {} updates, {:.1} s",
         outcome.env_steps, outcome.updates, outcome.seconds
     );
-    println!();
+    crate::say!("");
     match outcome.stop {
-        Stop::Return(r) => println!("solved: mean return {r:.1} after {spent}"),
-        Stop::Steps => println!("the budget (runner.n_steps) is used up: {spent}"),
-        Stop::Seconds => println!("the time (runner.stop_seconds) is over: {spent}"),
+        Stop::Return(r) => crate::say!("solved: mean return {r:.1} after {spent}"),
+        Stop::Steps => crate::say!("the budget (runner.n_steps) is used up: {spent}"),
+        Stop::Seconds => crate::say!("the time (runner.stop_seconds) is over: {spent}"),
         Stop::Signal(signal) => {
-            println!("stopped by signal {signal} after {spent}; a checkpoint is written");
-            println!("continue with: experiments resume {run}");
+            crate::say!("stopped by signal {signal} after {spent}; a checkpoint is written");
+            crate::say!("continue with: experiments resume {run}");
             return Ok(signals::exit_code(signal));
         }
     }
-    println!("  the run       {run}  (config.toml, progress.csv, log.txt, checkpoints/)");
-    println!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
-    println!("try next");
-    println!("  measure it    experiments eval {run}");
-    println!("  other seeds   experiments train <preset> --seeds 1..4");
-    println!(
+    crate::say!("  the run       {run}  (config.toml, progress.csv, log.txt, checkpoints/)");
+    crate::say!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
+    crate::say!("try next");
+    crate::say!("  measure it    experiments eval {run}");
+    crate::say!("  other seeds   experiments train <preset> --seeds 1..4");
+    crate::say!(
         "  change it     experiments train <preset> --set algo.learning_rate=1e-3   (keys: experiments show-config <preset>)"
     );
     Ok(0)

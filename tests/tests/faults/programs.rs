@@ -92,8 +92,9 @@ fn stalled_example() -> Result<(), Failed> {
     program.says("begins")?;
     let (event, pid) = (Instant::now(), program.pid());
     let (server, _) = program.family(0)?;
-    let text =
-        format!("error: the master, for an example (pid {pid}, env ranks 0..1): a constructor");
+    let text = format!(
+        "error: the master, for an example (pid {pid}, env ranks 0..1): the agent or a constructor"
+    );
     program.fails(event, STALL + SOON, &[&text, "has not returned for 0."], &[pid, server])
 }
 
