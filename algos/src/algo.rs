@@ -25,7 +25,7 @@ pub enum AlgoError {
         batch: usize,
         /// Global environment steps.
         env_steps: u64,
-        /// The first bad transition.
+        /// The first bad transition, if one is.
         worst: String,
     },
     /// The replay refused.

@@ -3,7 +3,7 @@ use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig};
 use agents::AgentFactory;
 use agents::DqnAgentConfig;
 use algos::{Algo, Dqn};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
@@ -52,6 +52,12 @@ pub fn check(config: &Config) -> Result<(), String> {
     agent.epsilon.check()?;
     config.runner.check()?;
     algo.check(config.sampler.t.saturating_mul(config.sampler.b))?;
+    if agent.epsilon.eps_shared_by_pairs && !config.sampler.b.is_multiple_of(2) {
+        return Err(format!(
+            "agent.epsilon.eps_shared_by_pairs with sampler.b = {}: pairs need an even number",
+            config.sampler.b
+        ));
+    }
     if config.time_limit == Some(0) {
         return Err(
             "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into()
@@ -67,7 +73,7 @@ fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
     let (spec, available) = (spec(config), memory::available());
     let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
     let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
-    let replay = (algo.replay_size as u64).saturating_mul(cell as u64 + 16);
+    let replay = (algo.replay_size as u64).saturating_mul(cell as u64 + 24);
     // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
     let block = if replay > available {
         0
@@ -115,7 +121,7 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
     Ok(Setup {
         config: config.sampler.clone(),
         env,
-        eval: Some((eval_env, config.eval)),
+        eval: config.runner.evaluate.then_some((eval_env, config.eval)),
         agent: agent_factory(config)?,
         device: config.device.0.clone(),
         world: World::default(),
@@ -143,15 +149,7 @@ impl std::fmt::Debug for Prepared {
 pub fn prepare(config: &Config) -> Result<Prepared> {
     check(config).map_err(anyhow::Error::msg)?;
     let setup = setup(config, None)?;
-    let spaces = Setup::example_spaces(&setup.env)?;
-    if let (Some(_), Some((eval_env, _))) = (&config.eval_env, &setup.eval) {
-        let other = Setup::example_spaces(eval_env)?;
-        if (&other.observation, &other.action) != (&spaces.observation, &spaces.action) {
-            bail!(
-                "eval_env has other spaces than env: give it the same kind, or remove it with `--set eval_env=`"
-            );
-        }
-    }
+    let spaces = setup.check()?;
     check_memory(config, &spaces)?;
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);

@@ -209,6 +209,7 @@ impl Block {
     fn tree(&self, part: Part, columns: Range<usize>) -> Tree {
         let p = self.layout.part(part);
         let b = self.layout.spec.b;
+        assert!(p.offsets.iter().all(|o| o.is_multiple_of(ALIGN)), "a layout of another origin");
         let places = p.leaves.iter().zip(&p.offsets).map(|(leaf, offset)| {
             let first = self.offset + offset + columns.start * leaf.cell_bytes();
             let rest = (p.rows * b * leaf.cell_bytes()).saturating_sub(columns.start * leaf.cell_bytes());
@@ -333,8 +334,8 @@ impl Columns {
         cell.u8(flag::TERMINATED)[0] != 0 || cell.u8(flag::TRUNCATED)[0] != 0
     }
 
-    /// Fills every cell with a pattern that no computation survives unnoticed (NaN in floats); debug builds call it when a
-    /// lease ends.
+    /// Fills actions, rewards and infos with a pattern that no computation survives unnoticed (NaN in floats); debug builds
+    /// call it when a lease ends. Row T of the observations belongs to the next batch.
     pub fn poison(&mut self) {
         for tree in [&mut self.action, &mut self.reward, &mut self.agent_info, &mut self.env_info] {
             for row in 0..tree.rows() {

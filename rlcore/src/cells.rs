@@ -405,6 +405,17 @@ impl<'a> CellRef<'a> {
         unsafe { NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()), l.cell_stride).as_ref() }
     }
 
+    /// The first element of a leaf, converted.
+    pub fn first_f64(self, leaf: usize) -> f64 {
+        match self.leaves[leaf].dtype {
+            DType::F32 => f64::from(self.f32(leaf)[0]),
+            DType::F64 => self.f64(leaf)[0],
+            DType::I32 => f64::from(self.i32(leaf)[0]),
+            DType::I64 => self.i64(leaf)[0] as f64,
+            DType::U8 | DType::Bool => f64::from(self.u8(leaf)[0]),
+        }
+    }
+
     /// The elements of a leaf, converted.
     pub fn to_f64(self, leaf: usize) -> Vec<f64> {
         match self.leaves[leaf].dtype {

@@ -164,6 +164,11 @@ impl ForkServer {
     /// Starts a worker that runs `entry` with its end of `channel`.
     pub fn spawn(&self, entry: Entry, channel: &Channel, surroundings: Surroundings) -> Result<Child, ForkServerError> {
         let mut link = self.link();
+        let mut surroundings = surroundings;
+        if surroundings.cpus.is_empty() {
+            // Those of now: the server's are those at its start.
+            surroundings.cpus = affinity::allowed_cpus();
+        }
         let request = Request::Spawn {
             entry: Portable::new(entry),
             surroundings,
@@ -261,6 +266,15 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { nix::libc::_exit(code) }
 }
 
+/// Writes out what an environment printed: leaving by `_exit` would lose it.
+fn flush() {
+    use std::io::Write;
+    // A closed pipe is no reason to fail at the end.
+    let _ = std::io::stdout().flush();
+    // SAFETY: flushes all of C's streams; the process has no thread that could hold one for ever.
+    unsafe { nix::libc::fflush(std::ptr::null_mut()) };
+}
+
 /// Dies with `parent`, also if that happened already.
 fn die_with(parent: Pid) {
     if prctl::set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
@@ -321,7 +335,9 @@ fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
                                 eprintln!("worker: {text}");
                                 exit_now(2);
                             }
-                            exit_now((entry.get())(worker));
+                            let code = (entry.get())(worker);
+                            flush();
+                            exit_now(code);
                         }
                         Err(e) => channel.send(&Report::Failed(format!("fork: {e}")), LIMIT)?,
                     }

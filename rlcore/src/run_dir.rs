@@ -16,7 +16,7 @@ mod meta;
 
 pub use file::{FileError, atomic_write};
 pub(crate) use file::{TEMP, parent_of, sync_dir, temp_beside, write_synced};
-pub use meta::{Git, Machine, Meta};
+pub use meta::{Git, Machine, Meta, binary_version};
 
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};

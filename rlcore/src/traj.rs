@@ -1,6 +1,6 @@
 //! Trajectory information: what one finished episode amounted to, as rlpyt logs it.
 use crate::env::{EnvSpaces, Reduce};
-use crate::cells::{CellMut, CellRef, Row};
+use crate::cells::{CellMut, Row};
 use serde::{Deserialize, Serialize};
 
 /// One finished episode.
@@ -93,7 +93,7 @@ impl Trackers {
         }
         for (leaf, reduce, values) in &mut self.user {
             for c in (0..n).filter(|c| running[*c] != 0) {
-                let now = scalar(info.cell(c), *leaf);
+                let now = info.cell(c).first_f64(*leaf);
                 values[c] = match reduce {
                     Reduce::None => 0.0,
                     Reduce::Sum => values[c] + now,
@@ -150,9 +150,6 @@ impl Trackers {
     }
 }
 
-fn scalar(cell: CellRef<'_>, leaf: usize) -> f64 {
-    cell.to_f64(leaf)[0]
-}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Weights within a checkpoint, as `torch.nn.Module.load_state_dict` takes them.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 
-/// What must be the same for a resumed run to continue to the bit.
+/// What a resumed run compares: where it differs, it says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Build {
     pub(crate) version: String,
@@ -24,7 +24,7 @@ pub(crate) struct Build {
 impl Build {
     pub(crate) fn this(threads: usize) -> Self {
         let cpu = rlcore::run_dir::Machine::this().cpu;
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), threads, cpu }
+        Self { version: rlcore::run_dir::binary_version(), threads, cpu }
     }
 }
 

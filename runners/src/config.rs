@@ -60,6 +60,11 @@ impl RunnerConfig {
         if let Some((name, _)) = positive.iter().find(|(_, v)| *v == 0) {
             return Err(format!("runner.{name} = 0: it must be at least 1"));
         }
+        if self.confirm_episodes == 1 {
+            return Err(
+                "runner.confirm_episodes = 1 has no standard error: give 0, or at least 2".into()
+            );
+        }
         if self.stop_seconds.is_some_and(|s| s.is_nan() || s <= 0.0) {
             return Err("runner.stop_seconds must be above zero; remove it with `--set runner.stop_seconds=`".into());
         }

@@ -62,6 +62,8 @@ pub struct MinibatchRl {
     build: Build,
     user_fields: Vec<String>,
     published: Option<u64>,
+    /// Environment steps of the checkpoint that this process wrote last.
+    written: Option<u64>,
     weights: Vec<f32>,
 }
 
@@ -90,6 +92,7 @@ impl MinibatchRl {
             record: Record::default(),
             user_fields: user,
             published: None,
+            written: None,
             config,
             sampler,
             algo,
@@ -97,7 +100,7 @@ impl MinibatchRl {
         })
     }
 
-    /// Continues from `checkpoint`; log and csv are cut back to it.
+    /// Continues from `checkpoint`; progress.csv is cut back to it, later checkpoints are removed.
     pub fn resume(&mut self, checkpoint: &Path) -> Result<(), RunError> {
         let loaded = checkpoint::load(checkpoint, &mut *self.algo)?;
         if loaded.build != self.build {
@@ -112,9 +115,12 @@ impl MinibatchRl {
             self.algo.cut();
         }
         self.sampler.load(loaded.sampler)?;
-        discard_after(&self.dir.checkpoints(), checkpoint)?;
+        discard_after(&self.dir.checkpoints(), loaded.record.env_steps)?;
         self.csv.truncate_to_rows(loaded.record.rows)?;
         self.record = loaded.record;
+        let checkpoints = self.dir.checkpoints();
+        // A better one may have replaced it in the future that was discarded.
+        self.record.best.take_if(|(_, name)| !checkpoints.join(name).is_dir());
         self.published = None;
         self.console.line(&format!(
             "resumed from {} at {} steps",
@@ -259,7 +265,7 @@ impl MinibatchRl {
         self.record.eval_seconds += took;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let s = Stats::of(&returns);
-        let error = s.std / (returns.len() as f64).sqrt();
+        let error = s.std / (returns.len() as f64 - 1.0).sqrt();
         let holds = found.unfinished == 0 && s.average - 2.0 * error >= wanted;
         let verdict = if holds { "confirmed" } else { "not confirmed, training goes on" };
         let seen =
@@ -281,6 +287,9 @@ impl MinibatchRl {
     /// Writes a checkpoint of now; the best and the newest are kept.
     fn save(&mut self) -> Result<PathBuf, RunError> {
         let name = step_name(self.record.env_steps);
+        if self.written == Some(self.record.env_steps) {
+            return Ok(self.dir.checkpoints().join(name));
+        }
         let r = &mut self.record;
         // A run that is stopped between two evaluations has learned since the last: that return is not this checkpoint's.
         if let Some(now) = r.last_return
@@ -293,6 +302,7 @@ impl MinibatchRl {
         let state = self.sampler.save()?;
         let path = self.dir.checkpoints().join(&name);
         checkpoint::save(&path, &self.record, &state, &*self.algo, &self.build)?;
+        self.written = Some(self.record.env_steps);
         let last = NonZeroUsize::new(self.config.keep_checkpoints).unwrap_or(NonZeroUsize::MIN);
         let best = self.record.best.as_ref().map(|(_, name)| name.as_str());
         keep(&self.dir.checkpoints(), last, best)?;
@@ -300,13 +310,12 @@ impl MinibatchRl {
     }
 }
 
-/// Removes checkpoints later than the one resumed from: they belong to a future that is not this run's.
-fn discard_after(checkpoints: &Path, resumed: &Path) -> Result<(), RunError> {
+/// Removes checkpoints after `env_steps`: they belong to a future that is not this run's.
+fn discard_after(checkpoints: &Path, env_steps: u64) -> Result<(), RunError> {
     for entry in std::fs::read_dir(checkpoints)?.flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("step_")
-            && Some(name.as_os_str()) > resumed.file_name()
-        {
+        let step = name.to_str().and_then(|n| n.strip_prefix("step_")?.parse::<u64>().ok());
+        if step.is_some_and(|step| step > env_steps) {
             std::fs::remove_dir_all(entry.path())?;
         }
     }

@@ -21,7 +21,6 @@ use rlcore::tensor::RowTensors;
 use rlcore::traj::Trackers;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 /// What a collector does, the same for every sampler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -337,7 +336,14 @@ impl Collector {
         {
             *fresh = *terminated | *truncated;
         }
+        // A waiting column stays as its last step left it.
+        for column in others(valid, 1) {
+            self.fresh[column] = 1;
+        }
         for column in others(&self.fresh, 0) {
+            if valid[column] == 0 {
+                continue;
+            }
             self.state.cell_mut(0, column).zero();
             let mut stop = self.spec.mode == ResetMode::Wait;
             if reset[column] != 0 {
@@ -379,6 +385,11 @@ impl Collector {
         self.quota.as_ref().map_or(self.spec.columns, |q| q.iter().filter(|q| **q > 0).count())
     }
 
+    /// Episodes that the quota still has.
+    pub fn episodes_left(&self) -> usize {
+        self.quota.as_ref().map_or(0, |q| q.iter().sum())
+    }
+
     /// The block's columns, to read records from.
     pub fn columns(&self) -> &Columns {
         &self.columns
@@ -387,11 +398,6 @@ impl Collector {
     /// Free-form notes of finished episodes since the last call, with their env rank.
     pub fn take_notes(&mut self) -> Vec<(usize, String)> {
         std::mem::take(&mut self.notes)
-    }
-
-    /// Observations of row `t` as tensors.
-    pub fn observation_tensors(&self, t: usize) -> &[Tensor] {
-        &self.observation_tensors[t]
     }
 }
 

@@ -81,13 +81,25 @@ pub struct EvalConfig {
     pub n_envs: usize,
     /// Episodes, a fixed quota for each environment, every one of them counted.
     pub n_episodes: usize,
-    /// Longest run of one environment, steps over all its episodes; what is unfinished then is reported as such.
+    /// Longest run of one environment, steps over all its episodes (rounded up to a multiple of 16); what is unfinished then is
+    /// reported as such.
     pub max_steps: usize,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
         Self { n_envs: 20, n_episodes: 20, max_steps: 100_000 }
+    }
+}
+
+impl WorkerConfig {
+    /// CPUs that workers can be busy on at once.
+    pub(crate) fn cpu_count(&self) -> usize {
+        let mut pinned = self.cpus.clone();
+        pinned.sort_unstable();
+        pinned.dedup();
+        let all = rlcore::affinity::cpu_count();
+        if pinned.is_empty() { all } else { all.min(pinned.len()) }
     }
 }
 

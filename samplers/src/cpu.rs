@@ -55,7 +55,7 @@ impl CpuSampler {
         let segment = Segment::create("sample block", shared.bytes)?;
         let block = Block::new(plan.layout.clone(), segment, shared.block_at);
         // The master spins only on a core of its own.
-        let spins = affinity::spins(n + 1);
+        let spins = if n < setup.config.worker.cpu_count() { affinity::SPINS } else { 0 };
         let first = setup.first_rank();
         let eval_parts =
             setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
@@ -86,7 +86,7 @@ impl CpuSampler {
                 context: context.clone(),
                 schema: plan.schema.clone(),
                 max_decorrelation_steps: setup.config.max_decorrelation_steps,
-                spins: if n <= affinity::cpu_count() { WORKER_SPINS } else { 0 },
+                spins: if n <= setup.config.worker.cpu_count() { WORKER_SPINS } else { 0 },
             };
             let cpus = &setup.config.worker.cpus;
             let surroundings = Surroundings {

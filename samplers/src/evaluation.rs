@@ -22,7 +22,7 @@ pub struct Evaluation {
     pub trajectories: Vec<TrajInfo>,
     /// Environment steps taken.
     pub steps: u64,
-    /// Episodes that `eval.max_steps` cut off; they are not among the trajectories.
+    /// Episodes that `eval.max_steps` left out, cut off or never begun; they are not among the trajectories.
     pub unfinished: usize,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn evaluate(
         }
         t += EVAL_T;
     }
-    out.unfinished = collector.still_running();
+    out.unfinished = collector.episodes_left();
     out.trajectories = by_rank.concat();
     Ok(out)
 }

@@ -52,7 +52,10 @@ impl WorkerHandle {
         let (channel, theirs) = Channel::pair()?;
         let host = match kind {
             HostKind::Process => {
-                Host::Process(forkserver::server()?.spawn(worker::main, &theirs, surroundings)?)
+                let child = forkserver::server()?.spawn(worker::main, &theirs, surroundings)?;
+                // So that its death closes the channel.
+                drop(theirs);
+                Host::Process(child)
             }
             HostKind::Thread => {
                 let name = format!("worker {}", setup.index);
@@ -260,8 +263,10 @@ impl WorkerHandle {
             }
             // Readable when it says something or when it is gone; the server's report follows within a moment.
             if self.channel.wait_ready(CHECK_EVERY) {
-                let _ = self.channel.recv::<FromWorker>(CHECK_EVERY);
-                std::thread::yield_now();
+                let said = self.channel.recv::<FromWorker>(CHECK_EVERY);
+                if matches!(said, Err(ChannelError::Closed)) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
             }
         }
         true

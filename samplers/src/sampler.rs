@@ -84,6 +84,12 @@ impl Setup {
         }
     }
 
+    /// Everything that can be refused before memory is taken and processes start, under watch: environments are built.
+    /// Returns the training environment's spaces.
+    pub fn check(&self) -> Result<EnvSpaces, SamplerError> {
+        crate::serial::watched_plan(self).map(|plan| plan.spaces)
+    }
+
     pub(crate) fn plan(&self) -> Result<Plan, SamplerError> {
         self.config.check().map_err(SamplerError::Config)?;
         if let Some((_, eval)) = &self.eval {
@@ -92,9 +98,9 @@ impl Setup {
         let spaces = Self::example_spaces(&self.env)?;
         if let Some((env, _)) = &self.eval {
             let other = Self::example_spaces(env)?;
-            if (&other.observation, &other.action) != (&spaces.observation, &spaces.action) {
+            if other != (EnvSpaces { truncates_every: other.truncates_every, ..spaces.clone() }) {
                 return Err(SamplerError::Config(
-                    "the evaluation environment has other spaces than the training environment"
+                    "the evaluation environment (eval_env) has other spaces or info than the training environment (env): give it the same kind, or remove it with `--set eval_env=`"
                         .into(),
                 ));
             }

@@ -117,7 +117,7 @@ fn a_run_that_is_there_is_kept() {
     program.run(&train("run", &[])).error(&texts);
     let overwrite = |set: &str| [train("run", &[set]), vec!["--overwrite".into()]].concat();
     program.run(&overwrite("algo.replay_size=10000000000000")).error(&["are free"]);
-    program.run(&["resume", "run", "--n-steps", "0"]).error(&["runner.n_steps = 0"]);
+    program.run(&["resume", "run", "--set", "runner.n_steps=0"]).error(&["runner.n_steps = 0"]);
     assert_eq!(log(), before);
     // The refused budget was not written down.
     program.succeeds(&["resume", "run"]);
@@ -308,7 +308,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
     program.spawn(limited).end().error(&["cannot write ", "arrays.safetensors", "File too large"]);
     old_checkpoint_is_intact(&program);
     // Without the limit it goes on from there.
-    program.succeeds(&["resume", "run", "--n-steps", "30000"]);
+    program.succeeds(&["resume", "run", "--set", "runner.n_steps=30000"]);
 }
 
 /// Without the trap the signal ends it, as it ends any program; the checkpoint is as good.

@@ -145,7 +145,7 @@ fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
 fn continued_equals_whole(program: &Program, more: &[&str]) {
     let (cut, from) = (program.path("cut"), newest(&program.path("cut")));
     let target = logged_steps(&cut).unwrap() + 700;
-    let end = program.succeeds(&["resume", "cut", "--n-steps", &target.to_string()]);
+    let end = program.succeeds(&["resume", "cut", "--set", &format!("runner.n_steps={}", target)]);
     let from = from.strip_prefix(program.path("")).unwrap().display().to_string();
     assert!(end.stdout.contains(&format!("resumed from {from} at ")), "{}", end.stdout);
     program.succeeds(&args("whole", target, more));
@@ -236,7 +236,7 @@ fn continued_from_an_older_checkpoint() {
     program.succeeds(&args("whole", 1280, &all));
     program.succeeds(&args("cut", 1536, &all));
     let old = "cut/checkpoints/step_000000000512";
-    program.succeeds(&["resume", "cut", "--checkpoint", old, "--n-steps", "1280"]);
+    program.succeeds(&["resume", "cut", "--checkpoint", old, "--set", "runner.n_steps=1280"]);
     same(&program.path("whole"), &program.path("cut"));
     // A budget that is used up changes nothing.
     program.succeeds(&["resume", "cut"]);
@@ -281,7 +281,8 @@ fn stopped(signal: Signal, code: i32, send: impl Fn(&Running), workers: usize, m
         all_gone(&family);
         let said = format!("stopped by signal {} after ", signal as i32);
         assert!(end.stdout.contains(&said), "{}", end.stdout);
-        assert!(end.stdout.contains("continue with: experiments resume cut\n"), "{}", end.stdout);
+        let said = end.stdout.lines().find(|l| l.starts_with("continue with: "));
+        assert!(said.is_some_and(|l| l.ends_with(" resume cut")), "{}", end.stdout);
         assert_eq!(end.stderr, "");
         let at = saved_steps(&cut);
         if at > logged_steps(&cut) {

@@ -127,22 +127,22 @@ impl Dqn {
         let norm = clip_grad_norm(&mut grads, self.config.clip_grad_norm);
         let values = [mean.double_value(&[]), norm.double_value(&[])];
         if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-            let row = losses
-                .isfinite()
-                .logical_not()
-                .to_kind(tch::Kind::Int64)
-                .argmax(0, false)
-                .int64_value(&[]);
-            let (t, b) = (batch.t[row as usize], batch.b[row as usize]);
+            let finite = losses.isfinite();
+            let worst = if finite.all().int64_value(&[]) != 0 {
+                "every single loss is finite".to_owned()
+            } else {
+                let bad = finite.logical_not().to_kind(tch::Kind::Int64);
+                let row = bad.argmax(0, false).int64_value(&[]) as usize;
+                let (t, b) = (batch.t[row], batch.b[row]);
+                format!("first bad transition: number {row}, replay row {t}, environment {b}")
+            };
             return Err(AlgoError::NotFinite {
                 what: ["loss", "gradient norm"][bad],
                 update: self.updates,
                 value: values[bad],
                 batch: self.config.batch_size,
                 env_steps,
-                worst: format!(
-                    "first bad transition: number {row}, replay row {t}, environment {b}"
-                ),
+                worst,
             });
         }
         let error = loss::td_error(&q, &y).abs().mean(tch::Kind::Float).double_value(&[]);

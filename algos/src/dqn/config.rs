@@ -70,8 +70,8 @@ impl DqnConfig {
             ("clip_grad_norm", self.clip_grad_norm),
             ("delta_clip", self.delta_clip.unwrap_or(1.0)),
         ];
-        if let Some((name, value)) = positive.iter().find(|(_, v)| v.is_nan() || *v <= 0.0) {
-            return Err(format!("algo.{name} = {value}: it must be above zero"));
+        if let Some((name, value)) = positive.iter().find(|(_, v)| !v.is_finite() || *v <= 0.0) {
+            return Err(format!("algo.{name} = {value}: it must be above zero and finite"));
         }
         if !(0.0..=1.0).contains(&self.discount) || !(0.0..=1.0).contains(&self.target_update_tau) {
             return Err(format!(

@@ -54,7 +54,14 @@ pub(super) fn run() -> i32 {
             machine.cpus
         ),
     );
-    say("threads", true, format!("learner {}, worker 1 (runner.threads)", tch::get_num_threads()));
+    say(
+        "threads",
+        true,
+        format!(
+            "libtorch would use {}; a run uses runner.threads, a worker 1",
+            tch::get_num_threads()
+        ),
+    );
     let free = memory::available();
     say(
         "memory",

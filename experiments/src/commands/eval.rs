@@ -31,6 +31,8 @@ impl EvalArgs {
         if self.episodes == 0 {
             bail!("--episodes 0: there must be at least one");
         }
+        config.runner.evaluate = true;
+        config.sampler.max_decorrelation_steps = 0;
         config.eval.n_episodes = self.episodes;
         config.eval.n_envs = config.eval.n_envs.min(self.episodes);
         check(&config).map_err(anyhow::Error::msg)?;

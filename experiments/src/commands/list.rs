@@ -9,7 +9,7 @@ pub(super) fn run() {
     }
     crate::say!("\nsamplers (--sampler)");
     crate::say!("  {:<16}environments and agent in this process", "serial");
-    crate::say!("  {:<16}both in worker processes (--workers N); same samples to the bit", "cpu");
+    crate::say!("  {:<16}both in worker processes (--workers N)", "cpu");
     crate::say!("\nenvironments (--set env.kind=...)");
     for (name, about) in ENVIRONMENTS {
         crate::say!("  {name:<16}{about}");

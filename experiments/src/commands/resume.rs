@@ -16,9 +16,10 @@ pub(super) struct ResumeArgs {
     /// Checkpoint to continue from [default: the newest]. Later ones are removed.
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// A larger budget of environment steps.
-    #[arg(long, value_name = "STEPS")]
-    n_steps: Option<u64>,
+    /// One setting that differs from now on, such as `runner.n_steps=800000`, or `runner.stop_return=` to go on after a run
+    /// is solved.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
 }
 
 /// The configuration of a run.
@@ -33,27 +34,24 @@ pub(super) fn config_of(run: &Path) -> Result<Config> {
 /// A run's newest checkpoint, or an error that says there is none.
 pub(super) fn newest(run: &Path) -> Result<PathBuf> {
     latest(&run.join("checkpoints"))?.with_context(|| {
-        format!("{} has no checkpoint yet: start it again with `train --overwrite`", run.display())
+        format!("{run} has no checkpoint yet: wait for one, or start it again with `train ... --run-dir {run} --overwrite`", run = run.display())
     })
 }
 
 impl ResumeArgs {
     pub(super) fn run(self) -> Result<i32> {
         let dir = RunDir::resume(&self.run)?;
-        let mut config = config_of(&self.run)?;
+        let config: Config = rlcore::config::resolve(&config_of(&self.run)?, None, &self.sets)?;
         let checkpoint = match self.checkpoint {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        if let Some(n_steps) = self.n_steps {
-            config.runner.n_steps = n_steps;
-        }
         let prepared = prepare(&config)?;
-        if self.n_steps.is_some() {
+        if !self.sets.is_empty() {
             dir.write_config(&rlcore::config::to_toml(&config)?)?;
         }
         let mut runner = runner(&config, prepared, dir)?;
         runner.resume(&checkpoint)?;
-        finish(&runner.run()?)
+        finish(&runner.run()?, None)
     }
 }

@@ -22,10 +22,10 @@ pub(super) struct TrainArgs {
     /// Several runs one after another: `0..4` for seeds 0, 1, 2, 3 and 4, or `0,7,9`.
     #[arg(long, value_name = "RANGE")]
     seeds: Option<String>,
-    /// Directory of the run [default: runs/<preset>-s<seed>, with a number where that is taken].
+    /// Directory of the run [default: runs/<preset>-s<seed>, with a number where that is taken]; with --seeds, of DIR/s<seed>.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
-    /// Replace a run that is in the directory already.
+    /// Replace the run that is in the directory already.
     #[arg(long)]
     overwrite: bool,
 }
@@ -50,6 +50,10 @@ impl TrainArgs {
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let dir = match dir {
             Some(dir) => RunDir::create(&dir, existing)?,
+            None if self.overwrite => {
+                let name = rlcore::run_dir::default_name(&self.config.preset, config.seed);
+                RunDir::create(&PathBuf::from("runs").join(name), existing)?
+            }
             None => {
                 RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?
             }
@@ -57,7 +61,7 @@ impl TrainArgs {
         dir.write_config(&rlcore::config::to_toml(&config)?)?;
         let mut runner = runner(&config, prepared, dir)?;
         let outcome = runner.run();
-        finish(&outcome?)
+        finish(&outcome?, Some(&self.config.preset))
     }
 }
 
@@ -87,13 +91,15 @@ pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result
 }
 
 /// Says how training ended and what to do next; the exit code.
-pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
+pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
     let run = outcome
         .checkpoint
         .parent()
         .and_then(|p| p.parent())
         .context("a checkpoint lies in a run")?;
     let run = run.display();
+    // As it was called, so that the lines below can be copied.
+    let program = std::env::args().next().unwrap_or_else(|| "experiments".into());
     let spent = format!(
         "{} steps, {} updates, {:.1} s",
         outcome.env_steps, outcome.updates, outcome.seconds
@@ -105,18 +111,19 @@ pub(super) fn finish(outcome: &Outcome) -> Result<i32> {
         Stop::Seconds => crate::say!("the time (runner.stop_seconds) is over: {spent}"),
         Stop::Signal(signal) => {
             crate::say!("stopped by signal {signal} after {spent}; a checkpoint is written");
-            crate::say!("continue with: experiments resume {run}");
+            crate::say!("continue with: {program} resume {run}");
             return Ok(signals::exit_code(signal));
         }
     }
     crate::say!("  the run       {run}  (config.toml, progress.csv, log.txt, checkpoints/)");
     crate::say!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
     crate::say!("try next");
-    crate::say!("  measure it    experiments eval {run}");
-    crate::say!("  other seeds   experiments train <preset> --seeds 1..4");
-    crate::say!(
-        "  change it     experiments train <preset> --set algo.learning_rate=1e-3   (keys: experiments show-config <preset>)"
-    );
+    crate::say!("  measure it    {program} eval {run}");
+    if let Some(preset) = preset {
+        crate::say!("  other seeds   {program} train {preset} --seeds 1..4");
+        crate::say!("  change it     {program} train {preset} --set algo.learning_rate=1e-3");
+        crate::say!("  every setting {program} show-config {preset}");
+    }
     Ok(0)
 }
 

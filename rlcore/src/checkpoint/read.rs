@@ -1,6 +1,6 @@
 //! Opening a checkpoint, and taking out what it holds, each piece when it is asked for.
 //!
-//! Files are read, not mapped: replay goes straight into its own memory, and a mapping would need unsafe code.
+//! Files are read, not mapped: a mapping would need unsafe code.
 use super::{
     ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, from_safetensors, keep,
 };

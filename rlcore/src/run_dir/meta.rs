@@ -50,10 +50,19 @@ pub struct Git {
     pub dirty: bool,
 }
 
+/// This program's version with a checksum of its file: another build of the same version differs.
+pub fn binary_version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match std::fs::read("/proc/self/exe") {
+        Ok(bytes) => format!("{version} ({:016x})", twox_hash::XxHash64::oneshot(0, &bytes)),
+        Err(_) => version.to_owned(),
+    }
+}
+
 impl Meta {
     /// What can be found out now; `versions` and `threads` are added by who knows them.
     pub fn collect() -> Self {
-        let colony = ("colony".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        let colony = ("colony".to_owned(), binary_version());
         Self {
             started: utc(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())),
             command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),

@@ -101,7 +101,8 @@ impl Collector {
         (0..self.spec.columns).map(one).collect()
     }
 
-    /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode.
+    /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode, with a seed that their
+    /// acting stream gives, so that no resume repeats the run's first episodes.
     pub fn load(
         &mut self,
         saved: &[ColumnState],
@@ -109,6 +110,7 @@ impl Collector {
     ) -> Result<(), CollectorError> {
         let last = self.last_row();
         for (c, s) in saved.iter().enumerate() {
+            progress.tick(c);
             self.rng[c] = s.rng.clone();
             if let Some(env) = &s.env {
                 self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
@@ -120,6 +122,7 @@ impl Collector {
                 self.to_reset[c] = s.to_reset;
                 self.trackers.paste(c, &s.tracker, 0);
             } else {
+                self.envs.seed(c, self.rng[c].random::<u64>());
                 self.reset(c, last, progress)?;
                 self.trackers.restart(c);
                 self.state.cell_mut(0, c).zero();

@@ -40,7 +40,9 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Result<Self, Failed> {
-        let mut command = Command::new(std::env::current_exe()?);
+        // A test run in the background may have inherited ignored signals.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,HUP,TERM").arg(std::env::current_exe()?);
         command.arg(FLAG).args(arguments).stdin(Stdio::null()).process_group(0);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
