@@ -145,7 +145,7 @@ fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
 fn continued_equals_whole(program: &Program, more: &[&str]) {
     let (cut, from) = (program.path("cut"), newest(&program.path("cut")));
     let target = logged_steps(&cut).unwrap() + 700;
-    let end = program.succeeds(&["resume", "cut", "--set", &format!("runner.n_steps={}", target)]);
+    let end = program.succeeds(&["resume", "cut", "--set", &format!("runner.n_steps={target}")]);
     let from = from.strip_prefix(program.path("")).unwrap().display().to_string();
     assert!(end.stdout.contains(&format!("resumed from {from} at ")), "{}", end.stdout);
     program.succeeds(&args("whole", target, more));
