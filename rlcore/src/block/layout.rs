@@ -1,0 +1,196 @@
+//! What a block holds, and where: parts, leads, offsets. Serialises to the manifest that another language reads.
+use crate::batch_spec::BatchSpec;
+use crate::env::EnvSpaces;
+use crate::schema::{DType, Lead, LeafSpec};
+use crate::traj;
+use serde::{Deserialize, Serialize};
+
+/// Every array starts on a boundary of two cache lines (prefetchers fetch pairs).
+pub(super) const ALIGN: usize = 128;
+
+/// What an agent records and carries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgentSchema {
+    /// Leaves of `agent_info`, written at each step.
+    pub info: Vec<LeafSpec>,
+    /// Recurrent state of one environment; the sampler owns the rows.
+    pub state: Vec<LeafSpec>,
+}
+
+/// Parts of the block, each a tree of leaves with one lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// `[T+1, B]`; row T follows the last step and becomes row 0 of the next batch.
+    Observation,
+    /// `[T, B]`.
+    Action,
+    /// `[T, B]`; null after `done`.
+    PrevAction,
+    /// `[T, B] f32`: reward of the step.
+    Reward,
+    /// `[T, B] f32`; zero after `done`.
+    PrevReward,
+    /// `[T, B]`: leaf 0 terminated, 1 truncated, 2 reset, 3 valid.
+    Flags,
+    /// `[K, B]`: the k-th truncated step of a column finds its true last observation in row k.
+    FinalObservation,
+    /// `[T, B]`.
+    EnvInfo,
+    /// `[T, B]`.
+    AgentInfo,
+    /// `[ceil(T/k), B]`: recurrent state before steps 0, k, 2k, ...
+    AgentState,
+    /// `[B] f32`: value of row T, where asked for.
+    BootstrapValue,
+    /// `[T, B] f64`: row k of a column is the record of the k-th episode that it finished in this batch (see
+    /// [`crate::traj`]); the reset flags say when.
+    Trajectory,
+}
+
+const PARTS: [Part; 12] = [
+    Part::Observation,
+    Part::Action,
+    Part::PrevAction,
+    Part::Reward,
+    Part::PrevReward,
+    Part::Flags,
+    Part::FinalObservation,
+    Part::EnvInfo,
+    Part::AgentInfo,
+    Part::AgentState,
+    Part::BootstrapValue,
+    Part::Trajectory,
+];
+
+/// What else a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockOptions {
+    /// Record the recurrent state every this many steps.
+    pub state_interval: usize,
+    /// Record the value of row T.
+    pub bootstrap_value: bool,
+}
+
+impl Default for BlockOptions {
+    fn default() -> Self {
+        Self { state_interval: 1, bootstrap_value: false }
+    }
+}
+
+/// One part: its lead, and its leaves with their byte offsets in the segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartLayout {
+    /// Which part.
+    pub part: Part,
+    /// Leading dimensions.
+    pub lead: Lead,
+    /// Rows of `B` cells that the lead amounts to.
+    pub rows: usize,
+    /// The leaves.
+    pub leaves: Vec<LeafSpec>,
+    /// Offset of each leaf, bytes.
+    pub offsets: Vec<usize>,
+}
+
+/// Where everything lies. Serialises to the manifest that another language reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Raised when the meaning of the fields changes.
+    pub version: u32,
+    /// `T` and `B`.
+    pub spec: BatchSpec,
+    /// All parts, also empty ones.
+    pub parts: Vec<PartLayout>,
+    /// Size of the segment, bytes.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// The layout of a block for these spaces and this agent.
+    pub fn new(spec: BatchSpec, env: &EnvSpaces, agent: &AgentSchema, options: BlockOptions) -> Self {
+        let observation = env.observation.leaves("observation");
+        let mut bytes = 0;
+        let mut place = |part: Part| {
+            let (lead, leaves) = match part {
+                Part::Observation => (Lead::StepsPlusOne, observation.clone()),
+                Part::Action => (Lead::Steps, env.action.leaves("action")),
+                Part::PrevAction => (Lead::Steps, env.action.leaves("prev_action")),
+                Part::Reward => (Lead::Steps, vec![LeafSpec::scalar("reward", DType::F32)]),
+                Part::PrevReward => (Lead::Steps, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
+                Part::Flags => {
+                    let names = ["terminated", "truncated", "reset", "valid"];
+                    (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
+                }
+                Part::FinalObservation => match env.truncates_every {
+                    Some(every) => (Lead::Slots(spec.t / every.max(1) + 1), renamed(&observation, "final_observation")),
+                    None => (Lead::Slots(0), vec![]),
+                },
+                Part::EnvInfo => (Lead::Steps, env.info.iter().map(|i| i.spec.clone()).collect()),
+                Part::AgentInfo => (Lead::Steps, agent.info.clone()),
+                Part::AgentState => (Lead::Every(options.state_interval.max(1)), agent.state.clone()),
+                Part::BootstrapValue => {
+                    let asked = usize::from(options.bootstrap_value);
+                    (Lead::Envs, vec![LeafSpec::scalar("bootstrap_value", DType::F32); asked])
+                }
+                Part::Trajectory => {
+                    let width = traj::FIXED_FIELDS + traj::user_fields(env).len();
+                    (Lead::Steps, vec![LeafSpec::array("trajectory", DType::F64, &[width])])
+                }
+            };
+            let rows = lead.rows(spec);
+            let mut offsets = Vec::new();
+            for leaf in &leaves {
+                offsets.push(bytes);
+                bytes += (rows * spec.b * leaf.cell_bytes()).next_multiple_of(ALIGN);
+            }
+            PartLayout { part, lead, rows, leaves, offsets }
+        };
+        let parts = PARTS.map(&mut place).to_vec();
+        Self { version: 1, spec, parts, bytes }
+    }
+
+    /// One part.
+    pub fn part(&self, part: Part) -> &PartLayout {
+        &self.parts[part as usize]
+    }
+
+    /// The manifest, JSON.
+    pub fn manifest(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a layout is plain data")
+    }
+}
+
+fn renamed(leaves: &[LeafSpec], root: &str) -> Vec<LeafSpec> {
+    let rename = |l: &LeafSpec| {
+        let rest = l.name.split_once('.').map_or(String::new(), |(_, rest)| format!(".{rest}"));
+        LeafSpec { name: format!("{root}{rest}"), ..l.clone() }
+    };
+    leaves.iter().map(rename).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::testing::{agent, spaces};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn leaves_are_disjoint_aligned_and_inside(t in 1usize..9, b in 1usize..9, k in 1usize..4, every in 1usize..5) {
+            let options = BlockOptions { state_interval: k, bootstrap_value: true };
+            let layout = Layout::new(BatchSpec { t, b }, &spaces(Some(every)), &agent(), options);
+            let mut spans: Vec<(usize, usize)> = layout.parts.iter().flat_map(|p| {
+                p.leaves.iter().zip(&p.offsets).map(|(l, o)| (*o, *o + p.rows * b * l.cell_bytes()))
+            }).collect();
+            spans.sort_unstable();
+            for pair in spans.windows(2) {
+                prop_assert!(pair[0].1 <= pair[1].0);
+            }
+            prop_assert!(spans.iter().all(|s| s.0 % ALIGN == 0 && s.1 <= layout.bytes));
+            prop_assert_eq!(layout.part(Part::AgentState).rows, t.div_ceil(k));
+            let back: Layout = serde_json::from_str(&layout.manifest()).unwrap();
+            prop_assert_eq!(back, layout);
+        }
+    }
+}
