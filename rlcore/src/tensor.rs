@@ -47,7 +47,7 @@ pub fn slice<T: Element>(t: &Tensor) -> &[T] {
     unsafe { std::slice::from_raw_parts(ptr, len) }
 }
 
-/// As [`slice`], for writing.
+/// As [`slice()`], for writing.
 pub fn slice_mut<T: Element>(t: &mut Tensor) -> &mut [T] {
     let (ptr, len) = parts::<T>(t);
     // SAFETY: as in `slice`; who may write a tensor that has aliases is the caller's protocol, as with tch's in-place ops.
