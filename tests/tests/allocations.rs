@@ -5,9 +5,10 @@
 #![allow(missing_docs)]
 use agents::RandomAgentConfig;
 use libtest_mimic::Failed;
-use rlcore::MakeEnv;
 use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, Catch, TimeLimit};
+use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
+use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
 use samplers::{HostKind, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,6 +88,50 @@ fn setup(env: &impl MakeEnv, reset: ResetMode) -> Setup {
     setup
 }
 
+/// An environment that logs an info of its own.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Logging {}
+
+struct LoggingEnv {
+    steps: u32,
+}
+
+impl MakeEnv for Logging {
+    type Env = LoggingEnv;
+
+    fn make(&self, _context: &EnvContext) -> Result<LoggingEnv, EnvError> {
+        Ok(LoggingEnv { steps: 0 })
+    }
+}
+
+impl Env for LoggingEnv {
+    fn spaces(&self) -> EnvSpaces {
+        let score = LeafSpec::scalar("Score", DType::F32);
+        let seen = Space::uniform_box(DType::F32, &[1], 0.0, 1.0);
+        let info = vec![InfoLeaf { spec: score, log: Reduce::Sum }];
+        EnvSpaces { info, ..EnvSpaces::new(seen, Space::Discrete { n: 2 }) }
+    }
+
+    fn seed(&mut self, _seed: u64) {}
+
+    fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
+        self.steps = 0;
+        observation.write(0, &[0f32])
+    }
+
+    fn step(
+        &mut self,
+        _action: CellRef<'_>,
+        observation: &mut CellMut<'_>,
+        info: &mut CellMut<'_>,
+    ) -> Result<Step, EnvError> {
+        self.steps += 1;
+        observation.write(0, &[1f32])?;
+        info.write(0, &[2f32])?;
+        Ok(if self.steps == 5 { Step::terminated(1.0) } else { Step::running(0.0) })
+    }
+}
+
 fn cases() -> Vec<(String, Body)> {
     let mut cases: Vec<(String, Body)> = Vec::new();
     let mut add = |name: &str, setup: Setup| {
@@ -102,6 +147,7 @@ fn cases() -> Vec<(String, Body)> {
         "serial_truncated",
         setup(&TimeLimit { env: CartPole::default(), max_steps: 7 }, ResetMode::AtOnce),
     );
+    add("serial_logged_info", setup(&Logging {}, ResetMode::AtOnce));
     let mut recurrent = setup(&Catch::default(), ResetMode::AtOnce);
     recurrent.agent = agents::AgentFactory::new(&SlicePolicy::default()).expect("it serialises");
     add("serial_recurrent_state", recurrent);
