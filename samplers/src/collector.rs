@@ -5,8 +5,10 @@
 //! and valid are kept apart.
 mod life;
 mod scan;
+mod spec;
 
 use self::scan::{nan_in, not_finite, others};
+pub use self::spec::{CollectorError, CollectorSpec};
 use crate::error::Cause;
 use crate::watchdog::NOBODY;
 use agents::{ActIo, Agent, Phase, ValueIo};
@@ -16,30 +18,10 @@ use rlcore::env::{EnvContext, SliceError};
 use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
 use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng};
-use rlcore::segment::{Segment, SegmentError};
+use rlcore::segment::Segment;
 use rlcore::tensor::RowTensors;
 use rlcore::traj::Trackers;
-use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
-use serde::{Deserialize, Serialize};
-
-/// What a collector does, the same for every sampler.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CollectorSpec {
-    /// The environments.
-    pub env: EnvFactory,
-    /// Environment of the first column; the others follow.
-    pub first_rank: EnvRank,
-    /// Columns.
-    pub columns: usize,
-    /// What a finished episode does.
-    pub mode: ResetMode,
-    /// Of the run.
-    pub seed: u64,
-    /// For `DiscountedReturn`.
-    pub discount: f64,
-    /// Recurrent state is recorded every this many steps.
-    pub state_interval: usize,
-}
+use rlcore::{BatchSpec, EnvSpaces};
 
 /// One slice of columns with everything that belongs to its environments.
 pub struct Collector {
@@ -398,52 +380,5 @@ impl Collector {
     /// Free-form notes of finished episodes since the last call, with their env rank.
     pub fn take_notes(&mut self) -> Vec<(usize, String)> {
         std::mem::take(&mut self.notes)
-    }
-}
-
-impl CollectorSpec {
-    /// Global number of a column's environment.
-    pub fn rank(&self, column: usize) -> usize {
-        self.first_rank.offset(column).0
-    }
-
-    /// An error where a column (first) gave something that is not a number (second).
-    fn not_finite(&self, found: Option<(usize, String)>) -> Result<(), CollectorError> {
-        let error = |(column, what)| {
-            CollectorError::Cause(Cause::NotFinite { env_rank: self.rank(column), what })
-        };
-        found.map_or(Ok(()), |found| Err(error(found)))
-    }
-
-    fn env_failed(&self, e: SliceError) -> CollectorError {
-        CollectorError::Cause(Cause::Env {
-            env_rank: self.rank(e.column),
-            text: e.error.to_string(),
-        })
-    }
-}
-
-/// Why a collector stopped.
-#[derive(Debug)]
-pub enum CollectorError {
-    /// Somebody's fault.
-    Cause(Cause),
-    /// No memory.
-    Memory(SegmentError),
-}
-
-impl From<SegmentError> for CollectorError {
-    fn from(e: SegmentError) -> Self {
-        Self::Memory(e)
-    }
-}
-
-impl CollectorError {
-    /// As a cause that can be sent.
-    pub fn into_cause(self) -> Cause {
-        match self {
-            Self::Cause(cause) => cause,
-            Self::Memory(e) => Cause::Protocol(e.to_string()),
-        }
     }
 }

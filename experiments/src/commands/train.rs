@@ -119,6 +119,9 @@ pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
     crate::say!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
     crate::say!("try next");
     crate::say!("  measure it    {program} eval {run}");
+    if matches!(outcome.stop, Stop::Return(_)) {
+        crate::say!("  go on         {program} resume {run} --set runner.stop_return=");
+    }
     if let Some(preset) = preset {
         crate::say!("  other seeds   {program} train {preset} --seeds 1..4");
         crate::say!("  change it     {program} train {preset} --set algo.learning_rate=1e-3");
