@@ -88,8 +88,9 @@ impl Crew {
                 shared: shared.clone(),
                 lanes: parts.iter().map(|p| lane(p[index].clone())).collect(),
                 acting,
-                eval: eval
-                    .map(|(env, _)| eval_spec(setup, env.clone(), eval_part.start, eval_part.len())),
+                eval: eval.map(|(env, _)| {
+                    eval_spec(setup, env.clone(), eval_part.start, eval_part.len())
+                }),
                 agent: setup.agent.clone(),
                 context: context.clone(),
                 schema: plan.schema.clone(),
@@ -237,7 +238,9 @@ impl Crew {
         });
         let mut by_worker: Vec<_> = parts.collect();
         let groups = 0..self.gates.len();
-        Ok(groups.flat_map(|_| by_worker.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect())
+        Ok(groups
+            .flat_map(|_| by_worker.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
+            .collect())
     }
 
     /// Gives every worker its columns' states.

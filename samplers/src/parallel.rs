@@ -35,7 +35,9 @@ impl std::fmt::Debug for ParallelSampler {
 fn groups(kind: SamplerKind, b: usize) -> Vec<Range<usize>> {
     match kind {
         SamplerKind::Alternating => vec![0..b / 2, b / 2..b],
-        SamplerKind::Serial | SamplerKind::Cpu | SamplerKind::Gpu => std::iter::once(0..b).collect(),
+        SamplerKind::Serial | SamplerKind::Cpu | SamplerKind::Gpu => {
+            std::iter::once(0..b).collect()
+        }
     }
 }
 

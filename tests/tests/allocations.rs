@@ -139,9 +139,15 @@ fn cases() -> Vec<(String, Body)> {
     };
     let cartpole = setup(&CartPole::default(), ResetMode::AtOnce);
     add("serial_cartpole", cartpole.clone());
-    add("threads_cartpole", setups::cpu(&cartpole, 2, HostKind::Thread));
+    add(
+        "threads_cartpole",
+        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Thread),
+    );
     // The master's side alone: workers have allocators of their own.
-    add("processes_cartpole", setups::cpu(&cartpole, 2, HostKind::Process));
+    add(
+        "processes_cartpole",
+        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Process),
+    );
     add("serial_catch_waiting", setup(&Catch::default(), ResetMode::Wait));
     add(
         "serial_truncated",

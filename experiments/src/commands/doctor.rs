@@ -2,8 +2,8 @@
 use anyhow::Result;
 use rlcore::channel::Channel;
 use rlcore::control::{Op, WorkerControl};
-use rlcore::gate::Gate;
 use rlcore::forkserver::{self, Surroundings};
+use rlcore::gate::Gate;
 use rlcore::segment::Segment;
 use rlcore::{affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
