@@ -3,7 +3,6 @@ use super::draw;
 use agents::model::action_count;
 use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo};
 use rlcore::block::AgentSchema;
-use rlcore::tensor::slice;
 use rlcore::{DType, LeafSpec, Space};
 use serde::{Deserialize, Serialize};
 
@@ -91,9 +90,10 @@ impl Agent for SliceAgent {
     }
 
     fn value(&mut self, io: &ValueIo<'_>, out: &mut [f32]) -> Result<(), AgentError> {
-        let carried = slice::<i64>(&io.state_tensors[1]);
         for (c, v) in out.iter_mut().enumerate() {
-            let mut h = hash(1, &carried[c].to_le_bytes());
+            // A slice of a tensor allocates its shape, which this policy is there to be free of.
+            let carried = io.state_tensors[1].int64_value(&[c as i64]);
+            let mut h = hash(1, &carried.to_le_bytes());
             h = hash(h, io.observation.cell(c).bytes(0));
             h = hash(h, io.prev_action.cell(c).bytes(0));
             h = hash(h, &io.prev_reward[c].to_le_bytes());
