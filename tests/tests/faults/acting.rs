@@ -98,9 +98,9 @@ fn worker_dies(host: Host, at: usize) -> Result<(), Failed> {
 
 /// All its calls together take longer than the limit, while workers wait: nobody stalls.
 fn slow_is_not_stalled(host: Host) -> Result<(), Failed> {
-    let policy = FaultyPolicy { fault: AgentFault::Slow(60), call: AgentCall::Act, at: 12 };
+    let policy = FaultyPolicy { fault: AgentFault::Slow(25), call: AgentCall::Act, at: 16 };
     let mut setup = setup(&policy, host)?;
-    setup.config.worker.step_timeout = 0.3;
+    setup.config.worker.step_timeout = 0.2;
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(0)?;
     sampler.evaluate(0, EPISODES, 0)?;

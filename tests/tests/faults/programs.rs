@@ -131,14 +131,17 @@ fn stalled_example() -> Result<(), Failed> {
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
     let mut add = |name: String, body: Body| tests.push((format!("program::{name}"), body));
-    for host in [SERIAL].into_iter().chain(THREADS) {
-        for case_ in cases::all().into_iter().filter(cases::Case::stalls) {
+    for (i, case_) in cases::all().into_iter().filter(cases::Case::stalls).enumerate() {
+        // A program each: the samplers with threads take turns.
+        for host in [SERIAL, THREADS[i % THREADS.len()]] {
             let name = case_.name();
             add(format!("{}_{name}", host.name()), Box::new(move || case(host, &name)));
         }
+    }
+    for host in [SERIAL].into_iter().chain(THREADS) {
         add(format!("{}_stalled_agent", host.name()), Box::new(move || stalled_agent(host)));
     }
-    for host in PROCESSES {
+    for (i, host) in PROCESSES.into_iter().enumerate() {
         let mut add = |name: &str, body: Body| add(format!("{}_{name}", host.name()), body);
         for name in ["Panic_in_Step33", "Kill_in_Step33", "Kill_in_Make0", "Stall_in_Reset0"] {
             add(name, Box::new(move || case(host, name)));
@@ -149,11 +152,11 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
             add(&format!("killed_master_{fault}"), Box::new(body));
         }
         add("killed_master_acting", Box::new(move || acting_master_dies(host)));
-        for hit in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            for (group, name) in [(false, "master"), (true, "group")] {
-                let body = move || master_dies(host, "sound", hit, group);
-                add(&format!("{hit}_to_{name}"), Box::new(body));
-            }
+        // Every pair of host, signal and receiver.
+        for (j, hit) in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().enumerate() {
+            let (group, name) = [(false, "master"), (true, "group")][(i + j) % 2];
+            let body = move || master_dies(host, "sound", hit, group);
+            add(&format!("{hit}_to_{name}"), Box::new(body));
         }
         for (name, fault, starting) in [
             ("sampling", "sound", false),
