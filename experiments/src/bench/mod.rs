@@ -1,6 +1,7 @@
 //! Speed, measured side by side with a bound in the same run.
 mod bounds;
 mod measure;
+mod ping_pong;
 mod samplers;
 mod start;
 
@@ -16,6 +17,9 @@ pub enum BenchCommand {
         /// Short windows: under three minutes.
         #[arg(long)]
         quick: bool,
+        /// Only groups whose name contains this: random, mlp-64, mlp-256, mlp-1024, crowded, alternating, round-trip.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        only: String,
         /// Write the raw measurements, one line each.
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
@@ -31,7 +35,7 @@ pub enum BenchCommand {
 impl BenchCommand {
     pub(crate) fn run(self) -> Result<()> {
         match self {
-            Self::Samplers { quick, csv } => samplers::run(quick, csv.as_deref()),
+            Self::Samplers { quick, only, csv } => samplers::run(quick, &only, csv.as_deref()),
             Self::Start { workers } => start::run(workers),
         }
     }

@@ -4,6 +4,7 @@ use rlcore::channel::Channel;
 use rlcore::control::{Op, WorkerControl};
 use rlcore::forkserver::{self, Surroundings};
 use rlcore::gate::Gate;
+use rlcore::wake::Patience;
 use rlcore::segment::Segment;
 use rlcore::{affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
@@ -115,7 +116,7 @@ fn wake_word() -> Result<(f64, f64)> {
                 Ok(())
             }
         };
-        gate.all.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
+        gate.all.wait_checked(round, Patience::OWN_CORE, LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
     control.order(Op::Quit, 0, 0);
@@ -131,7 +132,7 @@ fn echo(channel: Channel) -> i32 {
         loop {
             let alive =
                 || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
-            seen = control.command.wait_checked(seen, affinity::spins(2), LIMIT, alive)?;
+            seen = control.command.wait_checked(seen, Patience::OWN_CORE, LIMIT, alive)?;
             if control.ordered().0 == Op::Quit {
                 return Ok(());
             }
