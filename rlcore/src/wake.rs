@@ -29,8 +29,10 @@ pub struct Patience {
 impl Patience {
     /// Sleeps at once.
     pub const NONE: Self = Self { spins: 0, yields: 0 };
-    /// For a waiter with a core to itself, some 50 us. Ruinous without one: it keeps the core from whom it waits for.
-    pub const OWN_CORE: Self = Self { spins: 4000, yields: 0 };
+    /// For a waiter with a core to itself, some 350 us: twenty times what a sleep costs. Yields end the spinning early where
+    /// the core is not its own after all, since it may be waiting for whoever wants it.
+    // PERF: GPU-style, MLP 64-64, B=1024, one worker: 0.90 of the bound, 0.79 where the worker sleeps after 50 us.
+    pub const OWN_CORE: Self = Self { spins: 4000, yields: 600 };
     /// For waiters that outnumber the cores and hand over within microseconds.
     pub const SHARED_CORE: Self = Self { spins: 0, yields: 200 };
 }
