@@ -165,6 +165,22 @@ impl Gaussian {
         self.low.len()
     }
 
+    /// The draw before any bound, from a standard normal one.
+    fn raw(&self, mean: f64, log_std: f64, normal: f64) -> f64 {
+        let most = self.config.noise_clip.unwrap_or(f64::INFINITY);
+        mean + (normal * log_std.exp()).clamp(-most, most)
+    }
+
+    /// The action in dimension `i`.
+    fn bounded(&self, raw: f64, i: usize) -> f64 {
+        let (low, high) = (self.low[i], self.high[i]);
+        match self.config.bound {
+            Bound::None => raw,
+            Bound::Clip => raw.clamp(low.into(), high.into()),
+            Bound::Squash => f64::midpoint(low.into(), high.into()) + half(low, high) * raw.tanh(),
+        }
+    }
+
     /// Means and clamped log standard deviations, `[N, D]` each.
     fn split(&self, dist: &Tensor) -> (Tensor, Tensor) {
         let d = self.dims() as i64;
@@ -220,31 +236,22 @@ impl Distribution for Gaussian {
         let used = info.f32(1);
         used.copy_from_slice(dist);
         let (min, max) = (self.log_std.0 as f32, self.log_std.1 as f32);
-        used[d..].iter_mut().for_each(|s| *s = s.clamp(min, max));
-        let raw = info.f32(2);
+        for log_std in &mut used[d..] {
+            *log_std = log_std.clamp(min, max);
+        }
+        let (raw, action) = (info.f32(2), action.f32(0));
         for i in 0..d {
-            let mean = f64::from(dist[i]);
             raw[i] = match &mut draw {
                 Draw::Mode => dist[i],
                 Draw::Sample(rng) => {
-                    let normal: f64 = StandardNormal.sample(*rng);
-                    let noise = normal * f64::from(dist[d + i].clamp(min, max)).exp();
-                    let most = self.config.noise_clip.unwrap_or(f64::INFINITY);
-                    (mean + noise.clamp(-most, most)) as f32
+                    let log_std = f64::from(dist[d + i].clamp(min, max));
+                    self.raw(dist[i].into(), log_std, StandardNormal.sample(*rng)) as f32
                 }
             };
-        }
-        let action = action.f32(0);
-        for i in 0..d {
-            let (low, high) = (self.low[i], self.high[i]);
+            // Rounding may step over a bound.
             action[i] = match self.config.bound {
                 Bound::None => raw[i],
-                Bound::Clip => raw[i].clamp(low, high),
-                Bound::Squash => {
-                    let middle = f64::midpoint(f64::from(low), f64::from(high));
-                    let squashed = middle + half(low, high) * f64::from(raw[i]).tanh();
-                    (squashed as f32).clamp(low, high)
-                }
+                _ => (self.bounded(raw[i].into(), i) as f32).clamp(self.low[i], self.high[i]),
             };
         }
     }
@@ -280,3 +287,6 @@ impl Distribution for Gaussian {
         &info[2]
     }
 }
+
+#[cfg(test)]
+mod tests;
