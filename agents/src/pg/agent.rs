@@ -287,3 +287,6 @@ fn finite(values: &[f32], width: usize, first: EnvRank) -> Result<(), AgentError
         values[at]
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ fn over(actions: usize) -> Categorical {
 
 /// One draw: the action, and the recorded logits.
 fn draw(
-    dist: &Categorical,
+    dist: Categorical,
     logits: &[f32],
     allowed: Option<&[u8]>,
     draw: Draw<'_>,
@@ -53,22 +53,22 @@ fn draws_have_the_probabilities_of_the_softmax() {
     let n = 40_000;
     let mut seen = [0usize; 4];
     for _ in 0..n {
-        seen[draw(&dist, &logits, None, Draw::Sample(&mut rng)).0 as usize] += 1;
+        seen[draw(dist, &logits, None, Draw::Sample(&mut rng)).0 as usize] += 1;
     }
     for (count, logit) in seen.iter().zip(logits) {
         let p = f64::from(logit).exp() / total;
         let sigma = (p * (1.0 - p) / f64::from(n)).sqrt();
         assert!((*count as f64 / f64::from(n) - p).abs() < 5.0 * sigma, "{seen:?}");
     }
-    assert_eq!(draw(&dist, &logits, None, Draw::Mode).0, 2);
-    assert_eq!(draw(&dist, &[1.0, 3.0, 3.0, 0.0], None, Draw::Mode).0, 1, "ties go to the first");
+    assert_eq!(draw(dist, &logits, None, Draw::Mode).0, 2);
+    assert_eq!(draw(dist, &[1.0, 3.0, 3.0, 0.0], None, Draw::Mode).0, 1, "ties go to the first");
 }
 
 #[test]
 fn one_uniform_a_draw_and_nothing_for_the_mode() {
     let (dist, mut a, mut b) = (over(3), rlcore::seed::rng(9), rlcore::seed::rng(9));
-    draw(&dist, &[0.0, 1e30, -1e30], None, Draw::Sample(&mut a));
-    draw(&dist, &[0.0, 1.0, 2.0], None, Draw::Mode);
+    draw(dist, &[0.0, 1e30, -1e30], None, Draw::Sample(&mut a));
+    draw(dist, &[0.0, 1.0, 2.0], None, Draw::Mode);
     let _: f64 = b.random();
     assert_eq!(a, b);
 }
@@ -79,9 +79,9 @@ fn what_a_mask_forbids_is_never_drawn_and_has_no_part() {
     let logits = [50.0f32, 0.25, -0.5];
     let mask = [0u8, 1, 1];
     for _ in 0..1000 {
-        assert_ne!(draw(&dist, &logits, Some(&mask), Draw::Sample(&mut rng)).0, 0);
+        assert_ne!(draw(dist, &logits, Some(&mask), Draw::Sample(&mut rng)).0, 0);
     }
-    let (mode, recorded) = draw(&dist, &logits, Some(&mask), Draw::Mode);
+    let (mode, recorded) = draw(dist, &logits, Some(&mask), Draw::Mode);
     assert_eq!(mode, 1);
     let allowed = Tensor::from_slice(&mask).reshape([1, 3]);
     let given = Tensor::from_slice(&logits).reshape([1, 3]).set_requires_grad(true);
