@@ -1,9 +1,11 @@
-use super::super::PgConv;
+use super::super::{
+    CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp, PgSettings, ValueTrunk,
+};
 use super::*;
-use crate::dist::{Bound, Std};
+use crate::dist::{Bound, GaussianConfig, Std};
 use rlcore::cells::Tree;
 use rlcore::seed::{Rng, rng};
-use rlcore::{BoxSpace, Space};
+use rlcore::{BoxSpace, EnvSpaces, Space};
 use tch::Kind;
 
 /// Everything that a sampler lends, for `n` columns.
@@ -194,7 +196,7 @@ fn agrees<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
 #[test]
 fn what_is_recorded_is_what_the_learner_computes() {
     agrees(&CategoricalPgAgentConfig { model: small(), ..Default::default() }, &discrete());
-    let shared = PgMlp { value_trunk: super::super::ValueTrunk::Shared, ..small() };
+    let shared = PgMlp { value_trunk: ValueTrunk::Shared, ..small() };
     agrees(&CategoricalPgAgentConfig { model: shared, ..Default::default() }, &discrete());
     for std in [Std::Parameter, Std::Head, Std::Fixed] {
         for bound in [Bound::None, Bound::Clip, Bound::Squash] {
@@ -402,4 +404,43 @@ fn weights_that_are_not_finite_are_an_error() {
     weights[at] = f32::NAN;
     agent.load_weights(&weights);
     assert!(stand.act(&mut agent, SAMPLE).is_err());
+}
+
+#[test]
+fn a_new_policy_hardly_depends_on_what_is_seen() {
+    let settings = CategoricalPgAgentConfig::<PgMlp>::default();
+    let dist = settings.distribution(&discrete()).unwrap();
+    let mut b = ParamBuilder::default();
+    let model = settings.model.make(&discrete(), &*dist, &mut b).unwrap();
+    let params = Params::init(&b.finish(), 1, tch::Device::Cpu, Grad::Off);
+    let observation = [Tensor::eye(3, (Kind::Float, tch::Device::Cpu))];
+    let prev_reward = Tensor::zeros([3], (Kind::Float, tch::Device::Cpu));
+    let (prev_action, state): (&[Tensor], &[Tensor]) = (&[], &[]);
+    let input = PgInput {
+        observation: &observation,
+        prev_action,
+        prev_reward: &prev_reward,
+        state,
+        reset: None,
+    };
+    let out = model.forward(&params, &input);
+    let largest = out.dist.abs().max().double_value(&[]);
+    assert!(largest > 0.0 && largest < 0.05, "{largest}");
+    assert!(out.value.abs().max().double_value(&[]) > 0.05);
+}
+
+#[test]
+fn settings_survive_the_way_to_a_worker_and_refuse_unknown_keys() {
+    let settings = GaussianPgAgentConfig {
+        model: PgMlp { lstm: Some(8), ..PgMlp::default() },
+        gaussian: GaussianConfig { max_std: Some(2.0), ..Default::default() },
+        evaluate: Evaluate::Sample,
+    };
+    let text = serde_json::to_string(&settings).unwrap();
+    assert_eq!(serde_json::from_str::<GaussianPgAgentConfig>(&text).unwrap(), settings);
+    let wrong = text.replace("max_std", "max_sdt");
+    assert!(serde_json::from_str::<GaussianPgAgentConfig>(&wrong).is_err());
+    let short = r#"{"model": {"hidden": [32]}, "evaluate": "sample"}"#;
+    let read: CategoricalPgAgentConfig = serde_json::from_str(short).unwrap();
+    assert_eq!((read.model.hidden, read.model.lstm), (vec![32], None));
 }
