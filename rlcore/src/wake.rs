@@ -158,7 +158,8 @@ mod tests {
         assert_eq!(word.wait(0, Patience { spins: 10, yields: 2 }, Duration::from_millis(1)), None);
         std::thread::scope(|s| {
             s.spawn(|| word.post());
-            let got = word.wait_checked(0, Patience::NONE, Duration::from_millis(50), || Ok::<(), ()>(()));
+            let got = word
+                .wait_checked(0, Patience::NONE, Duration::from_millis(50), || Ok::<(), ()>(()));
             assert_eq!(got, Ok(1));
         });
     }
@@ -169,13 +170,18 @@ mod tests {
         std::thread::scope(|s| {
             s.spawn(|| {
                 for i in 0..2000 {
-                    let _ = ping.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || Ok::<(), ()>(()));
+                    let _ =
+                        ping.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || {
+                            Ok::<(), ()>(())
+                        });
                     pong.post();
                 }
             });
             for i in 0..2000 {
                 ping.post();
-                let _ = pong.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || Ok::<(), ()>(()));
+                let _ = pong.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || {
+                    Ok::<(), ()>(())
+                });
             }
         });
         assert_eq!((ping.current(), pong.current()), (2000, 2000));

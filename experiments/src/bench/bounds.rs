@@ -22,7 +22,6 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-
     /// Environments that have been reset, and a stream of actions for each.
     pub(super) fn new(b: usize) -> Result<Self> {
         let mut envs = Vec::new();

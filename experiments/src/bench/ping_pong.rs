@@ -1,7 +1,7 @@
 //! The least that a lock-step sampler can do: a word that goes to another process and back, and the environments' steps.
 use super::bounds::{Bare, ROWS};
 use super::measure::Contender;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use crossbeam_utils::CachePadded;
 use rlcore::channel::Channel;
 use rlcore::forkserver::{self, Surroundings};
@@ -36,7 +36,7 @@ pub(super) fn ping_pong(b: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let mut round = 0;
     let work = move || {
-        let _keep = &child;
+        ensure!(child.ended()?.is_none(), "the other side of the ping-pong died");
         // Between two of these it sleeps on its socket.
         channel.send(&(), LIMIT)?;
         let (ping, pong) = words(segment);

@@ -117,7 +117,8 @@ impl Group {
                 Versus::Nothing => None,
                 Versus::Of(other, times) => Some(ratio(w, &windows[*other]) / times),
                 Versus::BestOf(all) => {
-                    let best = |r: usize| all.iter().map(|i| windows[*i][r].rate).fold(0.0, f64::max);
+                    let best =
+                        |r: usize| all.iter().map(|i| windows[*i][r].rate).fold(0.0, f64::max);
                     Some(median(w.iter().enumerate().map(|(r, w)| w.rate / best(r)).collect()))
                 }
             };
@@ -214,7 +215,7 @@ fn alternating() -> Result<Group> {
     let (gpu, alternating) = (g.sampler(Gpu, 1)?, g.sampler(Alternating, 1)?);
     g.line(gpu, Versus::Nothing, "", None);
     g.line(alternating, Versus::Of(gpu, 1.0), "times gpu", Some(1.7));
-    g.contenders[alternating].name += &format!(" (ideal {ideal:.2})");
+    g.contenders[alternating].name = format!("alternating, 1 worker (ideal {ideal:.2})");
     Ok(g)
 }
 
@@ -222,7 +223,12 @@ fn round_trip() -> Result<Group> {
     let mut g = Group::new(Policy::Random, 64, 8)?;
     let (bare, gpu) = (g.add(ping_pong(8)?), g.sampler(Gpu, 1)?);
     g.line(bare, Versus::Nothing, "", None);
-    g.line(gpu, Versus::Of(bare, 1.0), "of the bare round trip (at most 4 times as long)", Some(0.25));
+    g.line(
+        gpu,
+        Versus::Of(bare, 1.0),
+        "of the bare round trip (at most 4 times as long)",
+        Some(0.25),
+    );
     Ok(g)
 }
 
