@@ -2,6 +2,7 @@
 mod doctor;
 mod eval;
 mod list;
+mod plot;
 mod resume;
 mod train;
 
@@ -31,6 +32,8 @@ enum Command {
     Resume(resume::ResumeArgs),
     /// Measure a run's agent over fresh episodes.
     Eval(eval::EvalArgs),
+    /// Draw learning curves of runs: mean and band over seeds, several configurations in one figure, as SVG and PNG.
+    Plot(plot::PlotArgs),
     /// Show presets, samplers and environments.
     List,
     /// Show the configuration that `train` would run, as TOML.
@@ -97,6 +100,7 @@ impl Cli {
             Command::Train(args) => args.run(),
             Command::Resume(args) => args.run(),
             Command::Eval(args) => args.run().map(|()| 0),
+            Command::Plot(args) => args.run().map(|()| 0),
             Command::List => {
                 list::run();
                 Ok(0)
