@@ -17,3 +17,4 @@ pub mod demo;
 pub mod figure;
 mod font;
 pub mod presets;
+pub mod render;

@@ -5,6 +5,7 @@ mod list;
 mod plot;
 mod resume;
 mod train;
+mod watch;
 
 use crate::config::Config;
 use crate::presets;
@@ -34,6 +35,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Draw learning curves of runs: mean and band over seeds, several configurations in one figure, as SVG and PNG.
     Plot(plot::PlotArgs),
+    /// Play evaluation episodes of a run's agent and draw them: an animated GIF, and a sheet of frames as PNG.
+    Watch(watch::WatchArgs),
     /// Show presets, samplers and environments.
     List,
     /// Show the configuration that `train` would run, as TOML.
@@ -101,6 +104,7 @@ impl Cli {
             Command::Resume(args) => args.run(),
             Command::Eval(args) => args.run().map(|()| 0),
             Command::Plot(args) => args.run().map(|()| 0),
+            Command::Watch(args) => args.run().map(|()| 0),
             Command::List => {
                 list::run();
                 Ok(0)

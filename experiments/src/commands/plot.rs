@@ -139,9 +139,8 @@ impl PlotArgs {
         let mean = y.strip_suffix("Average");
         let env = first.settings.get("env.kind");
         let env = env.filter(|e| runs.all(|r| r.settings.get("env.kind") == Some(*e)));
-        let title = env.map_or(mean.unwrap_or(y).to_owned(), |e| {
-            format!("{e}: {}", mean.unwrap_or(y))
-        });
+        let title =
+            env.map_or(mean.unwrap_or(y).to_owned(), |e| format!("{e}: {}", mean.unwrap_or(y)));
         let episodes = ["Length", "Return", "NonzeroRewards", "DiscountedReturn"];
         let source = match mean.filter(|m| episodes.contains(m)) {
             Some(_) if groups.iter().flat_map(|g| &g.runs).all(Run::is_evaluated) => {

@@ -51,7 +51,7 @@ fn caption(figure: &Figure) -> String {
     let has = |band| figure.curves.iter().any(|(_, c)| c.band == band);
     let band = match (has(Band::Std), has(Band::Range)) {
         (true, true) => {
-            "Line: mean over seeds. Band: \u{b1} 1 standard deviation; with two seeds, both."
+            "Line: mean over seeds. Band: \u{b1} 1 standard deviation; of two seeds, from one to the other."
         }
         (true, false) => "Line: mean over seeds. Band: \u{b1} 1 standard deviation.",
         (false, true) => "Line: mean of two seeds. Band: from one to the other.",
@@ -82,12 +82,11 @@ pub fn draw<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure) -> Drawn<DB> {
     let top = legend(root, figure, px(44))?;
     let (_, height) = root.dim_in_pixel();
     let caption = caption(figure);
-    let mut bottom = px(12);
+    let mut bottom = px(10);
     if !caption.is_empty() {
-        bottom += px(LINE);
         let style = font(13, PALE).pos(Pos::new(HPos::Left, VPos::Top));
-        root.draw(&Text::new(caption, (px(MARGIN), height as i32 - bottom - px(2)), style))?;
-        bottom += px(6);
+        root.draw(&Text::new(caption, (px(MARGIN), height as i32 - px(26)), style))?;
+        bottom += px(LINE + 4);
     }
     axes(&root.margin(top, bottom, px(MARGIN), px(MARGIN + 10)), figure)?;
     root.present()
@@ -100,7 +99,9 @@ fn legend<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure, top: i32) -> Dra
     let end = root.dim_in_pixel().0 as i32 - px(MARGIN);
     let (mut x, mut y) = (px(MARGIN), top + px(LINE) / 2);
     for ((label, curve), colour) in figure.curves.iter().zip(COLOURS) {
-        let width = swatch + gap + root.estimate_text_size(label, &style)?.0 as i32;
+        // The font in which an SVG is shown may be wider than ours.
+        let text = root.estimate_text_size(label, &style)?.0 as i32 * 6 / 5;
+        let width = swatch + gap + text;
         if x > px(MARGIN) && x + width > end {
             (x, y) = (px(MARGIN), y + px(LINE));
         }
@@ -131,6 +132,8 @@ fn axes<DB: DrawingBackend>(area: &Area<DB>, figure: &Figure) -> Drawn<DB> {
         .bold_line_style(ShapeStyle::from(&GRID).stroke_width(px(1) as u32))
         .axis_style(ShapeStyle::from(&PALE).stroke_width(px(1) as u32))
         .set_all_tick_mark_size(px(4))
+        // Digits are centred on their line, not the font's whole height.
+        .y_label_offset(px(2))
         .x_labels(9)
         .y_labels(7)
         .x_label_formatter(&tick)

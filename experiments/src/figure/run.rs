@@ -190,7 +190,8 @@ mod tests {
         Run::read(dir)
     }
 
-    const ROWS: &str = "Diagnostics/CumSteps,ReturnAverage,ReturnStd,note\n0,nan,,x\n10,2.5,1,\n20,7";
+    const ROWS: &str =
+        "Diagnostics/CumSteps,ReturnAverage,ReturnStd,note\n0,nan,,x\n10,2.5,1,\n20,7";
 
     #[test]
     fn columns_are_found_by_their_stems() {
