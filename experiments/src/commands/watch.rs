@@ -4,7 +4,7 @@ use super::resume::{config_of, newest};
 use crate::assemble::{agent_factory, env_factory, prepare};
 use crate::config::EnvConfig;
 use crate::render::frame::shown;
-use crate::render::play::{Order, play};
+use crate::render::play::{Episode, Order, play};
 use crate::render::{gif::gif, renderer, sheet::sheet};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -60,7 +60,7 @@ impl WatchArgs {
         let agent = agent_factory(&config)?;
         let episodes = play(&env, &agent, &config.device.0, &weights, &order)?;
         let name = checkpoint.file_name().context("a checkpoint has a name")?.to_string_lossy();
-        let mean = episodes.iter().map(|e| e.ret()).sum::<f64>() / episodes.len() as f64;
+        let mean = episodes.iter().map(Episode::ret).sum::<f64>() / episodes.len() as f64;
         let heading = format!(
             "{}, {name}: mean return {} over {}",
             self.run.display(),

@@ -62,6 +62,8 @@ mod tests {
     use super::*;
     use rlcore::DType;
 
+    type Known = (&'static str, &'static [usize], [Vec<f64>; 2]);
+
     fn pixels(shape: &[usize]) -> Space {
         Space::uniform_box(DType::F32, shape, -10.0, 255.0)
     }
@@ -71,7 +73,7 @@ mod tests {
     fn every_renderer_shows_what_is_observed() {
         let mut board = [vec![0.0; 12], vec![0.0; 12]];
         (board[0][1], board[1][2]) = (255.0, 255.0);
-        let known: [(&str, &[usize], [Vec<f64>; 2]); 3] = [
+        let known: [Known; 3] = [
             ("cartpole", &[4], [vec![0.0; 4], vec![1.0, 0.0, 0.1, 0.0]]),
             ("catch", &[1, 4, 3], board),
             ("pendulum", &[3], [vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0]]),
