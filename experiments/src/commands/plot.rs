@@ -19,13 +19,15 @@ enum Along {
     Time,
 }
 
+/// What stands under the options.
+const READING: &str = "Runs that differ only in their seed are one configuration: a line for the mean over seeds, and a band \
+of one standard deviation to each side (of two seeds: from one to the other). Seeds are interpolated onto a common grid, from \
+where the last of them begins. One that has ended (solved, or still running) holds its last value, and from there on the line \
+is dashed. The legend names the settings that differ.";
+
 /// Arguments of `plot`.
-///
-/// Runs that differ only in their seed are one configuration: a line for the mean over seeds and a band, one standard deviation to
-/// each side (of two seeds: from one to the other). Seeds are interpolated onto a common grid, from where the last of them
-/// begins; one that ends early (solved, or still running) holds its last value, and from there on the line is dashed. The legend
-/// names the settings that differ.
 #[derive(Debug, Args)]
+#[command(after_help = READING)]
 pub(super) struct PlotArgs {
     /// Run directories, or directories that hold some.
     #[arg(required = true)]
