@@ -7,8 +7,8 @@ use super::canvas::{Canvas, INK, ORANGE, PALE, WHITE};
 const SIZE: (u32, u32) = (400, 240);
 /// Where the episode ends, in metres.
 const LIMIT: f32 = 2.4;
-/// Beyond the limits, so that the end can be seen.
-const VIEW: f32 = 2.75;
+/// Half of what is seen: a cart at the limit is whole.
+const VIEW: f32 = 2.9;
 const TRACK: f32 = 190.0;
 
 pub(super) fn renderer() -> Renderer {
