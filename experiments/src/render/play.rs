@@ -84,6 +84,8 @@ struct Stage {
     /// Row 0 of the observation is seen now, row 1 next.
     columns: Columns,
     observation_tensors: RowTensors,
+    prev_action_tensors: RowTensors,
+    prev_reward_tensors: RowTensors,
     /// The recurrent state is the block's row of it.
     state_tensors: RowTensors,
     rng: [Rng; 1],
@@ -118,6 +120,8 @@ impl Stage {
         let first = |tree: &Tree| tree.row_tensors().into_iter().next().unwrap_or_default();
         Ok(Self {
             observation_tensors: first(&columns.observation),
+            prev_action_tensors: first(&columns.prev_action),
+            prev_reward_tensors: first(&columns.prev_reward),
             state_tensors: first(&columns.agent_state),
             rng: [seed::rng(seed_of(Role::EvalAct))],
             progress: Progress::default(),
@@ -170,7 +174,9 @@ impl Stage {
             observation: c.observation.row(0),
             observation_tensors: &self.observation_tensors,
             prev_action: c.prev_action.row(0),
+            prev_action_tensors: &self.prev_action_tensors,
             prev_reward: c.prev_reward.row(0).get::<f32>(0),
+            prev_reward_tensor: &self.prev_reward_tensors[0],
             action: c.action.row_mut(0),
             info: c.agent_info.row_mut(0),
             state: c.agent_state.row_mut(0),
