@@ -7,6 +7,7 @@
 //!               meta.json     a list: one `Meta` for the start and for every resume
 //!               checkpoints/  step_<n>/ (rlcore::checkpoint)
 //!               workers/      one log per worker; an environment's own output goes there
+//!               watch/        pictures of its episodes, where they were asked for
 //!               .lock         held by the process that writes the run, in it that process's id
 //! ```
 //!
@@ -75,8 +76,8 @@ pub enum RunDirError {
 }
 
 const LOCK: &str = ".lock";
-const OURS: [&str; 6] =
-    ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "config.toml"];
+const OURS: [&str; 7] =
+    ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "watch", "config.toml"];
 const EVENTS: &str = "events.out.tfevents"; // TensorBoard's, with a suffix
 
 /// A run directory that this process holds the lock of, until this value is dropped.

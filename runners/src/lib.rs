@@ -9,7 +9,7 @@ mod minibatch_rl;
 mod record;
 pub mod signals;
 
-pub use checkpoint::{WEIGHTS_FILE, weights};
+pub use checkpoint::{WEIGHTS_FILE, best, weights};
 pub use config::RunnerConfig;
 pub use console::Console;
 pub use error::RunError;

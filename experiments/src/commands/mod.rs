@@ -2,8 +2,10 @@
 mod doctor;
 mod eval;
 mod list;
+mod plot;
 mod resume;
 mod train;
+mod watch;
 
 use crate::config::Config;
 use crate::presets;
@@ -31,6 +33,10 @@ enum Command {
     Resume(resume::ResumeArgs),
     /// Measure a run's agent over fresh episodes.
     Eval(eval::EvalArgs),
+    /// Draw learning curves of runs: mean and band over seeds, several configurations in one figure, as SVG and PNG.
+    Plot(plot::PlotArgs),
+    /// Play evaluation episodes of a run's agent and draw them: an animated GIF, and a sheet of frames as PNG.
+    Watch(watch::WatchArgs),
     /// Show presets, samplers and environments.
     List,
     /// Show the configuration that `train` would run, as TOML.
@@ -97,6 +103,8 @@ impl Cli {
             Command::Train(args) => args.run(),
             Command::Resume(args) => args.run(),
             Command::Eval(args) => args.run().map(|()| 0),
+            Command::Plot(args) => args.run().map(|()| 0),
+            Command::Watch(args) => args.run().map(|()| 0),
             Command::List => {
                 list::run();
                 Ok(0)
