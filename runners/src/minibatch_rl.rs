@@ -10,7 +10,7 @@ use algos::Algo;
 use rlcore::block::{Columns, flag};
 use rlcore::checkpoint::{keep, latest, step_name};
 use rlcore::run_dir::RunDir;
-use rlcore::table::{ProgressCsv, Stats};
+use rlcore::table::{Events, ProgressCsv, Stats};
 use rlcore::traj::user_fields;
 use samplers::{Evaluation, Sampler};
 use std::num::NonZeroUsize;
@@ -57,6 +57,7 @@ pub struct MinibatchRl {
     algo: Box<dyn Algo>,
     dir: RunDir,
     csv: ProgressCsv,
+    events: Events,
     console: Console,
     record: Record,
     build: Build,
@@ -86,6 +87,7 @@ impl MinibatchRl {
         let user = user_fields(sampler.spaces()).into_iter().map(|(name, _, _)| name).collect();
         Ok(Self {
             csv: ProgressCsv::append(&dir.progress())?,
+            events: Events::append(dir.root())?,
             console: Console::new(Some(&dir.log()), config.n_steps)?,
             build: Build::this(config.threads),
             weights: vec![0.0; algo.params().len()],
@@ -100,7 +102,7 @@ impl MinibatchRl {
         })
     }
 
-    /// Continues from `checkpoint`; progress.csv is cut back to it, later checkpoints are removed.
+    /// Continues from `checkpoint`; progress.csv and the TensorBoard events are cut back to it, later checkpoints are removed.
     pub fn resume(&mut self, checkpoint: &Path) -> Result<(), RunError> {
         let loaded = checkpoint::load(checkpoint, &mut *self.algo)?;
         if loaded.build != self.build {
@@ -117,6 +119,7 @@ impl MinibatchRl {
         self.sampler.load(loaded.sampler)?;
         discard_after(&self.dir.checkpoints(), loaded.record.env_steps)?;
         self.csv.truncate_to_rows(loaded.record.rows)?;
+        self.events.truncate_to_step(loaded.record.env_steps)?;
         self.record = loaded.record;
         let checkpoints = self.dir.checkpoints();
         // A better one may have replaced it in the future that was discarded.
@@ -280,6 +283,7 @@ impl MinibatchRl {
         let (updates, batch) = (self.algo.updates(), self.algo.batch_size());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation.as_ref());
         self.csv.row(&row)?;
+        self.events.row(self.record.env_steps, &row)?;
         self.console.row(&row);
         if self.config.evaluate { self.confirm() } else { Ok(()) }
     }
