@@ -45,6 +45,8 @@ pub struct Outcome {
     pub last_return: Option<f64>,
     /// The last checkpoint.
     pub checkpoint: PathBuf,
+    /// The checkpoint with the best evaluation, and that evaluation's mean return.
+    pub best: Option<(PathBuf, f64)>,
 }
 
 /// Evaluations that confirm a stop are numbered from here.
@@ -87,8 +89,8 @@ impl MinibatchRl {
         let user = user_fields(sampler.spaces()).into_iter().map(|(name, _, _)| name).collect();
         Ok(Self {
             csv: ProgressCsv::append(&dir.progress())?,
-            events: Events::append(dir.root())?,
-            console: Console::new(Some(&dir.log()), config.n_steps)?,
+            events: Events::new(dir.root()),
+            console: Console::new(Some(&dir.log()))?,
             build: Build::this(config.threads),
             weights: vec![0.0; algo.params().len()],
             record: Record::default(),
@@ -170,6 +172,8 @@ impl MinibatchRl {
             }
         };
         let checkpoint = self.save()?;
+        let best = self.record.best.as_ref();
+        let best = best.map(|(value, name)| (self.dir.checkpoints().join(name), *value));
         Ok(Outcome {
             stop,
             env_steps: self.record.env_steps,
@@ -177,6 +181,7 @@ impl MinibatchRl {
             seconds: self.record.seconds,
             last_return: self.record.last_return,
             checkpoint,
+            best,
         })
     }
 
@@ -213,8 +218,7 @@ impl MinibatchRl {
         self.publish()?;
         let r = &mut self.record;
         let samples = self.sampler.obtain_samples(r.env_steps)?;
-        let steps = valid_steps(samples.columns());
-        r.env_steps += steps;
+        r.env_steps += valid_steps(samples.columns());
         r.add_trajectories(samples.trajectories(), self.config.log_traj_window);
         for (rank, note) in samples.notes() {
             self.console.log_line(&format!("environment {rank}: {note}"));
@@ -229,14 +233,13 @@ impl MinibatchRl {
         drop(samples);
         r.add_opt(info);
         r.itr += 1;
-        let took = begun.elapsed().as_secs_f64();
-        r.seconds += took;
-        let recent = r.recent_return();
-        self.console.progress(r.env_steps, steps as f64 / took.max(1e-9), recent);
+        r.seconds += begun.elapsed().as_secs_f64();
+        self.console.progress(&self.record, &self.config);
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<Evaluation, RunError> {
+        self.console.busy("evaluating");
         let begun = Instant::now();
         self.publish()?;
         let (number, episodes) = (self.record.evaluations, self.sampler.eval_episodes());
@@ -260,6 +263,7 @@ impl MinibatchRl {
         if self.record.last_return.is_none_or(|r| r < wanted) {
             return Ok(());
         }
+        self.console.busy("confirming");
         let begun = Instant::now();
         let number = CONFIRMATION + self.record.evaluations;
         let found = self.sampler.evaluate(number, episodes, self.record.env_steps)?;

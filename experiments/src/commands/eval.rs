@@ -1,5 +1,6 @@
 //! `experiments eval`.
 use super::resume::{config_of, newest};
+use super::summary::{self, looks, ours};
 use crate::assemble::{check, prepare};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -74,6 +75,12 @@ impl EvalArgs {
                 config.eval.max_steps
             );
         }
+        let run = self.run.display();
+        let number = self.number.wrapping_add(1);
+        let other = ours(&format!("eval {run} --number {number}"));
+        let mut next = vec![("other ones", other)];
+        next.extend(looks(std::slice::from_ref(&self.run), &self.run));
+        summary::next(&next);
         Ok(())
     }
 }

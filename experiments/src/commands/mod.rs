@@ -3,6 +3,7 @@ mod doctor;
 mod eval;
 mod list;
 mod resume;
+mod summary;
 mod train;
 
 use crate::config::Config;

@@ -4,11 +4,11 @@
 //! mark that a session starts, then one record for each row. Scalars are f32, as TensorBoard keeps them; NaN (the
 //! statistics of nothing) is left out.
 //!
-//! A resumed run writes a new file, which begins with what is kept of the old one, and removes the old: a TensorBoard that
-//! is open follows to the newest name and forgets, at the mark, what it had read, but it never looks back within a file.
+//! As with TensorFlow, each process that continues a run begins a new file, and a mark at its head makes a TensorBoard that is
+//! open forget later steps. Files of before are cut where they are: they may be open, and a reader that misses one waits for it.
 use super::Cell;
 use super::tfrecord::{framed, records};
-use crate::run_dir::{FileError, sync_dir, write_synced};
+use crate::run_dir::FileError;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,50 +20,51 @@ pub(crate) const NAME: &str = "events.out.tfevents";
 /// Bytes of a run's name in a file's name, which may have 255 in all.
 const LONGEST: usize = 100;
 
+/// Records before the first row.
+const HEAD: usize = 2;
+
 /// Numbers of `Event`'s fields.
 const FILE_VERSION: u8 = 3;
 const SUMMARY: u8 = 5;
 const SESSION_LOG: u8 = 7;
 
-/// The open event file of a run.
+/// The event files of a run.
 #[derive(Debug)]
 pub struct Events {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
+    dir: PathBuf,
+    /// Steps from here on are this process's.
+    from: u64,
+    out: Option<Out>,
 }
 
 impl Events {
-    /// Opens the newest event file of the run in `dir` (made if there is none) behind its last whole record.
-    pub fn append(dir: &Path) -> Result<Self, FileError> {
-        let path = match files(dir)?.pop() {
-            Some(newest) => newest,
-            None => named(dir, now().as_secs()),
-        };
-        let mut events = Self { file: open(&path)?, path, bytes: 0 };
-        let kept: usize = records(&events.read()?).map(|(whole, _)| whole.len()).sum();
-        events.file.set_len(kept as u64).map_err(FileError::at("cut back", &events.path))?;
-        events.bytes = kept as u64;
-        if kept == 0 {
-            let version = event(0, FILE_VERSION, b"brain.Event:2");
-            let start = event(0, SESSION_LOG, &[8, 1]); // status: START
-            events.write(&[framed(&version), framed(&start)].concat())?;
-        }
-        Ok(events)
+    /// Those of the run in `dir`, from its beginning. A file is made with the first row.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), from: 0, out: None }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Removes the rows after `step` (environment steps), and what a crash cut off. A record that is damaged ends its file.
+    pub fn truncate_to_step(&mut self, step: u64) -> Result<(), FileError> {
+        self.out = None;
+        self.from = step + 1;
+        for path in files(&self.dir)? {
+            let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
+            // The head has no rows; its mark may name a later step.
+            let kept = |(i, (_, event)): &(usize, (&[u8], &[u8]))| {
+                *i < HEAD || step_of(event).is_some_and(|s| s <= step)
+            };
+            let kept = records(&bytes).enumerate().take_while(kept);
+            let kept: usize = kept.map(|(_, (whole, _))| whole.len()).sum();
+            let file = File::options().write(true).open(&path);
+            let cut = file.and_then(|f| f.set_len(kept as u64));
+            cut.map_err(FileError::at("cut back", &path))?;
+        }
+        Ok(())
     }
 
     /// Appends a row's numbers at `step` (environment steps) and hands them to the system; texts and NaN are left out. After
     /// an error the file is as before.
-    pub fn row<S: AsRef<str>>(
-        &mut self,
-        step: u64,
-        cells: &[(S, Cell)],
-    ) -> Result<(), FileError> {
+    pub fn row<S: AsRef<str>>(&mut self, step: u64, cells: &[(S, Cell)]) -> Result<(), FileError> {
         let mut summary = Vec::new();
         for (tag, cell) in cells {
             let number = match cell {
@@ -77,48 +78,52 @@ impl Events {
             value.extend(number.to_le_bytes());
             delimited(&mut summary, 1, &value);
         }
-        self.write(&framed(&event(step, SUMMARY, &summary)))
+        let row = framed(&event(step, SUMMARY, &summary));
+        let out = match &mut self.out {
+            Some(out) => out,
+            none => none.insert(Out::create(&self.dir)?),
+        };
+        let head = if out.bytes == 0 { head(self.from) } else { vec![] };
+        out.write(&[head, row].concat())
+    }
+}
+
+/// The file of this process.
+#[derive(Debug)]
+struct Out {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Out {
+    fn create(dir: &Path) -> Result<Self, FileError> {
+        let seconds = files(dir)?.last().map_or(0, |newest| seconds_of(newest) + 1);
+        let path = named(dir, now().as_secs().max(seconds));
+        let file = File::options().append(true).create_new(true).open(&path);
+        let file = file.map_err(FileError::at("create", &path))?;
+        Ok(Self { file, path, bytes: 0 })
     }
 
-    /// Goes on in a new file that has the rows up to `step` alone. Every other event file of the run goes.
-    pub fn truncate_to_step(&mut self, step: u64) -> Result<(), FileError> {
-        let old = self.read()?;
-        let kept = records(&old).filter(|(_, event)| step_of(event).is_some_and(|s| s <= step));
-        let kept: Vec<u8> = kept.flat_map(|(whole, _)| whole).copied().collect();
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let path = named(dir, now().as_secs().max(seconds_of(&self.path) + 1));
-        // Not a name that TensorBoard would open.
-        let temp = dir.join(".events.tmp");
-        write_synced(&temp, &kept)?;
-        fs::rename(&temp, &path).map_err(FileError::at("replace", &path))?;
-        for other in files(dir)?.iter().filter(|f| **f != path) {
-            fs::remove_file(other).map_err(FileError::at("delete", other))?;
-        }
-        sync_dir(dir)?;
-        *self = Self { file: open(&path)?, path, bytes: kept.len() as u64 };
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        if let Err(e) = self.file.write_all(bytes) {
+    fn write(&mut self, records: &[u8]) -> Result<(), FileError> {
+        if let Err(e) = self.file.write_all(records) {
             let _ = self.file.set_len(self.bytes); // a part of it may have got through
             return Err(FileError::at("write", &self.path)(e));
         }
-        self.bytes += bytes.len() as u64;
+        self.bytes += records.len() as u64;
         Ok(())
     }
+}
 
-    fn read(&self) -> Result<Vec<u8>, FileError> {
-        fs::read(&self.path).map_err(FileError::at("read", &self.path))
-    }
+/// What a file begins with: its version, and a mark: who reads it forgets the steps from `from` on.
+fn head(from: u64) -> Vec<u8> {
+    let version = event(from, FILE_VERSION, b"brain.Event:2");
+    let start = event(from, SESSION_LOG, &[8, 1]); // status: START
+    [framed(&version), framed(&start)].concat()
 }
 
 fn now() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn open(path: &Path) -> Result<File, FileError> {
-    File::options().append(true).create(true).open(path).map_err(FileError::at("open", path))
 }
 
 fn named(dir: &Path, seconds: u64) -> PathBuf {

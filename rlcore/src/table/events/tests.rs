@@ -1,14 +1,15 @@
 //! What stands in an event file, and what is left of it after a cut.
 use super::*;
 
-/// Steps of the rows in the only event file of `dir`.
-fn steps(dir: &Path) -> Vec<u64> {
-    let files = files(dir).unwrap();
-    assert_eq!(files.len(), 1, "{files:?}");
-    let bytes = fs::read(&files[0]).unwrap();
-    let all: Vec<u64> = records(&bytes).map(|(_, e)| step_of(e).unwrap()).collect();
-    assert_eq!(all[..2], [0, 0], "version and start");
-    all[2..].to_owned()
+/// Steps of the rows in each event file of `dir`, oldest first.
+fn steps(dir: &Path) -> Vec<Vec<u64>> {
+    let in_file = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        let events = records(&bytes).skip(HEAD).map(|(_, e)| step_of(e).unwrap());
+        assert_eq!(records(&bytes).map(|(whole, _)| whole.len()).sum::<usize>(), bytes.len());
+        events.collect()
+    };
+    files(dir).unwrap().iter().map(in_file).collect()
 }
 
 fn write(events: &mut Events, steps: &[u64]) {
@@ -20,8 +21,7 @@ fn write(events: &mut Events, steps: &[u64]) {
 #[test]
 fn bytes_of_a_row() {
     let dir = tempfile::tempdir().unwrap();
-    let mut events = Events::append(dir.path()).unwrap();
-    let before = fs::read(events.path()).unwrap().len();
+    let mut events = Events::new(dir.path());
     let cells = [
         ("ab", Cell::Float(1.5)),
         ("none", Cell::Float(f64::NAN)),
@@ -29,8 +29,8 @@ fn bytes_of_a_row() {
         ("n", Cell::Int(-2)),
     ];
     events.row(300, &cells).unwrap();
-    let file = fs::read(events.path()).unwrap();
-    let (_, row) = records(&file[before..]).next().unwrap();
+    let file = fs::read(&files(dir.path()).unwrap()[0]).unwrap();
+    let (_, row) = records(&file).nth(HEAD).unwrap();
     // Field and kind, then the value; 300 = 0b10_0101100.
     let wanted: [&[u8]; 5] = [
         &[0x10, 0xac, 0x02, 0x2a, 21],
@@ -53,39 +53,37 @@ fn steps_are_read_back() {
 }
 
 #[test]
-fn cut_back_to_a_step_in_a_newer_file() {
+fn each_process_adds_a_newer_file_and_cuts_the_others() {
     let dir = tempfile::tempdir().unwrap();
-    let mut events = Events::append(dir.path()).unwrap();
-    write(&mut events, &[0, 10, 20, 30]);
-    let old = events.path().to_owned();
-    events.truncate_to_step(20).unwrap();
-    assert_eq!(steps(dir.path()), [0, 10, 20]);
-    assert!(events.path() > old.as_path(), "{} {old:?}", events.path().display());
-    write(&mut events, &[30, 40]);
-    assert_eq!(steps(dir.path()), [0, 10, 20, 30, 40]);
-    // Between two rows, and once more within the same second.
-    events.truncate_to_step(35).unwrap();
-    write(&mut events, &[50]);
-    assert_eq!(steps(dir.path()), [0, 10, 20, 30, 50]);
+    let mut first = Events::new(dir.path());
+    assert!(steps(dir.path()).is_empty());
+    write(&mut first, &[0, 10, 20, 30]);
+    let mut second = Events::new(dir.path());
+    second.truncate_to_step(20).unwrap();
+    assert_eq!(steps(dir.path()), [[0, 10, 20]]);
+    write(&mut second, &[30, 40]);
+    assert_eq!(steps(dir.path()), [vec![0, 10, 20], vec![30, 40]]);
+    // From before the second began, between two rows, and all within one second.
+    let mut third = Events::new(dir.path());
+    third.truncate_to_step(15).unwrap();
+    write(&mut third, &[20]);
+    assert_eq!(steps(dir.path()), [vec![0, 10], vec![], vec![20]]);
+    let file = fs::read(&files(dir.path()).unwrap()[2]).unwrap();
+    let heads: Vec<_> = records(&file).take(HEAD).map(|(_, e)| step_of(e)).collect();
+    assert_eq!(heads, [Some(16); HEAD]);
 }
 
 #[test]
 fn a_record_cut_off_by_a_crash_is_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut events = Events::append(dir.path()).unwrap();
-    write(&mut events, &[0, 10, 20]);
-    let path = events.path().to_owned();
+    write(&mut Events::new(dir.path()), &[0, 10, 20]);
+    let path = files(dir.path()).unwrap().remove(0);
     let whole = fs::read(&path).unwrap();
-    for lost in [1, 12, 20] {
+    for (lost, kept) in [(0, 3), (1, 2), (12, 2), (whole.len() - 9, 0), (whole.len(), 0)] {
         fs::write(&path, &whole[..whole.len() - lost]).unwrap();
-        let mut events = Events::append(dir.path()).unwrap();
-        write(&mut events, &[21]);
-        assert_eq!(steps(dir.path()), [0, 10, 21], "{lost}");
+        Events::new(dir.path()).truncate_to_step(100).unwrap();
+        assert_eq!(steps(dir.path()), [[0, 10, 20][..kept].to_vec()], "{lost}");
     }
-    // In the middle of the head: it begins anew.
-    fs::write(&path, &whole[..9]).unwrap();
-    write(&mut Events::append(dir.path()).unwrap(), &[7]);
-    assert_eq!(steps(dir.path()), [7]);
 }
 
 #[test]
@@ -93,18 +91,19 @@ fn names_sort_and_are_short_enough() {
     let dir = tempfile::tempdir().unwrap();
     let long = dir.path().join("\u{e4}".repeat(127));
     fs::create_dir(&long).unwrap();
-    let events = Events::append(&long).unwrap();
-    let name = events.path().file_name().unwrap().to_str().unwrap();
+    write(&mut Events::new(&long), &[0]);
+    let path = files(&long).unwrap().remove(0);
+    let name = path.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("events.out.tfevents.") && name.ends_with('\u{e4}'), "{name}");
-    assert!(seconds_of(events.path()) > 1_700_000_000);
-    assert_eq!(Events::append(&long).unwrap().path(), events.path());
+    assert!(seconds_of(&path) > 1_700_000_000);
 }
 
 #[test]
 fn a_full_disk_is_named() {
     let path = PathBuf::from("/dev/full");
     let file = File::options().append(true).open(&path).unwrap();
-    let mut events = Events { path, file, bytes: 0 };
-    let error = events.row(1, &[("a", Cell::Int(1))]).unwrap_err().to_string();
+    let mut out = Out { path, file, bytes: 0 };
+    let error = out.write(&head(0)).unwrap_err().to_string();
     assert!(error.contains("the disk is full"), "{error}");
+    assert_eq!(out.bytes, 0);
 }
