@@ -150,7 +150,7 @@ fn number(value: f64, digits: usize) -> String {
     let vanishes = digits > 1 && value != 0.0 && plain.trim_start_matches('-').parse() == Ok(0.0);
     match () {
         () if value.is_nan() => "-".into(),
-        () if plain.len() <= 9 && !vanishes => plain,
+        () if plain.len() <= 8 && !vanishes => plain,
         () => format!("{value:.1e}"),
     }
 }

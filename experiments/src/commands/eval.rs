@@ -13,15 +13,15 @@ const FRESH: u64 = 1 << 32;
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// The run's directory.
+    /// The run's directory, such as runs/cartpole-dqn-s0.
     run: PathBuf,
-    /// Episodes.
+    /// Episodes to play.
     #[arg(long, default_value_t = 100)]
     episodes: usize,
     /// Checkpoint to measure [default: the newest].
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Draws other episodes.
+    /// Number of this evaluation: the same number plays the same episodes, another number others.
     #[arg(long, default_value_t = 0)]
     number: u32,
 }

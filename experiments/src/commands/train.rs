@@ -17,16 +17,16 @@ const MOST_SEEDS: u64 = 10_000;
 pub(super) struct TrainArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Seed of the run.
+    /// Seed of the run [default: the preset's, which is 0].
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Several runs one after another: `0..4` for seeds 0, 1, 2, 3 and 4, or `0,7,9`.
+    /// Several runs, one after another: `0..4` for the seeds 0, 1, 2, 3 and 4, or `0,7,9`.
     #[arg(long, value_name = "RANGE")]
     seeds: Option<String>,
-    /// Directory of the run [default: runs/<preset>-s<seed>, with a number where that is taken]; with --seeds, of DIR/s<seed>.
+    /// Where to write the run [default: runs/<preset>-s<seed>, then ...-2, ...-3]. With --seeds each run is in DIR/s<seed>.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
-    /// Replace the run that is in the directory already.
+    /// Delete the run that is in the directory already, and begin anew.
     #[arg(long)]
     overwrite: bool,
 }
@@ -111,7 +111,7 @@ pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
         return Ok(signals::exit_code(signal));
     }
     let mut next = vec![("measure it", ours(&format!("eval {shown}")))];
-    next.extend(summary::looks(&[run.clone()], &run));
+    next.extend(summary::looks(std::slice::from_ref(&run), &run));
     if matches!(outcome.stop, Stop::Return(_)) {
         next.push(("go on", ours(&format!("resume {shown} --set runner.stop_return="))));
     } else if outcome.stop == Stop::Steps {
