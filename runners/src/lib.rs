@@ -8,6 +8,7 @@ mod error;
 mod minibatch_rl;
 mod record;
 pub mod signals;
+mod speed;
 
 pub use checkpoint::{WEIGHTS_FILE, best, weights};
 pub use config::RunnerConfig;

@@ -1,5 +1,6 @@
 //! `experiments eval`.
 use super::resume::{config_of, newest};
+use super::summary::{self, looks, ours};
 use crate::assemble::{check, prepare};
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
@@ -13,15 +14,15 @@ pub(super) const FRESH: u64 = 1 << 32;
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// The run's directory.
+    /// The run's directory, such as runs/cartpole-dqn-s0.
     run: PathBuf,
-    /// Episodes.
+    /// Episodes to play.
     #[arg(long, default_value_t = 100)]
     episodes: usize,
     /// Checkpoint to measure [default: the newest].
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Draws other episodes.
+    /// Number of this evaluation: the same number plays the same episodes, another number others.
     #[arg(long, default_value_t = 0)]
     number: u32,
 }
@@ -70,6 +71,12 @@ impl EvalArgs {
                 config.eval.max_steps
             );
         }
+        let run = self.run.display();
+        let number = self.number.wrapping_add(1);
+        let other = ours(&format!("eval {run} --number {number}"));
+        let mut next = vec![("other ones", other)];
+        next.extend(looks(std::slice::from_ref(&self.run), &self.run));
+        summary::next(&next);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::assemble::{agent_factory, env_factory, prepare};
 use crate::config::EnvConfig;
 use crate::render::frame::shown;
 use crate::render::play::{Episode, Order, play};
-use crate::render::{gif::gif, renderer, sheet::sheet};
+use crate::render::{RENDERED, gif::gif, renderer, sheet::sheet};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rlcore::run_dir::atomic_write;
@@ -90,6 +90,12 @@ fn count(episodes: usize) -> String {
 }
 
 /// The name under which an environment is configured.
+/// Whether there are pictures of the environment of this run.
+pub(super) fn watchable(run: &Path) -> bool {
+    let kind = config_of(run).and_then(|c| kind(c.eval_env.as_ref().unwrap_or(&c.env)));
+    kind.is_ok_and(|k| RENDERED.contains(&k.as_str()))
+}
+
 fn kind(env: &EnvConfig) -> Result<String> {
     let table = toml::Table::try_from(env)?;
     Ok(table.get("kind").and_then(|k| k.as_str()).context("an environment has a kind")?.to_owned())
