@@ -15,12 +15,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Policy {
+pub(super) enum Policy {
     Random,
     Mlp,
 }
 
-fn sampler(
+pub(super) fn sampler(
     policy: Policy,
     kind: SamplerKind,
     workers: usize,
