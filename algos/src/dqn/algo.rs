@@ -263,3 +263,14 @@ fn flat_values(saved: &Saved<'_>, name: &str, like: &Params) -> Result<Vec<f32>,
     }
     Ok(array.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_absolute_and_averaged() {
+        let (a, b) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[0f32, 4.0]));
+        assert_eq!(mean_distance(&a.set_requires_grad(true), &b), 1.5);
+    }
+}
