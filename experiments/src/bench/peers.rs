@@ -57,17 +57,21 @@ fn ratios(ours: &[Window], theirs: &[Window]) -> Vec<f64> {
     ours.iter().zip(theirs).map(|(a, b)| a.rate / b.rate).collect()
 }
 
+fn cpu_per_million(windows: &[Window]) -> f64 {
+    median(windows.iter().map(|w| w.cpu_seconds_per_million).collect())
+}
+
 /// Measures one group, prints its table and returns its raw measurements, and whether its goal is met.
 fn group(group: &Group, python: &Python, protocol: Protocol) -> Result<(String, bool)> {
     let mut contenders = vec![peer(python, group.peer, protocol.window)?];
     contenders.extend((group.ours)()?);
     let windows = measure(&mut contenders, protocol)?;
-    crate::say!("\n{:<66}{:>8}  {:>8}  ratio (MAD)", group.name, "steps/s", "CPU-s/M");
+    crate::say!("\n{:<66}{:>8}  {:>8}  ratio (MAD), of CPU-s", group.name, "steps/s", "CPU-s/M");
     let best = (1..windows.len())
         .max_by(|a, b| median_rate(&windows[*a]).total_cmp(&median_rate(&windows[*b])));
     let mut met = false;
     for (i, (contender, w)) in contenders.iter().zip(&windows).enumerate() {
-        let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
+        let cpu = cpu_per_million(w);
         let times = ratios(w, &windows[0]);
         let middle = median(times.clone());
         let verdict = if Some(i) == best {
