@@ -80,8 +80,11 @@ fn group(group: &Group, python: &Python, protocol: Protocol) -> Result<(String, 
         } else {
             String::new()
         };
-        let ratio =
-            if i == 0 { String::new() } else { format!("{middle:.1} ({:.1})", mad(&times)) };
+        let less_cpu = cpu_per_million(&windows[0]) / cpu;
+        let ratio = match i {
+            0 => String::new(),
+            _ => format!("{middle:.1} ({:.1}), {less_cpu:.1}", mad(&times)),
+        };
         let rate = readable(median_rate(w));
         crate::say!("  {:<64}{rate:>8}  {cpu:>8.3}  {ratio}{verdict}", contender.name);
     }
