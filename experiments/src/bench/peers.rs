@@ -7,8 +7,9 @@ use super::peer::{Python, peer};
 use super::samplers::{Policy, sampler};
 use super::training;
 use anyhow::{Context, Result};
-use rlcore::affinity;
-use samplers::SamplerKind::{Cpu, Serial};
+use rlcore::envs::CartPole;
+use rlcore::{BatchSpec, EnvFactory, affinity};
+use samplers::SamplerKind::{self, Alternating, Cpu, Gpu, Serial};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,19 +26,19 @@ const GROUPS: [Group; 4] = [
         name: "random actions, ours B=1024",
         peer: "envpool_random",
         goal: 20.0,
-        ours: || both(|kind, n| sampler(Policy::Random, kind, n, 64, 1024)),
+        ours: || each(&BATCHED, |kind, n| cartpole(Policy::Random, kind, n, 1024)),
     },
     Group {
         name: "acting with the MLP 64-64, B=64",
         peer: "envpool_torch",
         goal: 4.0,
-        ours: || both(|kind, n| sampler(Policy::Mlp, kind, n, 64, 64)),
+        ours: || each(&ALL, |kind, n| cartpole(Policy::Mlp(64), kind, n, 64)),
     },
     Group {
         name: "the same into a replay, B=8",
         peer: "sb3_collect",
         goal: 20.0,
-        ours: || both(training::collection),
+        ours: || each(&BATCHED, training::collection),
     },
     Group {
         name: "DQN, an update of 64 every 4 steps",
@@ -47,9 +48,21 @@ const GROUPS: [Group; 4] = [
     },
 ];
 
-/// Serial, and a worker on each of two cores.
-fn both(of: impl Fn(samplers::SamplerKind, usize) -> Result<Contender>) -> Result<Vec<Contender>> {
-    Ok(vec![of(Serial, 1)?, of(Cpu, 2)?])
+/// Samplers and their workers: nothing is handed over within a batch.
+const BATCHED: [(SamplerKind, usize); 2] = [(Serial, 1), (Cpu, 2)];
+/// Also those whose master acts while a worker on the other core steps.
+const ALL: [(SamplerKind, usize); 4] = [(Serial, 1), (Cpu, 2), (Gpu, 1), (Alternating, 1)];
+
+fn each(
+    kinds: &[(SamplerKind, usize)],
+    of: impl Fn(SamplerKind, usize) -> Result<Contender>,
+) -> Result<Vec<Contender>> {
+    kinds.iter().map(|(kind, workers)| of(*kind, *workers)).collect()
+}
+
+fn cartpole(policy: Policy, kind: SamplerKind, workers: usize, b: usize) -> Result<Contender> {
+    let env = EnvFactory::new(&CartPole::default())?;
+    sampler(policy, kind, workers, BatchSpec { t: 64, b }, &env)
 }
 
 /// Rates of `ours` over those of `theirs`, round by round.

@@ -1,5 +1,6 @@
 //! Our side of whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without its files.
 use super::measure::Contender;
+use super::samplers::title;
 use crate::assemble::{self, Parts};
 use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings};
 use agents::epsilon::EpsilonConfig;
@@ -53,11 +54,7 @@ pub(super) fn collection(kind: SamplerKind, workers: usize) -> Result<Contender>
         replay_size: 100_000,
         ..Default::default()
     };
-    let name = match kind {
-        SamplerKind::Serial => "serial".to_owned(),
-        SamplerKind::Cpu => format!("cpu, {workers} workers"),
-    };
-    training(&name, &cartpole(sampler, never))
+    training(&title(kind, workers), &cartpole(sampler, never))
 }
 
 /// DQN with the settings of `scripts/peers/sb3_dqn.py`: an update of 64 transitions every 4 steps of one environment.

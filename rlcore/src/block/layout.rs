@@ -25,11 +25,11 @@ pub enum Part {
     Observation,
     /// `[T, B]`.
     Action,
-    /// `[T, B]`; null after `done`.
+    /// `[T+1, B]`: the action before the step, null after `done`; row T becomes row 0 of the next batch.
     PrevAction,
     /// `[T, B] f32`: reward of the step.
     Reward,
-    /// `[T, B] f32`; zero after `done`.
+    /// `[T+1, B] f32`: the reward before the step, zero after `done`; row T as above.
     PrevReward,
     /// `[T, B]`: leaf 0 terminated, 1 truncated, 2 reset, 3 valid.
     Flags,
@@ -115,9 +115,9 @@ impl Layout {
             let (lead, leaves) = match part {
                 Part::Observation => (Lead::StepsPlusOne, observation.clone()),
                 Part::Action => (Lead::Steps, env.action.leaves("action")),
-                Part::PrevAction => (Lead::Steps, env.action.leaves("prev_action")),
+                Part::PrevAction => (Lead::StepsPlusOne, env.action.leaves("prev_action")),
                 Part::Reward => (Lead::Steps, vec![LeafSpec::scalar("reward", DType::F32)]),
-                Part::PrevReward => (Lead::Steps, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
+                Part::PrevReward => (Lead::StepsPlusOne, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
                 Part::Flags => {
                     let names = ["terminated", "truncated", "reset", "valid"];
                     (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
@@ -147,7 +147,7 @@ impl Layout {
             PartLayout { part, lead, rows, leaves, offsets }
         };
         let parts = PARTS.map(&mut place).to_vec();
-        Self { version: 1, spec, parts, bytes }
+        Self { version: 2, spec, parts, bytes }
     }
 
     /// One part.

@@ -1,0 +1,20 @@
+//! Policy-gradient agents and their models.
+//!
+//! A model ([`PgModel`]) gives a distribution and a value; [`PgMlp`] and [`PgConv`] are ready-made, feed-forward or with an LSTM.
+//! Settings ([`CategoricalPgAgentConfig`], [`GaussianPgAgentConfig`]) build agents anywhere and tell the algorithm which
+//! distribution they draw from ([`PgSettings`]).
+mod agent;
+mod conv;
+mod head;
+mod mlp;
+mod model;
+mod net;
+mod previous;
+mod settings;
+
+pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
+pub use self::conv::PgConv;
+pub use self::head::DistHead;
+pub use self::mlp::{PgMlp, ValueTrunk};
+pub use self::model::{MakePgModel, PgInput, PgModel, PgOutput};
+pub use self::settings::{CategoricalPgAgentConfig, Evaluate, GaussianPgAgentConfig, PgSettings};
