@@ -257,10 +257,17 @@ impl WorkerHandle {
         }
     }
 
-    fn gone_by(&self, until: Instant) -> bool {
-        let hangs = self.stalled && matches!(self.host, Host::Thread(_));
+    /// A thread that nothing can end. Where several stall, one was named.
+    fn hangs(&mut self) -> bool {
+        if self.busy() {
+            self.stalled |= self.clock.stalled(&self.control.progress, self.due).is_some();
+        }
+        self.stalled && matches!(self.host, Host::Thread(_))
+    }
+
+    fn gone_by(&mut self, until: Instant) -> bool {
         while matches!(self.ended(), Ok(None)) {
-            if hangs || Instant::now() > until {
+            if self.hangs() || Instant::now() > until {
                 return false;
             }
             // Readable when it says something or when it is gone; the server's report follows within a moment.

@@ -1,4 +1,4 @@
-//! Agents learn. `cartpole-dqn` as shipped, seeds 0 to 4, under both samplers: training ends with an evaluation of at least
+//! Agents learn. `cartpole-dqn` as shipped, seeds 0 to 4, serial and with workers that act, seed 0 where the master acts: training ends with an evaluation of at least
 //! 475, and those weights reach 475 over 100 fresh episodes. A loss that is wrong, a target that never moves, actions that
 //! do not fit their observations: each misses it.
 #![allow(missing_docs)]
@@ -45,8 +45,13 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     let mut tests: Vec<(String, Body)> = Vec::new();
-    for kind in [SamplerKind::Serial, SamplerKind::Cpu] {
-        for seed in 0..5 {
+    for (kind, seeds) in [
+        (SamplerKind::Serial, 0..5),
+        (SamplerKind::Cpu, 0..5),
+        (SamplerKind::Gpu, 0..1),
+        (SamplerKind::Alternating, 0..1),
+    ] {
+        for seed in seeds {
             let name = format!("cartpole_dqn_{kind:?}_seed_{seed}").to_lowercase();
             tests.push((name, Box::new(move || solves(kind, seed))));
         }
