@@ -7,6 +7,7 @@
 mod algo;
 pub mod dqn;
 pub mod optim;
+pub mod pg;
 pub mod replay;
 
 pub use algo::{Algo, AlgoError, OptInfo, Saved};

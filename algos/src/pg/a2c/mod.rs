@@ -1,0 +1,2 @@
+//! Advantage actor-critic.
+pub mod loss;

@@ -1,0 +1,8 @@
+//! Policy gradients.
+pub mod a2c;
+#[cfg(test)]
+mod golden;
+pub mod loss;
+pub mod ppo;
+pub mod reinforce;
+pub mod returns;

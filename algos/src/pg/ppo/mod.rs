@@ -1,0 +1,2 @@
+//! Proximal policy optimisation.
+pub mod loss;

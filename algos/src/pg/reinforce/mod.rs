@@ -1,0 +1,2 @@
+//! REINFORCE, the simplest policy gradient.
+pub mod loss;
