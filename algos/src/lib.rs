@@ -9,6 +9,7 @@ pub mod dqn;
 pub mod optim;
 pub mod pg;
 pub mod replay;
+mod saved;
 
 pub use algo::{Algo, AlgoError, OptInfo, Saved};
 pub use dqn::{Dqn, DqnConfig};
