@@ -22,11 +22,10 @@ impl Moments {
     }
 
     /// Takes in rows of `F` features each, `rows: [N * F]`, of which `valid` `[N]` keeps some.
-    pub fn merge(&mut self, rows: &[f32], valid: Option<&[u8]>) {
+    pub fn merge(&mut self, rows: &[f32], valid: &[u8]) {
         let features = self.mean.len();
         let kept = || {
-            let rows = rows.chunks_exact(features).enumerate();
-            rows.filter(|(i, _)| valid.is_none_or(|v| v[*i] != 0)).map(|(_, row)| row)
+            rows.chunks_exact(features).zip(valid).filter(|(_, v)| **v != 0).map(|(row, _)| row)
         };
         let n = kept().count();
         if n == 0 {
@@ -68,7 +67,8 @@ mod tests {
         let rows: Vec<f32> = (0..n).flat_map(|i| (0..features).map(move |f| value(i, f))).collect();
         let mut moments = Moments::new(features);
         for piece in [0..1, 1..400, 400..400, 400..1000] {
-            moments.merge(&rows[piece.start * features..piece.end * features], None);
+            let valid = vec![1; piece.len()];
+            moments.merge(&rows[piece.start * features..piece.end * features], &valid);
         }
         assert_eq!(moments.count, n as u64);
         for f in 0..features {
@@ -83,9 +83,9 @@ mod tests {
     #[test]
     fn skipped_rows_do_not_count() {
         let mut moments = Moments::new(1);
-        moments.merge(&[1.0, 100.0, 3.0], Some(&[1, 0, 1]));
+        moments.merge(&[1.0, 100.0, 3.0], &[1, 0, 1]);
         assert_eq!(moments, Moments { count: 2, mean: vec![2.0], var: vec![1.0] });
-        moments.merge(&[7.0], Some(&[0]));
+        moments.merge(&[7.0], &[0]);
         assert_eq!(moments.count, 2);
     }
 }

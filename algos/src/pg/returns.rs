@@ -23,10 +23,11 @@ pub struct Steps<'a, F> {
 
 /// Generalised advantage estimates `[T * B]`: with `d_t = r_t + discount V'_t - V_t`, the sum of `(discount lambda)^k d_{t+k}`
 /// up to the end of the episode or of the batch. `V'_t` is 0 after a terminated step, `final_value` after a truncated one.
-/// The return that a value function learns is `advantage + value`. Rows that `valid` `[T * B]` leaves out are 0.
+/// The return that a value function learns is `advantage + value`. Steps that
+/// `valid` `[T * B]` leaves out are 0.
 pub fn gae<F: Copy + Into<f64>>(
     steps: &Steps<'_, F>,
-    valid: Option<&[u8]>,
+    valid: &[u8],
     discount: f64,
     lambda: f64,
 ) -> Vec<f64> {
@@ -37,7 +38,7 @@ pub fn gae<F: Copy + Into<f64>>(
         let mut sum = 0.0;
         for i in (column..steps.reward.len()).step_by(b).rev() {
             let value: f64 = steps.value[i].into();
-            if valid.is_none_or(|v| v[i] != 0) {
+            if valid[i] != 0 {
                 if steps.terminated[i] != 0 {
                     (next_value, sum) = (0.0, 0.0);
                 } else if steps.truncated[i] != 0 {
@@ -78,14 +79,14 @@ const LEAST_STD: f64 = 1e-6;
 
 /// Shifts and scales to mean 0 and standard deviation 1 (unbiased) of the entries that `valid` keeps; the others move along.
 /// A single entry becomes 0.
-pub fn normalize(values: &mut [f64], valid: Option<&[u8]>) {
-    let kept = || values.iter().enumerate().filter(|(i, _)| valid.is_none_or(|v| v[*i] != 0));
+pub fn normalize(values: &mut [f64], valid: &[u8]) {
+    let kept = || values.iter().zip(valid).filter(|(_, valid)| **valid != 0);
     let n = kept().count();
     if n == 0 {
         return;
     }
-    let mean = kept().map(|(_, x)| x).sum::<f64>() / n as f64;
-    let variance = kept().map(|(_, x)| (x - mean).powi(2)).sum::<f64>() / (n - 1).max(1) as f64;
+    let mean = kept().map(|(x, _)| x).sum::<f64>() / n as f64;
+    let variance = kept().map(|(x, _)| (x - mean).powi(2)).sum::<f64>() / (n - 1).max(1) as f64;
     let scale = 1.0 / variance.sqrt().max(LEAST_STD);
     values.iter_mut().for_each(|x| *x = (*x - mean) * scale);
 }
@@ -127,7 +128,7 @@ mod tests {
                     bootstrap_value: &bootstrap_value,
                 };
                 let [gamma, lambda] = ["gamma", "gae_lambda"].map(|k| case[k].as_f64().unwrap());
-                let got = gae(&steps, None, gamma, lambda);
+                let got = gae(&steps, &vec![1; reward.len()], gamma, lambda);
                 close("advantage", &got, &case["advantage"], 1e-9);
                 let return_: Vec<f64> = got.iter().zip(&value).map(|(a, v)| a + v).collect();
                 close("return", &return_, &case["return_"], 1e-9);
@@ -150,12 +151,13 @@ mod tests {
                 final_value: &value,
                 bootstrap_value: &bootstrap_value,
             };
-            let valid = (!case["valid"].is_null()).then(|| flags(&case["valid"]));
+            let all = vec![1; reward.len()];
+            let valid = if case["valid"].is_null() { all.clone() } else { flags(&case["valid"]) };
             let [gamma, lambda] = ["gamma", "gae_lambda"].map(|k| case[k].as_f64().unwrap());
-            let mut advantage = gae(&steps, None, gamma, lambda);
+            let mut advantage = gae(&steps, &all, gamma, lambda);
             let return_: Vec<f64> = advantage.iter().zip(&value).map(|(a, v)| a + v).collect();
             if case["normalize"] == 1 {
-                normalize(&mut advantage, valid.as_deref());
+                normalize(&mut advantage, &valid);
             }
             close("advantage", &advantage, &case["advantage"], 1e-9);
             close("return", &return_, &case["return_"], 1e-9);
@@ -173,14 +175,15 @@ mod tests {
             final_value: &[0.0, 4.0, 90.0, 0.0],
             bootstrap_value: &[100.0],
         };
-        let got = gae(&steps, Some(&[1, 1, 0, 0]), 0.5, 1.0);
+        let got = gae(&steps, &[1, 1, 0, 0], 0.5, 1.0);
         assert_eq!(got, [1.0 + 0.5 * (2.0 + 0.5 * 4.0) - 0.5, 2.0 + 0.5 * 4.0 - 0.25, 0.0, 0.0]);
     }
 
     #[test]
     fn equal_values_normalise_to_zero() {
         for mut values in [vec![3.0], vec![2.0; 4]] {
-            normalize(&mut values, None);
+            let all = vec![1; values.len()];
+            normalize(&mut values, &all);
             assert!(values.iter().all(|x| *x == 0.0), "{values:?}");
         }
     }
