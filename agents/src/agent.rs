@@ -59,8 +59,12 @@ pub struct ActIo<'a> {
     pub observation_tensors: &'a [Tensor],
     /// Previous actions, null at an episode's start.
     pub prev_action: Row<'a>,
+    /// The same actions as tensors.
+    pub prev_action_tensors: &'a [Tensor],
     /// Previous rewards `[n]`, zero at an episode's start.
     pub prev_reward: &'a [f32],
+    /// The same rewards as a tensor `[n] f32`.
+    pub prev_reward_tensor: &'a Tensor,
     /// Where the actions go.
     pub action: RowMut<'a>,
     /// Where `agent_info` goes.
@@ -80,6 +84,14 @@ pub struct ValueIo<'a> {
     pub observation: Row<'a>,
     /// The same observations as tensors.
     pub observation_tensors: &'a [Tensor],
+    /// Previous actions, null at an episode's start.
+    pub prev_action: Row<'a>,
+    /// The same actions as tensors.
+    pub prev_action_tensors: &'a [Tensor],
+    /// Previous rewards `[n]`, zero at an episode's start.
+    pub prev_reward: &'a [f32],
+    /// The same rewards as a tensor `[n] f32`.
+    pub prev_reward_tensor: &'a Tensor,
     /// Recurrent state as tensors.
     pub state_tensors: &'a [Tensor],
 }

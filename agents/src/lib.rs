@@ -1,15 +1,19 @@
 //! How an action is chosen.
 //!
-//! [`Agent`] acts on a batch of rows; [`DqnAgent`] is the first that learns. A model ([`model::QModel`]) is a pure function of
-//! parameters and observations, so a target network is the same model on other parameters ([`params::Params`]).
+//! [`Agent`] acts on a batch of rows. [`DqnAgent`] chooses by values ([`model::QModel`]), the agents of [`pg`] draw from a
+//! distribution ([`dist`]). A model is a pure function of parameters and observations, so a target network is the same model on
+//! other parameters ([`params::Params`]); its parts are in [`nn`].
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod dist;
 mod dqn_agent;
 pub mod epsilon;
 pub mod model;
 pub mod nn;
+pub mod norm;
 pub mod params;
+pub mod pg;
 mod random_agent;
 
 pub use agent::{

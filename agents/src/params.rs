@@ -1,83 +1,24 @@
 //! Parameters as views of one flat tensor.
 //!
-//! Publishing weights is one copy, a checkpoint one array, an optimiser works on one vector. Initial values are drawn by our
-//! own generator, since libtorch's cannot be saved or split.
-use rand::RngExt;
+//! Publishing weights is one copy, a checkpoint one array, an optimiser works on one vector. Buffers (running statistics) are its
+//! suffix: they travel with the weights, and no optimiser sees them. Initial values are drawn by our own generator, since
+//! libtorch's cannot be saved or split.
+mod builder;
+mod file;
+mod orthogonal;
+
+pub use self::builder::{Init, ParamBuilder, ParamId, ParamRole, ParamSpec};
+use crate::AgentError;
 use rlcore::seed;
-use safetensors::tensor::{Dtype, TensorView};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
-
-use crate::AgentError;
-
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// Uniform in `-bound..bound`.
-    Uniform(f64),
-    /// All the same.
-    Constant(f64),
-}
-
-/// Name (as PyTorch would have it), shape and start of one parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ParamSpec {
-    /// Such as `layers.0.weight`.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<i64>,
-    /// Initial values.
-    pub init: Init,
-    offset: usize,
-}
-
-impl ParamSpec {
-    fn len(&self) -> usize {
-        self.shape.iter().product::<i64>() as usize
-    }
-}
-
-/// Handle of one parameter within its [`Params`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParamId(usize);
-
-/// Collects the parameters of a model.
-#[derive(Debug, Default)]
-pub struct ParamBuilder {
-    specs: Vec<ParamSpec>,
-    prefix: Vec<String>,
-}
-
-impl ParamBuilder {
-    /// Declares a parameter. Panics where the name is taken, which is a mistake in the model.
-    pub fn add(&mut self, name: &str, shape: &[i64], init: Init) -> ParamId {
-        let name =
-            self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
-        assert!(!self.specs.iter().any(|s| s.name == name), "parameter {name} is declared twice");
-        let offset = self.specs.last().map_or(0, |s| s.offset + s.len());
-        self.specs.push(ParamSpec { name, shape: shape.to_vec(), init, offset });
-        ParamId(self.specs.len() - 1)
-    }
-
-    /// Declares under `name.`.
-    pub fn within<T>(&mut self, name: &str, f: impl FnOnce(&mut Self) -> T) -> T {
-        self.prefix.push(name.to_owned());
-        let out = f(self);
-        self.prefix.pop();
-        out
-    }
-
-    /// The declared parameters, in order.
-    pub fn finish(self) -> Arc<[ParamSpec]> {
-        self.specs.into()
-    }
-}
 
 /// Values of a model's parameters.
 #[derive(Debug)]
 pub struct Params {
     specs: Arc<[ParamSpec]>,
     flat: Tensor,
+    trained_len: usize,
     views: Vec<Tensor>,
     /// Transposes of the matrices, for acting; none where gradients are wanted.
     transposed: Vec<Option<Tensor>>,
@@ -96,12 +37,10 @@ impl Params {
     /// Initial values drawn from `seed`; the same on every device.
     pub fn init(specs: &Arc<[ParamSpec]>, seed: u64, device: Device, grad: Grad) -> Self {
         let mut rng = seed::rng(seed);
-        let mut values = Vec::new();
+        let mut values = vec![0f32; specs.iter().map(ParamSpec::len).sum()];
         for spec in specs.iter() {
-            values.extend((0..spec.len()).map(|_| match spec.init {
-                Init::Uniform(bound) => (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32,
-                Init::Constant(value) => value as f32,
-            }));
+            let drawn = spec.init.draw(&spec.shape, &mut rng);
+            values[spec.offset..spec.offset + spec.len()].copy_from_slice(&drawn);
         }
         Self::over(specs, Tensor::from_slice(&values).to_device(device), grad)
     }
@@ -117,17 +56,24 @@ impl Params {
         let view = |s: &ParamSpec| {
             let v =
                 flat.narrow(0, s.offset as i64, s.len() as i64).view(s.shape.as_slice()).detach();
-            v.set_requires_grad(grad == Grad::On)
+            v.set_requires_grad(grad == Grad::On && s.role == ParamRole::Trained)
         };
         let views: Vec<Tensor> = specs.iter().map(view).collect();
         let matrix = |v: &Tensor| (grad == Grad::Off && v.dim() == 2).then(|| v.tr());
         let transposed = views.iter().map(matrix).collect();
-        Self { specs: specs.clone(), flat, views, transposed }
+        let trained = specs.iter().filter(|s| s.role == ParamRole::Trained);
+        let trained_len = trained.map(ParamSpec::len).sum();
+        Self { specs: specs.clone(), flat, trained_len, views, transposed }
     }
 
-    /// Number of values.
+    /// Number of values, buffers included.
     pub fn len(&self) -> usize {
         self.flat.numel()
+    }
+
+    /// Number of values that are trained: the first of the flat tensor.
+    pub fn trained_len(&self) -> usize {
+        self.trained_len
     }
 
     /// Whether the model has no parameters.
@@ -135,9 +81,23 @@ impl Params {
         self.len() == 0
     }
 
+    /// Where the values lie.
+    pub fn device(&self) -> Device {
+        self.flat.device()
+    }
+
     /// One parameter.
     pub fn get(&self, id: ParamId) -> &Tensor {
         &self.views[id.0]
+    }
+
+    /// Overwrites one parameter; meant for buffers. Panics where the number of values differs.
+    pub fn set(&mut self, id: ParamId, values: &[f32]) {
+        let spec = &self.specs[id.0];
+        assert_eq!(values.len(), spec.len(), "{} holds {:?}", spec.name, spec.shape);
+        let _guard = no_grad_guard();
+        let mut part = self.flat.narrow(0, spec.offset as i64, spec.len() as i64);
+        part.copy_(&Tensor::from_slice(values));
     }
 
     /// The transpose of a matrix where no gradients are wanted.
@@ -155,16 +115,27 @@ impl Params {
         &self.flat
     }
 
-    /// As [`Params::flat`], for an optimiser.
+    /// As [`Params::flat`], for copying weights.
     pub fn flat_mut(&mut self) -> &mut Tensor {
         &mut self.flat
     }
 
-    /// d loss / d parameters as one vector, in the order of the flat tensor. A parameter that the loss does not depend on is
-    /// an error of libtorch.
+    /// The trained values, `[trained_len] f32`, over the same memory: what an optimiser steps.
+    pub fn trained_mut(&mut self) -> Tensor {
+        self.flat.narrow(0, 0, self.trained_len as i64)
+    }
+
+    /// d loss / d trained parameters as one vector `[trained_len] f32`, in the order of the flat tensor; zero for a parameter
+    /// that the loss does not depend on.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
-        let grads = Tensor::f_run_backward(&[loss], &self.views, false, false)?;
-        let flat: Vec<Tensor> = grads.iter().map(|g| g.reshape([-1])).collect();
+        let trained =
+            self.specs.iter().zip(&self.views).filter(|(s, _)| s.role == ParamRole::Trained);
+        let inputs: Vec<&Tensor> = trained.map(|(_, v)| v).collect();
+        let grads = Tensor::f_run_backward(&[loss], &inputs, false, false)?;
+        let flat = |(grad, input): (&Tensor, &&Tensor)| {
+            if grad.defined() { grad.reshape([-1]) } else { input.zeros_like().reshape([-1]) }
+        };
+        let flat: Vec<Tensor> = grads.iter().zip(&inputs).map(flat).collect();
         Ok(Tensor::f_cat(&flat, 0)?)
     }
 
@@ -189,48 +160,6 @@ impl Params {
         } else {
             self.flat.copy_(&Tensor::from_slice(values));
         }
-    }
-
-    /// The parameters under their names, in the safetensors format: `torch.nn.Module.load_state_dict` takes it.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, AgentError> {
-        let mut values = vec![0f32; self.len()];
-        self.write_to(&mut values);
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let mut views = Vec::new();
-        for s in self.specs.iter() {
-            let shape = s.shape.iter().map(|d| *d as usize).collect();
-            let data = &bytes[4 * s.offset..4 * (s.offset + s.len())];
-            let view = TensorView::new(Dtype::F32, shape, data)
-                .map_err(|e| AgentError::new(e.to_string()))?;
-            views.push((s.name.as_str(), view));
-        }
-        safetensors::serialize(views, None).map_err(|e| AgentError::new(e.to_string()))
-    }
-
-    /// Takes the values of a file of [`Params::to_safetensors`]; names, shapes and types must agree.
-    pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), AgentError> {
-        let file = safetensors::SafeTensors::deserialize(bytes)
-            .map_err(|e| AgentError::new(format!("weights: {e}")))?;
-        let mut values = Vec::with_capacity(self.len());
-        for s in self.specs.iter() {
-            let view = file
-                .tensor(&s.name)
-                .map_err(|e| AgentError::new(format!("weights of {}: {e}", s.name)))?;
-            let shape: Vec<i64> = view.shape().iter().map(|d| *d as i64).collect();
-            if shape != s.shape || view.dtype() != Dtype::F32 {
-                return Err(AgentError::new(format!(
-                    "weights of {}: the file holds {:?} {shape:?}, the model F32 {:?}",
-                    s.name,
-                    view.dtype(),
-                    s.shape
-                )));
-            }
-            values.extend(
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            );
-        }
-        self.read_from(&values);
-        Ok(())
     }
 }
 
@@ -262,15 +191,24 @@ mod tests {
     }
 
     #[test]
-    fn files_carry_names_and_refuse_other_models() {
-        let p = Params::init(&specs(), 3, Device::Cpu, Grad::Off);
-        let bytes = p.to_safetensors().unwrap();
-        let mut q = Params::zeros(&specs(), Device::Cpu, Grad::Off);
-        q.load_safetensors(&bytes).unwrap();
-        assert_eq!(p.flat(), q.flat());
+    fn buffers_come_last_and_have_no_gradient() {
         let mut b = ParamBuilder::default();
-        b.add("layers.weight", &[3, 2], Init::Constant(0.0));
-        let mut other = Params::zeros(&b.finish(), Device::Cpu, Grad::Off);
-        assert!(other.load_safetensors(&bytes).unwrap_err().to_string().contains("layers.weight"));
+        let mean = b.add_buffer("mean", &[2], Init::Constant(3.0));
+        let used = b.add("used", &[2], Init::Constant(1.0));
+        let unused = b.add("unused", &[3], Init::Constant(2.0));
+        let mut p = Params::init(&b.finish(), 1, Device::Cpu, Grad::On);
+        assert_eq!((p.len(), p.trained_len()), (7, 5));
+        let values = Vec::<f32>::try_from(p.flat()).unwrap();
+        assert_eq!(values, [1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
+        let loss = (p.get(used) * p.get(mean)).sum(Kind::Float);
+        let grad = Vec::<f32>::try_from(p.gradient(&loss).unwrap()).unwrap();
+        assert_eq!(grad, [3.0, 3.0, 0.0, 0.0, 0.0]);
+        p.set(mean, &[5.0, 6.0]);
+        {
+            let _guard = no_grad_guard();
+            let _ = p.trained_mut().g_add_scalar_(1.0);
+        }
+        assert_eq!(Vec::<f32>::try_from(p.get(mean)).unwrap(), [5.0, 6.0]);
+        assert_eq!(Vec::<f32>::try_from(p.get(unused)).unwrap(), [3.0; 3]);
     }
 }

@@ -1,0 +1,81 @@
+//! Normalising observations by their running statistics.
+//!
+//! Follows `rlpyt/models/pg/mujoco_ff_model.py`: `clamp((x - mean) / sqrt(max(var, 1e-6)), -10, 10)`. Differs: the statistics are
+//! buffers of the parameters, so they are published, saved and frozen with the weights, and are gathered by the algorithm
+//! over its valid samples.
+use crate::nn::flatten;
+use crate::params::{Init, ParamBuilder, ParamId, Params};
+use rlcore::{EnvSpaces, LeafSpec};
+use tch::Tensor;
+
+/// Smallest variance.
+const VAR_FLOOR: f64 = 1e-6;
+/// Largest normalised value.
+const CLIP: f64 = 10.0;
+
+/// Statistics of the flattened observation, kept in two buffers: mean and standard deviation.
+#[derive(Clone, Copy, Debug)]
+pub struct ObsNorm {
+    features: usize,
+    mean: ParamId,
+    std: ParamId,
+}
+
+impl ObsNorm {
+    /// Declares `obs_norm.mean [features]` (0) and `obs_norm.std [features]` (1).
+    pub fn new(b: &mut ParamBuilder, spaces: &EnvSpaces) -> Self {
+        let features =
+            spaces.observation.leaves("observation").iter().map(LeafSpec::elems).sum::<usize>();
+        b.within("obs_norm", |b| Self {
+            features,
+            mean: b.add_buffer("mean", &[features as i64], Init::Constant(0.0)),
+            std: b.add_buffer("std", &[features as i64], Init::Constant(1.0)),
+        })
+    }
+
+    /// Number of values in a flattened observation.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// What the statistics are of: leaves `[N, ...]` to `[N, features] f32`.
+    pub fn flatten(&self, observation: &[Tensor]) -> Tensor {
+        flatten(observation)
+    }
+
+    /// Sets the statistics: mean and variance `[features]`.
+    pub fn set(&self, params: &mut Params, mean: &[f64], var: &[f64]) {
+        let mean: Vec<f32> = mean.iter().map(|v| *v as f32).collect();
+        let std: Vec<f32> = var.iter().map(|v| v.max(VAR_FLOOR).sqrt() as f32).collect();
+        params.set(self.mean, &mean);
+        params.set(self.std, &std);
+    }
+
+    /// `[N, features] -> [N, features]`.
+    pub fn normalise(&self, p: &Params, x: &Tensor) -> Tensor {
+        (x - p.get(self.mean)).g_div_(p.get(self.std)).clamp_(-CLIP, CLIP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Grad;
+    use rlcore::{DType, Space};
+    use tch::Device;
+
+    #[test]
+    fn statistics_centre_scale_and_cut() {
+        let observation = Space::uniform_box(DType::F32, &[3], -1.0, 1.0);
+        let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
+        let mut b = ParamBuilder::default();
+        let norm = ObsNorm::new(&mut b, &spaces);
+        let mut p = Params::init(&b.finish(), 0, Device::Cpu, Grad::On);
+        let x = Tensor::from_slice(&[1f32, 2.0, 3.0]).reshape([1, 3]);
+        assert_eq!(norm.normalise(&p, &x), x, "nothing is known at the start");
+        norm.set(&mut p, &[0.0, 1.0, 2.0], &[4.0, 0.25, 0.0]);
+        let y = Vec::<f32>::try_from(norm.normalise(&p, &x).reshape([-1])).unwrap();
+        assert_eq!(y, [0.5, 2.0, 10.0]);
+        assert_eq!((norm.features(), p.trained_len()), (3, 0));
+    }
+}

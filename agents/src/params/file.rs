@@ -1,0 +1,72 @@
+//! Parameters as a safetensors file, which PyTorch reads.
+use super::Params;
+use crate::AgentError;
+use safetensors::tensor::{Dtype, TensorView};
+
+impl Params {
+    /// The parameters under their names, in the safetensors format: `torch.nn.Module.load_state_dict` takes it.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, AgentError> {
+        let mut values = vec![0f32; self.len()];
+        self.write_to(&mut values);
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let mut views = Vec::new();
+        for s in self.specs().iter() {
+            let shape = s.shape.iter().map(|d| *d as usize).collect();
+            let data = &bytes[4 * s.offset..4 * (s.offset + s.len())];
+            let view = TensorView::new(Dtype::F32, shape, data)
+                .map_err(|e| AgentError::new(e.to_string()))?;
+            views.push((s.name.as_str(), view));
+        }
+        safetensors::serialize(views, None).map_err(|e| AgentError::new(e.to_string()))
+    }
+
+    /// Takes the values of a file of [`Params::to_safetensors`]; names, shapes and types must agree.
+    pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), AgentError> {
+        let file = safetensors::SafeTensors::deserialize(bytes)
+            .map_err(|e| AgentError::new(format!("weights: {e}")))?;
+        let mut values = vec![0f32; self.len()];
+        for s in self.specs().iter() {
+            let view = file
+                .tensor(&s.name)
+                .map_err(|e| AgentError::new(format!("weights of {}: {e}", s.name)))?;
+            let shape: Vec<i64> = view.shape().iter().map(|d| *d as i64).collect();
+            if shape != s.shape || view.dtype() != Dtype::F32 {
+                return Err(AgentError::new(format!(
+                    "weights of {}: the file holds {:?} {shape:?}, the model F32 {:?}",
+                    s.name,
+                    view.dtype(),
+                    s.shape
+                )));
+            }
+            let (data, _) = view.data().as_chunks::<4>();
+            let to = &mut values[s.offset..s.offset + s.len()];
+            to.iter_mut().zip(data).for_each(|(to, b)| *to = f32::from_le_bytes(*b));
+        }
+        self.read_from(&values);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Grad, Init, ParamBuilder};
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn files_carry_names_and_refuse_other_models() {
+        let mut b = ParamBuilder::default();
+        b.within("norm", |b| b.add_buffer("mean", &[2], Init::Uniform(1.0)));
+        b.within("layers", |b| b.add("weight", &[2, 3], Init::Uniform(0.5)));
+        let specs = b.finish();
+        let p = Params::init(&specs, 3, Device::Cpu, Grad::Off);
+        let bytes = p.to_safetensors().unwrap();
+        let mut q = Params::zeros(&specs, Device::Cpu, Grad::Off);
+        q.load_safetensors(&bytes).unwrap();
+        assert_eq!(p.flat(), q.flat());
+        let mut b = ParamBuilder::default();
+        b.add("layers.weight", &[3, 2], Init::Constant(0.0));
+        let mut other = Params::zeros(&b.finish(), Device::Cpu, Grad::Off);
+        assert!(other.load_safetensors(&bytes).unwrap_err().to_string().contains("layers.weight"));
+    }
+}

@@ -1,0 +1,73 @@
+//! What a policy-gradient model is: observations (and memory) to a distribution and a value.
+use crate::AgentError;
+use crate::dist::Distribution;
+use crate::norm::ObsNorm;
+use crate::params::{ParamBuilder, Params};
+use rlcore::{EnvSpaces, LeafSpec};
+use serde::{Serialize, de::DeserializeOwned};
+use tch::Tensor;
+
+/// What a model sees, on the device of the parameters.
+///
+/// Feed-forward models get leading dimension `[N]`, and look at the observation alone. Recurrent models get `[T, N]`; T is 1 when
+/// acting.
+#[derive(Clone, Copy, Debug)]
+pub struct PgInput<'a> {
+    /// `[N, ...]` or `[T, N, ...]` a leaf.
+    pub observation: &'a [Tensor],
+    /// The actions before, null at an episode's start; as `observation`.
+    pub prev_action: &'a [Tensor],
+    /// The rewards before, zero at an episode's start; `[N]` or `[T, N] f32`.
+    pub prev_reward: &'a Tensor,
+    /// Memory before row 0, `[N, ...]` a leaf.
+    pub state: &'a [Tensor],
+    /// `[T, N] f32`: 1 where memory is zeroed before that row (the step before was `done`). None: nowhere.
+    pub reset: Option<&'a Tensor>,
+}
+
+/// What a model says.
+#[derive(Debug)]
+pub struct PgOutput {
+    /// `[N, len]` or `[T, N, len]`, as [`Distribution`] takes it.
+    pub dist: Tensor,
+    /// `[N]` or `[T, N]`.
+    pub value: Tensor,
+    /// Memory after the last row.
+    pub state: Vec<Tensor>,
+}
+
+/// A policy and a value, as a pure function of parameters.
+pub trait PgModel: Send {
+    /// Memory of one environment; none for feed-forward models.
+    fn state(&self) -> Vec<LeafSpec>;
+
+    /// See [`PgInput`] and [`PgOutput`].
+    fn forward(&self, params: &Params, input: &PgInput<'_>) -> PgOutput;
+
+    /// As `forward`, for acting; `dist` may lack the last values, those of [`PgModel::tail`].
+    fn act(&self, params: &Params, input: &PgInput<'_>) -> PgOutput {
+        self.forward(params, input)
+    }
+
+    /// The last values of `dist` where they are the same for every observation and `act` leaves them out; asked for once after
+    /// new weights, so that acting spends no operation on them.
+    fn tail(&self, _params: &Params) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Statistics that the algorithm has to keep, if the model normalises observations.
+    fn norm(&self) -> Option<&ObsNorm> {
+        None
+    }
+}
+
+/// Settings that declare a model's parameters; implement it for a model of your own.
+pub trait MakePgModel: Serialize + DeserializeOwned + Clone + Send + 'static {
+    /// Declares the parameters in `builder` and returns the model over them.
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        dist: &dyn Distribution,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn PgModel>, AgentError>;
+}
