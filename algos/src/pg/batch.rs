@@ -100,7 +100,8 @@ impl Batch {
         let past = recurrent.then(|| {
             let done = |i: usize| f32::from(terminated[i] | truncated[i]);
             // Row 0: the state was recorded after it was zeroed.
-            let reset: Vec<f32> = (0..t * b).map(|i| if i < b { 0.0 } else { done(i - b) }).collect();
+            let reset: Vec<f32> =
+                (0..t * b).map(|i| if i < b { 0.0 } else { done(i - b) }).collect();
             let states = samples.agent_state.tensors();
             Past {
                 prev_action: steps(&samples.prev_action),

@@ -34,10 +34,17 @@ pub enum Normalized {
 
 impl Batch {
     /// The batch in `parts` minibatches, shuffled by `draws`, or in order. Empty where no step happened.
-    pub fn minibatches(&self, parts: usize, draws: Option<&mut Rng>, normalized: Normalized) -> Vec<Minibatch> {
+    pub fn minibatches(
+        &self,
+        parts: usize,
+        draws: Option<&mut Rng>,
+        normalized: Normalized,
+    ) -> Vec<Minibatch> {
         let mut members: Vec<i64> = match self.inputs.past {
             Some(_) => (0..self.b as i64).collect(),
-            None => (0..(self.t * self.b) as i64).filter(|i| self.valid[*i as usize] != 0).collect(),
+            None => {
+                (0..(self.t * self.b) as i64).filter(|i| self.valid[*i as usize] != 0).collect()
+            }
         };
         if let Some(draws) = draws {
             members.shuffle(draws);
@@ -86,7 +93,8 @@ impl<'a> Cut<'a> {
     /// A leaf `[T, B, ...]` as `[N, ...]` for each minibatch.
     fn flat(&self, leaf: &Tensor) -> Vec<Tensor> {
         let all = leaf.flatten(0, 1);
-        let all = self.index.as_ref().map_or_else(|| all.shallow_clone(), |i| all.index_select(0, i));
+        let all =
+            self.index.as_ref().map_or_else(|| all.shallow_clone(), |i| all.index_select(0, i));
         all.split_with_sizes(&self.sizes, 0)
     }
 
@@ -132,7 +140,8 @@ impl<'a> Cut<'a> {
         let drawn = self.flat(&self.batch.drawn);
         let old_log_likelihood = self.flat(&self.batch.old_log_likelihood);
         let advantage = self.advantages(normalized);
-        let (return_, old_value) = (self.numbers(|i| return_[i] as f32), self.numbers(|i| value[i]));
+        let (return_, old_value) =
+            (self.numbers(|i| return_[i] as f32), self.numbers(|i| value[i]));
         let masked = self.steps.iter().flatten().any(|i| valid[*i as usize] == 0);
         let valid = masked.then(|| self.numbers(|i| f32::from(valid[i])));
 
@@ -155,7 +164,11 @@ impl<'a> Cut<'a> {
                 old_value: of(&old_value),
                 valid: valid.as_ref().map(|v| of(v)),
             };
-            Minibatch { inputs: Inputs { observation: each(&observation), past }, drawn: of(&drawn), targets }
+            Minibatch {
+                inputs: Inputs { observation: each(&observation), past },
+                drawn: of(&drawn),
+                targets,
+            }
         };
         (0..shares.len()).map(part).collect()
     }

@@ -24,9 +24,8 @@ impl Moments {
     /// Takes in rows of `F` features each, `rows: [N * F]`, of which `valid` `[N]` keeps some.
     pub fn merge(&mut self, rows: &[f32], valid: &[u8]) {
         let features = self.mean.len();
-        let kept = || {
-            rows.chunks_exact(features).zip(valid).filter(|(_, v)| **v != 0).map(|(row, _)| row)
-        };
+        let kept =
+            || rows.chunks_exact(features).zip(valid).filter(|(_, v)| **v != 0).map(|(row, _)| row);
         let n = kept().count();
         if n == 0 {
             return;

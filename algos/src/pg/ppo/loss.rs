@@ -2,46 +2,32 @@
 //!
 //! Differs: the ratio is `exp` of a difference of log-likelihoods, for every distribution, where rlpyt divides probabilities
 //! with 1e-8 added to both (a relative difference of 1e-8 over the probability).
+use crate::pg::Ratio;
 use crate::pg::loss::{Coefficients, Losses, Outputs, Targets, combine, valid_mean};
-use tch::Tensor;
 
 /// `-mean(min(r A, clip(r, 1-e, 1+e) A))` with `r = exp(log_ratio)`, the value's loss (see
-/// [`value_error`](crate::pg::loss::value_error)) and the entropy's; also `log_ratio` `[N]`, without gradient, for [`kl`] and
-/// [`clip_fraction`].
+/// [`value_error`](crate::pg::loss::value_error)) and the entropy's; also what is logged of the ratio.
 pub fn loss(
     outputs: &Outputs,
     targets: &Targets,
     c: Coefficients,
     ratio_clip: f64,
     value_clip: Option<f64>,
-) -> (Losses, Tensor) {
+) -> (Losses, Ratio) {
     let log_ratio = &outputs.log_likelihood - &targets.old_log_likelihood;
     let ratio = log_ratio.exp();
     let clipped = ratio.clamp(1.0 - ratio_clip, 1.0 + ratio_clip);
     let gain = (ratio * &targets.advantage).minimum(&(clipped * &targets.advantage));
     let policy = -valid_mean(&gain, targets.valid.as_ref());
-    (combine(policy, outputs, targets, c, value_clip), log_ratio.detach())
-}
-
-/// Estimate of KL(old, new) from actions of the old policy, `mean(r - 1 - log r)`, never negative (Schulman 2020, "Approximating
-/// KL divergence", k3). `log_ratio [.., N]` gives `[..]`.
-pub fn kl(log_ratio: &Tensor) -> Tensor {
-    (log_ratio.expm1() - log_ratio).mean_dim(-1, false, log_ratio.kind())
-}
-
-/// Share of steps whose ratio lies outside `1 - e ..= 1 + e`. `log_ratio [.., N]` gives `[..]`.
-pub fn clip_fraction(log_ratio: &Tensor, ratio_clip: f64) -> Tensor {
-    log_ratio.expm1().abs().gt(ratio_clip).to_kind(log_ratio.kind()).mean_dim(
-        -1,
-        false,
-        log_ratio.kind(),
-    )
+    let ratio = Ratio { log_ratio: log_ratio.detach(), clip: ratio_clip };
+    (combine(policy, outputs, targets, c, value_clip), ratio)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pg::golden::losses_agree;
+    use tch::Tensor;
 
     /// Broken by a maximum for the minimum, a clip of one side only, a value without its half.
     #[test]
@@ -49,15 +35,6 @@ mod tests {
         losses_agree("ppo", |outputs, targets, c, clip| {
             loss(outputs, targets, c, clip.unwrap(), None).0
         });
-    }
-
-    #[test]
-    fn diagnostics_of_known_ratios() {
-        let ratios = [1.0f64, 1.5, 0.5, 1.05];
-        let log_ratio = Tensor::from_slice(&ratios.map(f64::ln));
-        let want = ratios.iter().map(|r| r - 1.0 - r.ln()).sum::<f64>() / 4.0;
-        assert!((kl(&log_ratio).double_value(&[]) - want).abs() < 1e-12);
-        assert_eq!(clip_fraction(&log_ratio, 0.1).double_value(&[]), 0.5);
     }
 
     #[test]
