@@ -78,6 +78,11 @@ impl<M: Method> PolicyGradient<M> {
         }
         Ok(Self { method, learner, spec: context.spec, n_steps: context.n_steps })
     }
+
+    #[cfg(test)]
+    pub(super) fn into_learner(self) -> Learner {
+        self.learner
+    }
 }
 
 impl<M: Method> Algo for PolicyGradient<M> {

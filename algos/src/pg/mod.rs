@@ -18,6 +18,10 @@ mod moments;
 pub mod ppo;
 pub mod reinforce;
 pub mod returns;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use algo::{Method, PgContext, PolicyGradient};
 pub use batch::Batch;
