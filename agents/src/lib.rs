@@ -15,6 +15,7 @@ pub mod norm;
 pub mod params;
 pub mod pg;
 mod random_agent;
+pub mod staging;
 
 pub use agent::{
     ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase, ValueIo, device,

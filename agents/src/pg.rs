@@ -1,4 +1,21 @@
 //! Policy-gradient agents and their models.
+//!
+//! A model ([`PgModel`]) gives a distribution and a value; [`PgMlp`] and [`PgConv`] are ready-made, feed-forward or with an LSTM.
+//! Settings ([`CategoricalPgAgentConfig`], [`GaussianPgAgentConfig`]) build agents anywhere and tell the algorithm which
+//! distribution they draw from ([`PgSettings`]).
+mod agent;
+mod conv;
+mod head;
+mod mlp;
 mod model;
+mod net;
+mod previous;
 
+pub use self::agent::{
+    CategoricalPgAgent, CategoricalPgAgentConfig, Evaluate, GaussianPgAgent, GaussianPgAgentConfig,
+    PgAgent, PgSettings,
+};
+pub use self::conv::PgConv;
+pub use self::head::DistHead;
+pub use self::mlp::{PgMlp, ValueTrunk};
 pub use self::model::{MakePgModel, PgInput, PgModel, PgOutput};

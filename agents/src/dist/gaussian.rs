@@ -257,8 +257,8 @@ impl Distribution for Gaussian {
         if self.config.bound != Bound::Squash {
             return normal;
         }
-        // Of the squashed action, from the draw before it.
-        let log_slope = ((drawn * -2.0).softplus() + drawn - LN_2) * -2.0;
+        // Of the squashed action, from the draw before it; softplus(-2u) as log_sigmoid, since libtorch's softplus is cut at 20.
+        let log_slope = ((drawn * 2.0).log_sigmoid() - drawn + LN_2) * 2.0;
         normal - sum(&log_slope) - self.log_scale
     }
 

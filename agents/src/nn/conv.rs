@@ -1,0 +1,125 @@
+//! Convolutions over an image, then fully connected layers, ReLU after each.
+//!
+//! Follows `Conv2dHeadModel` of `rlpyt/models/conv2d.py`; scales bytes by 1/255 once they are on the device of the parameters.
+use super::linear::Start;
+use super::mlp::{Activation, MlpTrunk};
+use crate::AgentError;
+use crate::params::{ParamBuilder, ParamId, Params};
+use rlcore::EnvSpaces;
+use tch::{Kind, Tensor};
+
+/// Shape of a [`ConvTrunk`]: one value for each convolution.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvSpec<'a> {
+    /// Output channels.
+    pub channels: &'a [usize],
+    /// Sides of the square kernels, in pixels.
+    pub kernels: &'a [usize],
+    /// Strides, in pixels.
+    pub strides: &'a [usize],
+    /// Zeros around the image, in pixels.
+    pub paddings: &'a [usize],
+    /// Widths of the fully connected layers.
+    pub fc: &'a [usize],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Conv {
+    weight: ParamId,
+    bias: ParamId,
+    stride: i64,
+    padding: i64,
+}
+
+/// See the module documentation.
+#[derive(Clone, Debug)]
+pub struct ConvTrunk {
+    /// The leaf that is the image, and whether a channel dimension has to be added.
+    leaf: usize,
+    plane: bool,
+    convs: Vec<Conv>,
+    fc: MlpTrunk,
+}
+
+impl ConvTrunk {
+    /// Declares `conv.<i>` and `fc.<i>`. The observation is one image, `[C, H, W]` or `[H, W]`, beside an action mask if there is
+    /// one. An error where it is not, or where the image is too small for the kernels.
+    pub fn new(
+        b: &mut ParamBuilder,
+        spaces: &EnvSpaces,
+        spec: ConvSpec<'_>,
+        start: Start,
+    ) -> Result<Self, AgentError> {
+        let count = spec.channels.len();
+        if [spec.kernels, spec.strides, spec.paddings].iter().any(|l| l.len() != count) {
+            return Err(AgentError::new(format!(
+                "channels, kernels, strides and paddings need one value for each convolution; there are {count}, {}, {} and {}",
+                spec.kernels.len(),
+                spec.strides.len(),
+                spec.paddings.len()
+            )));
+        }
+        let leaves = spaces.observation.leaves("observation");
+        let mut images = leaves.iter().enumerate().filter(|(i, _)| Some(*i) != spaces.action_mask);
+        let (leaf, shape) = match (images.next(), images.next()) {
+            (Some((i, leaf)), None) if matches!(leaf.shape.len(), 2 | 3) => (i, &leaf.shape),
+            _ => {
+                return Err(AgentError::new(format!(
+                    "a convolution needs one image of shape [C, H, W] or [H, W], the environment shows {:?}: use an mlp model",
+                    leaves.iter().map(|l| (&l.name, &l.shape)).collect::<Vec<_>>()
+                )));
+            }
+        };
+        let plane = shape.len() == 2;
+        let mut size = if plane { vec![1, shape[0], shape[1]] } else { shape.clone() };
+        let mut convs = Vec::new();
+        for i in 0..count {
+            let (kernel, stride, padding) = (spec.kernels[i], spec.strides[i], spec.paddings[i]);
+            let channels = spec.channels[i];
+            let out = |side: usize| {
+                let room = (side + 2 * padding).checked_sub(kernel)?;
+                (kernel > 0 && stride > 0 && channels > 0).then(|| room / stride + 1)
+            };
+            let (Some(h), Some(w)) = (out(size[1]), out(size[2])) else {
+                return Err(AgentError::new(format!(
+                    "convolution {i} ({channels} channels, kernel {kernel}, stride {stride}, padding {padding}) does not fit an image of {}x{}: give smaller kernels or fewer convolutions",
+                    size[1], size[2]
+                )));
+            };
+            let (weight, bias) = start.of(size[0] * kernel * kernel, std::f64::consts::SQRT_2);
+            let kernels = [channels as i64, size[0] as i64, kernel as i64, kernel as i64];
+            convs.push(b.within(&format!("conv.{i}"), |b| Conv {
+                weight: b.add("weight", &kernels, weight),
+                bias: b.add("bias", &kernels[..1], bias),
+                stride: stride as i64,
+                padding: padding as i64,
+            }));
+            size = vec![channels, h, w];
+        }
+        let inputs = size.iter().product();
+        let fc = b.within("fc", |b| MlpTrunk::new(b, inputs, spec.fc, Activation::Relu, start));
+        Ok(Self { leaf, plane, convs, fc })
+    }
+
+    /// Width of the last layer.
+    pub fn features(&self) -> usize {
+        self.fc.features()
+    }
+
+    /// Leaves `[N, ...]` to `[N, features] f32`.
+    pub fn forward(&self, p: &Params, observation: &[Tensor]) -> Tensor {
+        let image = &observation[self.leaf];
+        let mut x = if self.plane { image.unsqueeze(1) } else { image.shallow_clone() };
+        if x.kind() == Kind::Uint8 {
+            x = x.to_kind(Kind::Float).g_mul_scalar_(1.0 / 255.0);
+        } else if x.kind() != Kind::Float {
+            x = x.to_kind(Kind::Float);
+        }
+        for c in &self.convs {
+            let (stride, padding) = ([c.stride; 2], [c.padding; 2]);
+            let y = x.conv2d(p.get(c.weight), Some(p.get(c.bias)), stride, padding, [1, 1], 1);
+            x = Activation::Relu.apply(y);
+        }
+        self.fc.forward(p, &x.flatten(1, -1))
+    }
+}

@@ -1,0 +1,118 @@
+//! Multi-layer perceptrons.
+use super::linear::{Linear, Start};
+use crate::params::{ParamBuilder, Params};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+/// What follows a hidden layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// Hyperbolic tangent.
+    #[default]
+    Tanh,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+impl Activation {
+    /// Applies it in place.
+    pub(crate) fn apply(self, mut x: Tensor) -> Tensor {
+        match self {
+            Self::Tanh => x.tanh_(),
+            Self::Relu => x.relu_(),
+        }
+    }
+}
+
+/// Linear layers with ReLU between them, named `layers.0`, `layers.1`, ...
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+}
+
+impl Mlp {
+    /// Widths `inputs -> hidden... -> outputs`.
+    pub fn new(b: &mut ParamBuilder, inputs: usize, hidden: &[usize], outputs: usize) -> Self {
+        let widths: Vec<usize> = [inputs].iter().chain(hidden).chain(&[outputs]).copied().collect();
+        let layers = b.within("layers", |b| {
+            widths
+                .windows(2)
+                .enumerate()
+                .map(|(i, w)| Linear::new(b, &i.to_string(), w[0], w[1]))
+                .collect()
+        });
+        Self { layers }
+    }
+
+    /// `x: [N, inputs] f32 -> [N, outputs]`.
+    pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
+        let mut y = self.layers[0].forward(p, x);
+        for layer in &self.layers[1..] {
+            y = layer.forward(p, &y.relu_());
+        }
+        y
+    }
+}
+
+/// Hidden layers, each followed by its activation: what heads stand on. Named `0`, `1`, ... under the current prefix.
+#[derive(Clone, Debug)]
+pub struct MlpTrunk {
+    layers: Vec<Linear>,
+    activation: Activation,
+    features: usize,
+}
+
+impl MlpTrunk {
+    /// Widths `inputs -> hidden...`; orthogonal weights have gain sqrt(2).
+    pub fn new(
+        b: &mut ParamBuilder,
+        inputs: usize,
+        hidden: &[usize],
+        activation: Activation,
+        start: Start,
+    ) -> Self {
+        let gain = std::f64::consts::SQRT_2;
+        let mut features = inputs;
+        let mut layers = Vec::new();
+        for (i, width) in hidden.iter().enumerate() {
+            layers.push(Linear::starting(b, &i.to_string(), features, *width, start, gain));
+            features = *width;
+        }
+        Self { layers, activation, features }
+    }
+
+    /// Width of the last layer.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// `x: [N, inputs] f32 -> [N, features]`.
+    pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
+        let step = |x: Tensor, layer: &Linear| self.activation.apply(layer.forward(p, &x));
+        self.layers.iter().fold(x.shallow_clone(), step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Grad;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn acting_and_learning_compute_the_same() {
+        let mut builder = ParamBuilder::default();
+        let mlp = Mlp::new(&mut builder, 4, &[64, 64], 2);
+        let specs = builder.finish();
+        let learning = Params::init(&specs, 3, Device::Cpu, Grad::On);
+        let mut acting = Params::zeros(&specs, Device::Cpu, Grad::Off);
+        acting.copy_from(&learning);
+        for rows in [1, 16, 64, 128] {
+            let x = Tensor::rand([rows, 4], (Kind::Float, Device::Cpu)) - 0.5;
+            let (a, b) = (mlp.forward(&learning, &x), mlp.forward(&acting, &x));
+            let error = (a - b).abs().max().double_value(&[]);
+            assert!(error < 1e-5, "{rows} rows: {error}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Trunk, optional memory, and the heads: what the ready-made models have in common.
+use super::head::DistHead;
+use super::model::{PgInput, PgModel, PgOutput};
+use super::previous::Previous;
+use crate::AgentError;
+use crate::dist::Distribution;
+use crate::nn::{ConvTrunk, Linear, Lstm, MlpTrunk, Start, flatten};
+use crate::norm::ObsNorm;
+use crate::params::{ParamBuilder, Params};
+use rlcore::{DType, EnvSpaces, LeafSpec};
+use tch::Tensor;
+
+/// From observations to features.
+#[derive(Debug)]
+pub(super) enum Trunk {
+    /// Of the flattened observation, normalised if wanted; the value may have layers of its own.
+    Mlp { norm: Option<ObsNorm>, policy: MlpTrunk, value: Option<MlpTrunk> },
+    /// Of an image.
+    Conv(ConvTrunk),
+}
+
+impl Trunk {
+    fn features(&self) -> (usize, usize) {
+        match self {
+            Self::Mlp { policy, value, .. } => {
+                let own = policy.features();
+                (own, value.as_ref().map_or(own, MlpTrunk::features))
+            }
+            Self::Conv(conv) => (conv.features(), conv.features()),
+        }
+    }
+
+    /// `[N, ...]` a leaf to the features of the policy and, where they differ, of the value.
+    fn forward(&self, p: &Params, observation: &[Tensor]) -> (Tensor, Option<Tensor>) {
+        match self {
+            Self::Mlp { norm, policy, value } => {
+                let flat = flatten(observation);
+                let x =
+                    norm.as_ref().map_or_else(|| flat.shallow_clone(), |n| n.normalise(p, &flat));
+                (policy.forward(p, &x), value.as_ref().map(|v| v.forward(p, &x)))
+            }
+            Self::Conv(conv) => (conv.forward(p, observation), None),
+        }
+    }
+}
+
+/// An LSTM between trunk and heads; it also sees the previous action and reward, as in `rlpyt/models/pg/*_lstm_model.py`.
+#[derive(Debug)]
+struct Memory {
+    lstm: Lstm,
+    previous: Previous,
+    hidden: usize,
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(super) struct PgNet {
+    trunk: Trunk,
+    memory: Option<Memory>,
+    policy: DistHead,
+    value: Linear,
+}
+
+impl PgNet {
+    /// Declares memory and heads over a trunk. `lstm` is the memory's size.
+    pub(super) fn new(
+        b: &mut ParamBuilder,
+        spaces: &EnvSpaces,
+        dist: &dyn Distribution,
+        trunk: Trunk,
+        lstm: Option<usize>,
+        start: Start,
+    ) -> Result<Self, AgentError> {
+        let (mut features, mut value_features) = trunk.features();
+        let mut memory = None;
+        if let Some(hidden) = lstm {
+            let previous = Previous::new(spaces)?;
+            let lstm = Lstm::new(b, "lstm", features + previous.width(), hidden, start);
+            memory = Some(Memory { lstm, previous, hidden });
+            (features, value_features) = (hidden, hidden);
+        }
+        Ok(Self {
+            trunk,
+            memory,
+            policy: DistHead::new(b, features, dist, start),
+            value: Linear::starting(b, "value", value_features, 1, start, 1.0),
+        })
+    }
+
+    /// Outputs of the policy's layer `[N, outputs]` and of the value's `[N, 1]`, N being T * N where there is memory.
+    fn heads(&self, p: &Params, input: &PgInput<'_>) -> (Tensor, Tensor, Vec<Tensor>) {
+        let Some(memory) = &self.memory else {
+            let (x, own) = self.trunk.forward(p, input.observation);
+            let value = self.value.forward(p, own.as_ref().unwrap_or(&x));
+            return (self.policy.outputs(p, &x), value, Vec::new());
+        };
+        let rows: Vec<Tensor> = input.observation.iter().map(|o| o.flatten(0, 1)).collect();
+        let (features, _) = self.trunk.forward(p, &rows);
+        let x = memory.previous.append(&features, input.prev_action, input.prev_reward);
+        let (t, n) = (input.prev_reward.size()[0], input.prev_reward.size()[1]);
+        let x = x.view([t, n, -1]);
+        let (out, h, c) =
+            memory.lstm.forward(p, &x, (&input.state[0], &input.state[1]), input.reset);
+        (self.policy.outputs(p, &out), self.value.forward(p, &out), vec![h, c])
+    }
+}
+
+impl PgModel for PgNet {
+    fn state(&self) -> Vec<LeafSpec> {
+        let leaf = |name, m: &Memory| LeafSpec::array(name, DType::F32, &[m.hidden]);
+        self.memory.iter().flat_map(|m| [leaf("h", m), leaf("c", m)]).collect()
+    }
+
+    fn forward(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
+        let (outputs, value, state) = self.heads(p, input);
+        let dist = self.policy.complete(p, outputs);
+        if self.memory.is_none() {
+            return PgOutput { dist, value: value.squeeze_dim(1), state };
+        }
+        let lead = input.prev_reward.size();
+        PgOutput {
+            dist: dist.view([lead[0], lead[1], -1]),
+            value: value.view([lead[0], lead[1]]),
+            state,
+        }
+    }
+
+    fn act(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
+        let (dist, value, state) = self.heads(p, input);
+        PgOutput { dist, value, state }
+    }
+
+    fn tail(&self, p: &Params) -> Vec<f32> {
+        self.policy.tail(p)
+    }
+
+    fn norm(&self) -> Option<&ObsNorm> {
+        match &self.trunk {
+            Trunk::Mlp { norm, .. } => norm.as_ref(),
+            Trunk::Conv(_) => None,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Previous action and reward as inputs of a memory.
+use crate::AgentError;
+use rlcore::{EnvSpaces, LeafSpec, Space};
+use tch::{Kind, Tensor};
+
+/// A discrete action as one-hot, a box as it is, then the reward.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Previous {
+    one_hot: Option<i64>,
+    width: usize,
+}
+
+impl Previous {
+    pub(super) fn new(spaces: &EnvSpaces) -> Result<Self, AgentError> {
+        match &spaces.action {
+            Space::Discrete { n } => Ok(Self { one_hot: Some(*n as i64), width: n + 1 }),
+            action @ Space::Box(_) => {
+                let elems: usize = action.leaves("action").iter().map(LeafSpec::elems).sum();
+                Ok(Self { one_hot: None, width: elems + 1 })
+            }
+            other => Err(AgentError::new(format!(
+                "an LSTM sees the previous action, which may be discrete or a box; the environment has {other:?}: use a model without lstm"
+            ))),
+        }
+    }
+
+    /// Values that are appended.
+    pub(super) fn width(self) -> usize {
+        self.width
+    }
+
+    /// `features [T * N, F]`, action leaf `[T, N, ...]`, reward `[T, N]` to `[T * N, F + width]`.
+    pub(super) fn append(self, features: &Tensor, action: &[Tensor], reward: &Tensor) -> Tensor {
+        let rows = features.size()[0];
+        let action = match self.one_hot {
+            Some(n) => {
+                let numbers = Tensor::arange(n, (Kind::Int64, features.device()));
+                action[0].reshape([rows, 1]).eq_tensor(&numbers).to_kind(Kind::Float)
+            }
+            None => action[0].reshape([rows, -1]).to_kind(Kind::Float),
+        };
+        Tensor::cat(&[features, &action, &reward.reshape([rows, 1])], 1)
+    }
+}
