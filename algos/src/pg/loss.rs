@@ -84,9 +84,7 @@ pub fn combine(
 ) -> Losses {
     let value = value_error(&outputs.value, targets, value_clip).g_mul_scalar(c.value);
     let entropy = valid_mean(&outputs.entropy, targets.valid.as_ref());
-    let mut total = &policy + &value;
-    if c.entropy != 0.0 {
-        total = total - entropy.g_mul_scalar(c.entropy);
-    }
+    let both = &policy + &value;
+    let total = if c.entropy == 0.0 { both } else { both - entropy.g_mul_scalar(c.entropy) };
     Losses { total, policy, value, entropy }
 }

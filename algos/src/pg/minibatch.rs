@@ -55,15 +55,14 @@ impl Batch {
         let parts = parts.min(members.len());
         let cut = |i: usize| i * members.len() / parts;
         let shares: Vec<&[i64]> = (0..parts).map(|i| &members[cut(i)..cut(i + 1)]).collect();
-        let cut = match self.inputs.past {
-            None => Cut::new(self, shares.iter().map(|s| s.to_vec()).collect(), None),
-            Some(_) => {
-                let row = |t: usize, envs: &[i64]| -> Vec<i64> {
-                    envs.iter().map(|e| (t * self.b) as i64 + e).collect()
-                };
-                let steps = |envs: &&[i64]| (0..self.t).flat_map(|t| row(t, envs)).collect();
-                Cut::new(self, shares.iter().map(steps).collect(), Some(self.t as i64))
-            }
+        let cut = if self.inputs.past.is_some() {
+            let row = |t: usize, envs: &[i64]| -> Vec<i64> {
+                envs.iter().map(|e| (t * self.b) as i64 + e).collect()
+            };
+            let steps = |envs: &&[i64]| (0..self.t).flat_map(|t| row(t, envs)).collect();
+            Cut::new(self, shares.iter().map(steps).collect(), Some(self.t as i64))
+        } else {
+            Cut::new(self, shares.iter().map(|s| s.to_vec()).collect(), None)
         };
         cut.minibatches(&shares, normalized)
     }

@@ -34,7 +34,9 @@ impl Moments {
         for row in kept() {
             mean.iter_mut().zip(row).for_each(|(m, x)| *m += f64::from(*x));
         }
-        mean.iter_mut().for_each(|m| *m /= n as f64);
+        for m in &mut mean {
+            *m /= n as f64;
+        }
         for row in kept() {
             for ((s, x), m) in square.iter_mut().zip(row).zip(&mean) {
                 *s += (f64::from(*x) - m).powi(2);

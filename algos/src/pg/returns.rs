@@ -63,8 +63,8 @@ pub fn discount_return<F: Copy + Into<f64>>(
 ) -> Vec<f64> {
     let b = bootstrap_value.len();
     let mut return_ = vec![0.0; reward.len()];
-    for column in 0..b {
-        let mut next: f64 = bootstrap_value[column].into();
+    for (column, bootstrap) in bootstrap_value.iter().enumerate() {
+        let mut next: f64 = (*bootstrap).into();
         for i in (column..reward.len()).step_by(b).rev() {
             let follows = if done[i] == 0 { next } else { 0.0 };
             next = reward[i].into() + discount * follows;
@@ -88,7 +88,9 @@ pub fn normalize(values: &mut [f64], valid: &[u8]) {
     let mean = kept().map(|(x, _)| x).sum::<f64>() / n as f64;
     let variance = kept().map(|(x, _)| (x - mean).powi(2)).sum::<f64>() / (n - 1).max(1) as f64;
     let scale = 1.0 / variance.sqrt().max(LEAST_STD);
-    values.iter_mut().for_each(|x| *x = (*x - mean) * scale);
+    for x in values {
+        *x = (*x - mean) * scale;
+    }
 }
 
 #[cfg(test)]

@@ -57,21 +57,21 @@ pub(super) fn block(spec: BatchSpec, ends: Ends, seed: u64) -> Columns {
     fill(c.agent_state.row_mut(0).get(0));
     let mut waiting = vec![false; spec.b];
     for t in 0..spec.t {
-        for b in 0..spec.b {
+        for (b, waits) in waiting.iter_mut().enumerate() {
             c.action.cell_mut(t, b).i64(0)[0] = rng.random_range(0..ACTIONS) as i64;
             c.prev_action.cell_mut(t, b).i64(0)[0] = rng.random_range(0..ACTIONS) as i64;
             let (terminated, truncated) = match rng.random_range(0..12) {
-                _ if waiting[b] => (0, 0),
+                _ if *waits => (0, 0),
                 0 => (1, 0),
                 1 | 2 => (0, 1),
                 3 => (1, 1),
                 _ => (0, 0),
             };
             let mut flags = c.flags.cell_mut(t, b);
-            flags.u8(flag::VALID)[0] = u8::from(!waiting[b]);
+            flags.u8(flag::VALID)[0] = u8::from(!*waits);
             flags.u8(flag::TERMINATED)[0] = terminated;
             flags.u8(flag::TRUNCATED)[0] = truncated;
-            waiting[b] |= ends == Ends::Wait && terminated + truncated > 0;
+            *waits |= ends == Ends::Wait && terminated + truncated > 0;
         }
     }
     c
@@ -131,15 +131,16 @@ impl PgModel for ToyModel {
         let mut h = input.state[0].shallow_clone();
         let (mut dist, mut value) = (vec![], vec![]);
         for t in 0..input.prev_reward.size()[0] {
-            if let Some(reset) = input.reset {
-                h = h * (reset.get(t).ones_like() - reset.get(t)).unsqueeze(1);
-            }
+            let kept = match input.reset {
+                Some(reset) => &h * (reset.get(t).ones_like() - reset.get(t)).unsqueeze(1),
+                None => h,
+            };
             let x = see(&input.observation[0].get(t));
             let before = [
                 x.shallow_clone(),
                 input.prev_action[0].get(t).to_kind(tch::Kind::Float).unsqueeze(1),
                 input.prev_reward.get(t).unsqueeze(1),
-                h,
+                kept,
             ];
             h = self.memory.forward(p, &Tensor::cat(&before, 1)).tanh();
             let (d, v) = answer(x, &h);

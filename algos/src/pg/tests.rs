@@ -151,7 +151,8 @@ fn a_loaded_algorithm_continues_to_the_bit() {
             ]
         };
         for (mut straight, mut resumed) in make().into_iter().zip(make()) {
-            let batch = |i: u64| block(SPEC, if i % 2 == 0 { Ends::GoOn } else { Ends::Wait }, i);
+            let batch =
+                |i: u64| block(SPEC, if i.is_multiple_of(2) { Ends::GoOn } else { Ends::Wait }, i);
             let steps = |i: u64| (i + 1) * SPEC.steps() as u64;
             let learn = |algo: &mut dyn Algo, i| algo.optimize(&batch(i), steps(i)).unwrap();
             let begun = weights(&*straight);
