@@ -35,6 +35,10 @@ fn limited<M: MakeEnv + Clone>(settings: &M, limit: Option<usize>) -> Result<Env
 pub fn env_factory(env: &EnvConfig, time_limit: Option<usize>) -> Result<EnvFactory> {
     match env {
         EnvConfig::Cartpole(e) => limited(e, time_limit),
+        EnvConfig::MountainCar(e) => limited(e, time_limit),
+        EnvConfig::MountainCarContinuous(e) => limited(e, time_limit),
+        EnvConfig::Acrobot(e) => limited(e, time_limit),
+        EnvConfig::Pendulum(e) => limited(e, time_limit),
         EnvConfig::Catch(e) => limited(e, time_limit),
         EnvConfig::Memory(e) => limited(e, time_limit),
         EnvConfig::DictToy(e) => limited(e, time_limit),

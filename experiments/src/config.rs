@@ -2,7 +2,10 @@
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use algos::DqnConfig;
-use rlcore::envs::{CartPole, Catch, DictToy, Memory, Null, Slow};
+use rlcore::envs::{
+    Acrobot, CartPole, Catch, DictToy, Memory, MountainCar, MountainCarContinuous, Null, Pendulum,
+    Slow,
+};
 use runners::RunnerConfig;
 use samplers::{EvalConfig, SamplerConfig};
 use serde::{Deserialize, Serialize};
@@ -52,6 +55,14 @@ impl Default for DeviceName {
 pub enum EnvConfig {
     /// Gymnasium's CartPole-v1.
     Cartpole(CartPole),
+    /// Gymnasium's MountainCar-v0.
+    MountainCar(MountainCar),
+    /// Gymnasium's MountainCarContinuous-v0.
+    MountainCarContinuous(MountainCarContinuous),
+    /// Gymnasium's Acrobot-v1.
+    Acrobot(Acrobot),
+    /// Gymnasium's Pendulum-v1.
+    Pendulum(Pendulum),
     /// Catch a falling ball, from pixels.
     Catch(Catch),
     /// Remember a cue.
@@ -65,8 +76,18 @@ pub enum EnvConfig {
 }
 
 /// Names of [`EnvConfig`], with a line each.
-pub const ENVIRONMENTS: [(&str, &str); 6] = [
+pub const ENVIRONMENTS: [(&str, &str); 10] = [
     ("cartpole", "[4] f32, 2 actions: balance a pole; equal to Gymnasium's CartPole-v1"),
+    (
+        "mountain-car",
+        "[2] f32, 3 actions: swing a car up a hill; equal to Gymnasium's MountainCar-v0",
+    ),
+    (
+        "mountain-car-continuous",
+        "[2] f32, action [1] f32: the same with a throttle; equal to Gymnasium's MountainCarContinuous-v0",
+    ),
+    ("acrobot", "[6] f32, 3 actions: swing two links up; equal to Gymnasium's Acrobot-v1"),
+    ("pendulum", "[3] f32, action [1] f32: swing up and hold; equal to Gymnasium's Pendulum-v1"),
     ("catch", "[1, 10, 5] u8, 3 actions: catch a falling ball, from pixels"),
     ("memory", "[3] f32, 2 actions: act on a cue that was shown at the start (needs memory)"),
     (

@@ -3,7 +3,10 @@
 
 use rlcore::MakeEnv;
 use rlcore::conformance::{Options, Randomness, assert_conforms, assert_conforms_with};
-use rlcore::envs::{CartPole, Catch, DictToy, Memory, Null, Slow, TimeLimit};
+use rlcore::envs::{
+    Acrobot, CartPole, Catch, DictToy, Memory, MountainCar, MountainCarContinuous, Null, Pendulum,
+    Slow, TimeLimit,
+};
 
 /// As it is, and cut short by limits below, at and above the length of its episodes.
 fn all_conform<M: MakeEnv + Clone>(settings: &M) {
@@ -22,6 +25,28 @@ fn all_conform<M: MakeEnv + Clone>(settings: &M) {
 fn cartpole() {
     for max_steps in [500, 20, 2] {
         all_conform(&CartPole { max_steps });
+    }
+}
+
+#[test]
+fn acrobot() {
+    for max_steps in [500, 20, 2] {
+        all_conform(&Acrobot { max_steps });
+    }
+}
+
+#[test]
+fn mountain_cars() {
+    for max_steps in [200, 20, 2] {
+        all_conform(&MountainCar { max_steps });
+        all_conform(&MountainCarContinuous { max_steps });
+    }
+}
+
+#[test]
+fn pendulum() {
+    for max_steps in [200, 20, 2] {
+        all_conform(&Pendulum { max_steps });
     }
 }
 

@@ -2,14 +2,13 @@
 //!
 //! Follows Gymnasium 1.4 (`envs/classic_control/cartpole.py`, after Barto, Sutton, Anderson 1983) operation by operation: the
 //! state is `f64`, Euler's method uses the old velocities, the observation is the state cast to `f32`, the reward is 1 on
-//! every step, the last included, and the time limit sets `truncated` whether or not the pole fell in that step. The start
-//! is drawn from our own generator, so single episodes differ from Gymnasium's.
-use super::{after_end, at_least, invalid_action};
-use crate::cells::{CellMut, CellRef};
-use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
-use crate::schema::DType;
-use crate::seed::{self, Rng};
-use crate::space::{BoxSpace, Space};
+//! every step, the last included.
+use super::classic::{ClassicEnv, Outcome, Task, symmetric_box};
+use super::invalid_action;
+use crate::cells::CellRef;
+use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
+use crate::seed::Rng;
+use crate::space::Space;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -110,149 +109,58 @@ impl MakeEnv for CartPole {
     type Env = CartPoleEnv;
 
     fn make(&self, _context: &EnvContext) -> Result<CartPoleEnv, EnvError> {
-        at_least("max_steps", self.max_steps, 1)?;
-        let now = Now { state: [0.0; 4], elapsed: 0, over: true, rng: seed::rng(0) };
-        Ok(CartPoleEnv { max_steps: self.max_steps, now })
+        ClassicEnv::new(self.max_steps)
     }
 }
 
 /// The environment. Observation `[4] f32`, two actions.
-#[derive(Clone, Debug)]
-pub struct CartPoleEnv {
-    max_steps: usize,
-    now: Now,
-}
+pub type CartPoleEnv = ClassicEnv<Equations>;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Now {
-    state: State,
-    elapsed: usize,
-    over: bool,
-    rng: Rng,
-}
+/// Those of this file.
+#[derive(Debug)]
+pub enum Equations {}
 
-impl Env for CartPoleEnv {
-    fn spaces(&self) -> EnvSpaces {
-        let high = vec![2.0 * X_LIMIT, f64::INFINITY, 2.0 * THETA_LIMIT, f64::INFINITY];
-        let low = high.iter().map(|h| -h).collect();
-        let observation = Space::Box(BoxSpace { dtype: DType::F32, shape: vec![4], low, high });
-        let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
-        EnvSpaces { truncates_every: Some(self.max_steps), ..spaces }
-    }
+impl Task for Equations {
+    type State = State;
+    type Observation = [f32; 4];
 
-    fn seed(&mut self, seed: u64) {
-        self.now.rng = seed::rng(seed);
-    }
-
-    fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
-        let now = &mut self.now;
-        now.state = std::array::from_fn(|_| now.rng.random_range(-START..START));
-        now.elapsed = 0;
-        now.over = false;
-        observation.write(0, &now.state.map(|v| v as f32))
+    fn spaces() -> EnvSpaces {
+        let observation =
+            symmetric_box([2.0 * X_LIMIT, f64::INFINITY, 2.0 * THETA_LIMIT, f64::INFINITY]);
+        EnvSpaces::new(observation, Space::Discrete { n: 2 })
     }
 
     #[inline]
-    fn step(
-        &mut self,
-        action: CellRef<'_>,
-        observation: &mut CellMut<'_>,
-        _info: &mut CellMut<'_>,
-    ) -> Result<Step, EnvError> {
-        let now = &mut self.now;
-        if now.over {
-            return Err(after_end());
-        }
+    fn start(rng: &mut Rng) -> State {
+        std::array::from_fn(|_| rng.random_range(-START..START))
+    }
+
+    #[inline]
+    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
         let action = action.discrete();
         let push = Push::from_action(action).ok_or_else(|| invalid_action(action, 2))?;
-        now.state = dynamics(now.state, push);
-        now.elapsed += 1;
-        let (terminated, truncated) = (fallen(&now.state), now.elapsed >= self.max_steps);
-        now.over = terminated | truncated;
-        observation.write(0, &now.state.map(|v| v as f32))?;
-        Ok(Step { reward: 1.0, terminated, truncated, reset: now.over })
+        let next = dynamics(*state, push);
+        Ok(Outcome { next, reward: 1.0, terminated: fallen(&next) })
     }
 
-    fn save_state(&self) -> Option<Vec<u8>> {
-        to_state(&self.now)
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
-        self.now = from_state(state)?;
-        Ok(())
+    #[inline]
+    fn observe(state: &State) -> [f32; 4] {
+        state.map(|v| v as f32)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::envs::golden::Golden;
     use crate::envs::testing::Stage;
-    use serde_json::Value;
-
-    fn golden() -> Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/cartpole_dynamics.json");
-        let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let case = file["cases"][0].clone();
-        assert_eq!(case["env"], "CartPole-v1");
-        case
-    }
-
-    fn list(value: &Value) -> &[Value] {
-        value.as_array().unwrap()
-    }
-
-    fn state(value: &Value) -> State {
-        std::array::from_fn(|i| value[i].as_f64().unwrap())
-    }
-
-    fn close(got: &State, want: &State) {
-        for (g, w) in got.iter().zip(want) {
-            assert!((g - w).abs() <= 1e-12 * (1.0 + w.abs()), "{g} is not {w}");
-        }
-    }
-
-    /// Equal, or neighbours.
-    fn one_ulp(got: f32, want: f32) {
-        let ordered = |v: f32| i64::from(v.abs().to_bits()) * if v < 0.0 { -1 } else { 1 };
-        assert!((ordered(got) - ordered(want)).abs() <= 1, "{got} is not {want}");
-    }
 
     /// Broken by any other integrator, constant, threshold or flag.
     #[test]
-    fn every_golden_transition_is_reproduced() {
-        let case = golden();
-        let mut stage = Stage::new(&CartPole::default(), 1);
-        assert_eq!(case["max_episode_steps"], stage.env.max_steps);
-        assert_eq!(list(&case["transitions"]).len(), 200);
-        for t in list(&case["transitions"]) {
-            stage.reset();
-            stage.env.now.state = state(&t["state"]);
-            stage.env.now.elapsed = t["elapsed"].as_u64().unwrap() as usize;
-            let step = stage.step(t["action"].as_i64().unwrap()).unwrap();
-            close(&stage.env.now.state, &state(&t["next_state"]));
-            for (got, want) in stage.observation().f32(0).iter().zip(list(&t["obs"])) {
-                one_ulp(*got, want.as_f64().unwrap() as f32);
-            }
-            assert_eq!(Some(step.reward), t["reward"].as_f64());
-            assert_eq!(Some(u64::from(step.terminated)), t["terminated"].as_u64());
-            assert_eq!(Some(u64::from(step.truncated)), t["truncated"].as_u64());
-            assert_eq!(step.reset, step.terminated || step.truncated);
-        }
-    }
-
-    #[test]
-    fn every_golden_rollout_is_reproduced() {
-        for rollout in list(&golden()["rollouts"]) {
-            let mut stage = Stage::new(&CartPole::default(), 1);
-            stage.env.now.state = state(&rollout["start"]);
-            let steps = list(&rollout["next_state"]);
-            for (t, want) in steps.iter().enumerate() {
-                let step = stage.step(rollout["actions"][t].as_i64().unwrap()).unwrap();
-                close(&stage.env.now.state, &state(want));
-                assert_eq!(Some(step.reward), rollout["reward"][t].as_f64());
-                assert_eq!(Some(u64::from(step.terminated)), rollout["terminated"][t].as_u64());
-            }
-        }
+    fn every_golden_step_is_reproduced() {
+        let golden = Golden::<Equations>::new("cartpole_dynamics.json", "CartPole-v1", 1e-12);
+        golden.transitions(&CartPole::default(), 200);
+        golden.rollouts(&CartPole::default());
     }
 
     #[test]
@@ -266,14 +174,9 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_drawn_within_the_documented_range() {
+    fn starts_fill_the_documented_range() {
         let mut stage = Stage::new(&CartPole::default(), 7);
-        let mut largest = 0f64;
-        for _ in 0..500 {
-            stage.reset();
-            largest = stage.env.now.state.iter().fold(largest, |m, v| m.max(v.abs()));
-        }
-        assert!((0.049..=START).contains(&largest), "{largest}");
+        stage.starts_fill(|env| env.now.state, [(-START, START); 4]);
     }
 
     #[test]

@@ -1,0 +1,142 @@
+//! What the classic-control tasks have in common: a state that is stepped, observed and cut off after a number of steps.
+//!
+//! Gymnasium registers each of them with a time limit of its own, which sets `truncated` whether or not the task also ended
+//! in that step; so here the limit is a setting of every task. A task brings its equations as a [`Task`]; starts are drawn
+//! from our own generator, so single episodes differ from Gymnasium's.
+use super::{after_end, at_least};
+use crate::cells::{CellMut, CellRef};
+use crate::env::{Env, EnvError, EnvSpaces, Step, from_state, to_state};
+use crate::schema::DType;
+use crate::seed::{self, Rng};
+use crate::space::{BoxSpace, Space};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+/// The equations of one task.
+pub trait Task: Send + 'static {
+    /// Everything that the future depends on, but for the steps elapsed and the random stream.
+    type State: Copy + Debug + Send + Serialize + DeserializeOwned;
+    /// `[f32; n]`, one leaf.
+    type Observation: AsRef<[f32]>;
+
+    /// Observations and actions.
+    fn spaces() -> EnvSpaces;
+
+    /// Draws the state in which an episode starts.
+    fn start(rng: &mut Rng) -> Self::State;
+
+    /// The state after an action; an error where the action is none of the task's.
+    fn act(state: &Self::State, action: CellRef<'_>) -> Result<Outcome<Self::State>, EnvError>;
+
+    /// What is seen of a state.
+    fn observe(state: &Self::State) -> Self::Observation;
+}
+
+/// What one action led to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome<S> {
+    /// The state after it.
+    pub next: S,
+    /// Reward of the step.
+    pub reward: f64,
+    /// The task ends in `next`.
+    pub terminated: bool,
+}
+
+/// The environment of a task. Build one from the task's settings.
+#[derive(Debug)]
+pub struct ClassicEnv<T: Task> {
+    max_steps: usize,
+    pub(super) now: Now<T::State>,
+    task: PhantomData<T>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Now<S> {
+    pub(super) state: S,
+    /// Steps since the reset.
+    pub(super) elapsed: usize,
+    over: bool,
+    rng: Rng,
+}
+
+impl<T: Task> ClassicEnv<T> {
+    pub(super) fn new(max_steps: usize) -> Result<Self, EnvError> {
+        at_least("max_steps", max_steps, 1)?;
+        let mut rng = seed::rng(0);
+        let now = Now { state: T::start(&mut rng), elapsed: 0, over: true, rng };
+        Ok(Self { max_steps, now, task: PhantomData })
+    }
+}
+
+impl<T: Task> Env for ClassicEnv<T> {
+    fn spaces(&self) -> EnvSpaces {
+        EnvSpaces { truncates_every: Some(self.max_steps), ..T::spaces() }
+    }
+
+    fn seed(&mut self, seed: u64) {
+        self.now.rng = seed::rng(seed);
+    }
+
+    #[inline]
+    fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
+        let now = &mut self.now;
+        now.state = T::start(&mut now.rng);
+        now.elapsed = 0;
+        now.over = false;
+        observation.write(0, T::observe(&now.state).as_ref())
+    }
+
+    #[inline]
+    fn step(
+        &mut self,
+        action: CellRef<'_>,
+        observation: &mut CellMut<'_>,
+        _info: &mut CellMut<'_>,
+    ) -> Result<Step, EnvError> {
+        let now = &mut self.now;
+        if now.over {
+            return Err(after_end());
+        }
+        let Outcome { next, reward, terminated } = T::act(&now.state, action)?;
+        now.state = next;
+        now.elapsed += 1;
+        let truncated = now.elapsed >= self.max_steps;
+        now.over = terminated | truncated;
+        observation.write(0, T::observe(&now.state).as_ref())?;
+        Ok(Step { reward, terminated, truncated, reset: now.over })
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        to_state(&self.now)
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        self.now = from_state(state)?;
+        Ok(())
+    }
+}
+
+/// A vector of f32 between these bounds.
+pub(super) fn f32_box<const N: usize>(low: [f64; N], high: [f64; N]) -> Space {
+    let (low, high) = (low.to_vec(), high.to_vec());
+    Space::Box(BoxSpace { dtype: DType::F32, shape: vec![N], low, high })
+}
+
+/// A vector of f32 between these bounds and their negatives.
+pub(super) fn symmetric_box<const N: usize>(high: [f64; N]) -> Space {
+    f32_box(high.map(|h| -h), high)
+}
+
+/// A continuous action of one number, `[1] f32`. Infinite is refused as NaN is: both mean an agent that has diverged.
+#[inline]
+pub(super) fn continuous(action: CellRef<'_>) -> Result<f32, EnvError> {
+    let value = action.f32(0)[0];
+    if value.is_finite() { Ok(value) } else { Err(no_number(value)) }
+}
+
+#[cold]
+fn no_number(action: f32) -> EnvError {
+    EnvError::new(format!("action {action} is not a finite number: the agent has diverged"))
+}

@@ -1,0 +1,118 @@
+//! MountainCar-v0: an engine too weak for the hill has to swing the car up to the flag.
+//!
+//! Follows Gymnasium 1.4 (`envs/classic_control/mountain_car.py`, after Moore 1990) operation by operation: the state is
+//! `f64`, the velocity is limited before it moves the car, the left wall stops the car, the observation is the state cast to
+//! `f32`, the reward is -1 on every step, the last included.
+use super::classic::{ClassicEnv, Outcome, Task, f32_box};
+use super::invalid_action;
+use crate::cells::CellRef;
+use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
+use crate::seed::Rng;
+use crate::space::Space;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+const FORCE: f64 = 0.001;
+pub(super) const GRAVITY: f64 = 0.0025;
+pub(super) const MAX_SPEED: f64 = 0.07;
+/// The wall on the left.
+pub(super) const MIN_POSITION: f64 = -1.2;
+pub(super) const MAX_POSITION: f64 = 0.6;
+/// The car starts at rest, around the bottom of the valley (-pi/6).
+pub(super) const START: Range<f64> = -0.6..-0.4;
+/// The episode ends from here on, unless the car rolls back.
+pub const GOAL: f64 = 0.5;
+
+/// Position, velocity (position per step); the height at a position is `sin(3 position)`.
+pub type State = [f64; 2];
+
+/// Settings of [`MountainCarEnv`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MountainCar {
+    /// Steps after which an episode is truncated, at least 1 (Gymnasium: 200).
+    pub max_steps: usize,
+}
+
+impl Default for MountainCar {
+    fn default() -> Self {
+        Self { max_steps: 200 }
+    }
+}
+
+impl MakeEnv for MountainCar {
+    type Env = MountainCarEnv;
+
+    fn make(&self, _context: &EnvContext) -> Result<MountainCarEnv, EnvError> {
+        ClassicEnv::new(self.max_steps)
+    }
+}
+
+/// The environment. Observation `[2] f32`: position, velocity; actions left, none, right.
+pub type MountainCarEnv = ClassicEnv<Equations>;
+
+/// Those of this file.
+#[derive(Debug)]
+pub enum Equations {}
+
+/// What is seen in both mountain cars.
+pub(super) fn observation() -> Space {
+    f32_box([MIN_POSITION, -MAX_SPEED], [MAX_POSITION, MAX_SPEED])
+}
+
+impl Task for Equations {
+    type State = State;
+    type Observation = [f32; 2];
+
+    fn spaces() -> EnvSpaces {
+        EnvSpaces::new(observation(), Space::Discrete { n: 3 })
+    }
+
+    #[inline]
+    fn start(rng: &mut Rng) -> State {
+        [rng.random_range(START), 0.0]
+    }
+
+    #[inline]
+    fn act(&[position, velocity]: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+        let action = action.discrete();
+        if !(0..3).contains(&action) {
+            return Err(invalid_action(action, 3));
+        }
+        let push = (action - 1) as f64 * FORCE;
+        let velocity = velocity + (push - (3.0 * position).cos() * GRAVITY);
+        let velocity = velocity.clamp(-MAX_SPEED, MAX_SPEED);
+        let position = (position + velocity).clamp(MIN_POSITION, MAX_POSITION);
+        let at_wall = position == MIN_POSITION && velocity < 0.0;
+        let velocity = if at_wall { 0.0 } else { velocity };
+        let terminated = position >= GOAL && velocity >= 0.0;
+        Ok(Outcome { next: [position, velocity], reward: -1.0, terminated })
+    }
+
+    #[inline]
+    fn observe(state: &State) -> [f32; 2] {
+        state.map(|v| v as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envs::golden::Golden;
+    use crate::envs::testing::Stage;
+
+    /// Broken by any other constant, order of limits, threshold or flag.
+    #[test]
+    fn every_golden_step_is_reproduced() {
+        let golden = Golden::<Equations>::new("env_dynamics.json", "MountainCar-v0", 1e-12);
+        golden.transitions(&MountainCar::default(), 120);
+        golden.rollouts(&MountainCar::default());
+    }
+
+    #[test]
+    fn starts_fill_the_documented_range() {
+        let mut stage = Stage::new(&MountainCar::default(), 7);
+        stage.starts_fill(|env| env.now.state, [(START.start, START.end), (0.0, 0.0)]);
+    }
+}

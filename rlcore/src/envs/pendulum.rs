@@ -1,0 +1,134 @@
+//! Pendulum-v1: swing a pendulum up with a motor too weak to lift it, and hold it there.
+//!
+//! Follows Gymnasium 1.4 (`envs/classic_control/pendulum.py`) operation by operation: the state is `f64` with an angle that
+//! is never wrapped, the torque is clipped to [-2, 2], its two products are rounded to `f32` (the action's type, which NumPy 2
+//! keeps), the cost is that of the state before the step, the new velocity moves the pendulum. No state ends an episode, only
+//! the time limit does.
+use super::classic::{ClassicEnv, Outcome, Task, continuous, symmetric_box};
+use crate::cells::CellRef;
+use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
+use crate::seed::Rng;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::{PI, TAU};
+
+/// 3 g / 2 l, with g = 10 m/s^2 and l = 1 m.
+const GRAVITY: f64 = 15.0;
+/// 3 / m l^2, with m = 1 kg.
+const TORQUE: f32 = 3.0;
+/// Seconds per step.
+const DT: f64 = 0.05;
+/// Nm.
+const MAX_TORQUE: f32 = 2.0;
+/// rad/s.
+const MAX_SPEED: f64 = 8.0;
+/// An episode starts within these of zero: rad, rad/s.
+const START: State = [PI, 1.0];
+
+/// Angle from upright (rad, not wrapped), angular velocity (rad/s).
+pub type State = [f64; 2];
+
+/// The state after 0.05 s of this torque (Nm, within the limits).
+#[inline]
+pub fn dynamics([theta, theta_dot]: State, torque: f32) -> State {
+    let theta_acc = GRAVITY * theta.sin() + f64::from(TORQUE * torque);
+    let theta_dot = (theta_dot + theta_acc * DT).clamp(-MAX_SPEED, MAX_SPEED);
+    [theta + theta_dot * DT, theta_dot]
+}
+
+/// What a torque (Nm, within the limits) costs in this state.
+#[inline]
+pub fn cost([theta, theta_dot]: State, torque: f32) -> f64 {
+    let angle = wrapped(theta);
+    angle * angle + 0.1 * (theta_dot * theta_dot) + f64::from(0.001 * (torque * torque))
+}
+
+/// The angle in -pi..pi.
+#[inline]
+fn wrapped(theta: f64) -> f64 {
+    (theta + PI).rem_euclid(TAU) - PI
+}
+
+/// Settings of [`PendulumEnv`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pendulum {
+    /// Steps after which an episode is truncated, at least 1 (Gymnasium: 200).
+    pub max_steps: usize,
+}
+
+impl Default for Pendulum {
+    fn default() -> Self {
+        Self { max_steps: 200 }
+    }
+}
+
+impl MakeEnv for Pendulum {
+    type Env = PendulumEnv;
+
+    fn make(&self, _context: &EnvContext) -> Result<PendulumEnv, EnvError> {
+        ClassicEnv::new(self.max_steps)
+    }
+}
+
+/// The environment. Observation `[3] f32`: cosine and sine of the angle, angular velocity; action `[1] f32`: torque in
+/// [-2, 2].
+pub type PendulumEnv = ClassicEnv<Equations>;
+
+/// Those of this file.
+#[derive(Debug)]
+pub enum Equations {}
+
+impl Task for Equations {
+    type State = State;
+    type Observation = [f32; 3];
+
+    fn spaces() -> EnvSpaces {
+        let torque = symmetric_box([f64::from(MAX_TORQUE)]);
+        EnvSpaces::new(symmetric_box([1.0, 1.0, MAX_SPEED]), torque)
+    }
+
+    #[inline]
+    fn start(rng: &mut Rng) -> State {
+        START.map(|high| rng.random_range(-high..high))
+    }
+
+    #[inline]
+    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+        let torque = continuous(action)?.clamp(-MAX_TORQUE, MAX_TORQUE);
+        let next = dynamics(*state, torque);
+        Ok(Outcome { next, reward: -cost(*state, torque), terminated: false })
+    }
+
+    #[inline]
+    fn observe([theta, theta_dot]: &State) -> [f32; 3] {
+        let (sin, cos) = theta.sin_cos();
+        [cos as f32, sin as f32, *theta_dot as f32]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envs::golden::Golden;
+    use crate::envs::testing::Stage;
+
+    /// Broken by any other integrator, constant, limit, rounding or flag.
+    #[test]
+    fn every_golden_step_is_reproduced() {
+        let golden = Golden::<Equations>::new("env_dynamics.json", "Pendulum-v1", 1e-12);
+        golden.transitions(&Pendulum::default(), 120);
+        golden.rollouts(&Pendulum::default());
+    }
+
+    #[test]
+    fn starts_fill_the_documented_range() {
+        let mut stage = Stage::new(&Pendulum::default(), 7);
+        stage.starts_fill(|env| env.now.state, START.map(|high| (-high, high)));
+    }
+
+    #[test]
+    fn an_action_that_is_no_number_is_refused() {
+        Stage::new(&Pendulum::default(), 1).refuses_what_is_no_number();
+    }
+}
