@@ -30,6 +30,8 @@ pub struct Collector {
     envs: Box<dyn EnvSlice>,
     columns: Columns,
     observation_tensors: Vec<RowTensors>,
+    prev_action_tensors: Vec<RowTensors>,
+    prev_reward_tensors: Vec<RowTensors>,
     /// Recurrent state, one row; in a segment so that agents see it as tensors.
     state: Tree,
     state_tensors: RowTensors,
@@ -96,6 +98,8 @@ impl Collector {
         Ok(Self {
             trackers: Trackers::new(n, spec.discount, &spaces),
             observation_tensors: columns.observation.row_tensors(),
+            prev_action_tensors: columns.prev_action.row_tensors(),
+            prev_reward_tensors: columns.prev_reward.row_tensors(),
             carried_action: Tree::owned(&spaces.action.leaves("action"), 1, n),
             null_action,
             carried_reward: vec![0.0; n],
@@ -247,6 +251,7 @@ impl Collector {
             self.step_envs(t, t + 1, self.spec.mode, progress)?;
             self.finish_step(t);
         }
+        self.write_previous(t_end);
         self.carry(t_end - 1);
         for c in 0..self.spec.columns {
             if self.held[c] != t_end {
@@ -287,7 +292,9 @@ impl Collector {
             observation: c.observation.row(t),
             observation_tensors: &self.observation_tensors[t],
             prev_action: c.prev_action.row(t),
+            prev_action_tensors: &self.prev_action_tensors[t],
             prev_reward: c.prev_reward.row(t).get::<f32>(0),
+            prev_reward_tensor: &self.prev_reward_tensors[t][0],
             action: c.action.row_mut(t),
             info: c.agent_info.row_mut(t),
             state: self.state.row_mut(0),
@@ -356,6 +363,10 @@ impl Collector {
         let io = ValueIo {
             observation: self.columns.observation.row(t),
             observation_tensors: &self.observation_tensors[t],
+            prev_action: self.columns.prev_action.row(t),
+            prev_action_tensors: &self.prev_action_tensors[t],
+            prev_reward: self.columns.prev_reward.row(t).get::<f32>(0),
+            prev_reward_tensor: &self.prev_reward_tensors[t][0],
             state_tensors: &self.state_tensors,
         };
         let [out] = self.columns.bootstrap_value.row_mut(0).split::<f32, 1>();

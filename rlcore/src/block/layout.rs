@@ -115,9 +115,9 @@ impl Layout {
             let (lead, leaves) = match part {
                 Part::Observation => (Lead::StepsPlusOne, observation.clone()),
                 Part::Action => (Lead::Steps, env.action.leaves("action")),
-                Part::PrevAction => (Lead::Steps, env.action.leaves("prev_action")),
+                Part::PrevAction => (Lead::StepsPlusOne, env.action.leaves("prev_action")),
                 Part::Reward => (Lead::Steps, vec![LeafSpec::scalar("reward", DType::F32)]),
-                Part::PrevReward => (Lead::Steps, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
+                Part::PrevReward => (Lead::StepsPlusOne, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
                 Part::Flags => {
                     let names = ["terminated", "truncated", "reset", "valid"];
                     (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
