@@ -42,9 +42,10 @@ impl EvalArgs {
         };
         let weights = runners::weights(&checkpoint)?;
         // The algorithm is built for its parameters' names and shapes alone: the least replay will do.
-        let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
-        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
-            + (algo.n_step_return + 2) * config.sampler.b;
+        if let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo {
+            algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
+                + (algo.n_step_return + 2) * config.sampler.b;
+        }
         let mut parts = prepare(&config)?.start(None)?;
         parts.algo.params_mut().load_safetensors(&weights)?;
         let mut flat = vec![0.0; parts.algo.params().len()];
