@@ -1,19 +1,23 @@
-//! The words that master and worker share on the step path, one [`WorkerControl`] a worker at the start of the segment.
+//! The words that master and worker share beside the gates, one [`WorkerControl`] a worker at the start of the segment.
 //!
-//! | word       | writer | meaning                                                                          |
-//! |------------|--------|----------------------------------------------------------------------------------|
-//! | `command`  | master | posted after `op` and its arguments are stored: do it                             |
-//! | `done`     | worker | posted when a [`Op::Collect`] is finished; its columns are the master's until the next command |
-//! | `progress` | worker | before every environment call                                                    |
+//! | word         | writer | meaning                                                                        |
+//! |--------------|--------|--------------------------------------------------------------------------------|
+//! | `command`    | master | posted after `op` and its arguments are stored: do it                           |
+//! | `arrivals`   | worker | how often it has arrived at a gate; its columns are the master's until the gate opens or the next command |
+//! | `progress`   | worker | before every environment call                                                  |
+//! | `first_rank` | worker | env rank of column 0 of what it steps now: a column of `progress` is counted from there |
 //!
-//! Everything else goes over the worker's socket (see [`crate::channel`]).
+//! A [`Op::Collect`] arrives once, at the end of the batch. A [`Op::Serve`] arrives at the gate of each of its lanes with
+//! the first observations and after each of the T steps, and waits for the gate to open before each step; [`Op::Quit`] is
+//! looked for there too. Everything else goes over the worker's socket (see [`crate::channel`]).
 //!
 //! Unsafe here: the marker that these are atomics throughout.
+use crate::gate::Gate;
 use crate::progress::Progress;
 use crate::segment::SharedAtomics;
 use crate::wake::WakeWord;
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What a worker is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +25,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Op {
     /// End in order.
     Quit = 0,
-    /// Collect one batch into its columns.
+    /// Collect one batch into its columns, choosing the actions.
     Collect = 1,
     /// Read a message from the socket and answer it there.
     Message = 2,
+    /// Step one batch with the master's actions.
+    Serve = 3,
 }
 
 /// See the module documentation.
@@ -33,11 +39,18 @@ pub enum Op {
 pub struct WorkerControl {
     /// Master to worker.
     pub command: CachePadded<WakeWord>,
-    /// Worker to master.
-    pub done: CachePadded<WakeWord>,
     /// Worker to whoever watches.
     pub progress: CachePadded<Progress>,
+    arrivals: CachePadded<Arrivals>,
     arguments: CachePadded<Arguments>,
+}
+
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Arrivals {
+    /// Wraps.
+    count: AtomicU32,
+    first_rank: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +67,9 @@ struct Arguments {
 // SAFETY: every field is an atomic or made of atomics, and all-zero is a value of each.
 unsafe impl SharedAtomics for WorkerControl {}
 
+// SAFETY: as above.
+unsafe impl SharedAtomics for Gate {}
+
 impl WorkerControl {
     /// Hands the worker a task.
     pub fn order(&self, op: Op, env_steps: u64, weights: u64) {
@@ -68,8 +84,31 @@ impl WorkerControl {
         let op = match self.arguments.op.load(Ordering::Relaxed) {
             1 => Op::Collect,
             2 => Op::Message,
+            3 => Op::Serve,
             _ => Op::Quit,
         };
         (op, self.arguments.env_steps.load(Ordering::Relaxed), self.arguments.weights.load(Ordering::Relaxed))
+    }
+
+    /// The worker's part of this step is done: it arrives at `gate` with `workers` others.
+    pub fn arrive(&self, gate: &Gate, workers: u32) {
+        let count = self.arrivals.count.load(Ordering::Relaxed).wrapping_add(1);
+        self.arrivals.count.store(count, Ordering::Release);
+        gate.arrive(workers);
+    }
+
+    /// How often the worker has arrived, wrapping.
+    pub fn arrivals(&self) -> u32 {
+        self.arrivals.count.load(Ordering::Acquire)
+    }
+
+    /// The environments about to be called begin with this rank.
+    pub fn set_first_rank(&self, rank: usize) {
+        self.arrivals.first_rank.store(rank as u64, Ordering::Relaxed);
+    }
+
+    /// Env rank of column 0 of what the worker steps.
+    pub fn first_rank(&self) -> usize {
+        self.arrivals.first_rank.load(Ordering::Relaxed) as usize
     }
 }

@@ -13,7 +13,7 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 pub enum Role {
     /// Training environments, by env rank.
     Env = 1,
-    /// Acting draws while sampling (exploration, decorrelation), by env rank.
+    /// Acting draws while sampling, by env rank.
     Act = 2,
     /// Evaluation environments, by evaluation number and env rank.
     EvalEnv = 3,
@@ -23,6 +23,8 @@ pub enum Role {
     Init = 5,
     /// Learner draws (replay indices), by update number.
     Learner = 6,
+    /// Random steps before the first batch, by env rank.
+    Decorrelate = 7,
 }
 
 fn mix(mut z: u64) -> u64 {
@@ -56,7 +58,7 @@ mod tests {
     fn streams_of_neighbouring_runs_are_distinct() {
         let mut seen = HashSet::new();
         for run in 0..8 {
-            for role in [Role::Env, Role::Act, Role::EvalEnv, Role::EvalAct, Role::Init, Role::Learner] {
+            for role in [Role::Env, Role::Act, Role::EvalEnv, Role::EvalAct, Role::Init, Role::Learner, Role::Decorrelate] {
                 for index in 0..64 {
                     assert!(seen.insert(seed_of(run, role, index)));
                 }

@@ -111,20 +111,25 @@ impl Space {
 
     /// Writes a uniform draw; an unbounded side of a box is drawn within 1 of the other bound or of zero.
     pub fn sample(&self, rng: &mut Rng, cell: &mut CellMut<'_>) {
-        if let Self::Discrete { n } = self {
-            cell.i64(0)[0] = rng.random_range(0..*n as i64);
-            return;
-        }
-        for (leaf, (_, space)) in self.leaf_spaces("").into_iter().enumerate() {
-            match space {
-                Self::Discrete { n } => cell.fill_with(leaf, |_| rng.random_range(0..*n) as f64),
-                Self::MultiDiscrete { n } => {
-                    cell.fill_with(leaf, |i| rng.random_range(0..n[i]) as f64);
-                }
-                Self::Box(b) => cell.fill_with(leaf, |i| sample_box(b, i, rng)),
-                Self::Dict(_) | Self::Tuple(_) => unreachable!("leaf_spaces yields leaves only"),
+        self.sample_from(0, rng, cell);
+    }
+
+    /// Draws into `leaf` and those after it; the leaf that follows. No list of leaves is made: a random agent draws every step.
+    fn sample_from(&self, leaf: usize, rng: &mut Rng, cell: &mut CellMut<'_>) -> usize {
+        match self {
+            Self::Discrete { n } => cell.i64(leaf)[0] = rng.random_range(0..*n as i64),
+            Self::MultiDiscrete { n } => {
+                cell.fill_with(leaf, |i| rng.random_range(0..n[i]) as f64);
+            }
+            Self::Box(b) => cell.fill_with(leaf, |i| sample_box(b, i, rng)),
+            Self::Dict(items) => {
+                return items.iter().fold(leaf, |leaf, (_, s)| s.sample_from(leaf, rng, cell));
+            }
+            Self::Tuple(items) => {
+                return items.iter().fold(leaf, |leaf, s| s.sample_from(leaf, rng, cell));
             }
         }
+        leaf + 1
     }
 
     /// Says which element lies outside the space, if one does. NaN is always outside.

@@ -55,3 +55,45 @@ fn a_round_trip_hands_the_data_back() {
         t.join().unwrap();
     });
 }
+
+/// Two rounds through a gate with two workers. Broken by an arrival that does not acquire, and by a count that is put back
+/// after the master is told.
+#[test]
+fn a_gate_shows_everybodys_data_to_the_master_and_back() {
+    use rlcore::gate::Gate;
+    let mut model = loom::model::Builder::new();
+    // Three threads: all interleavings with up to this many preemptions.
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let gate = Arc::new(Gate::default());
+        let data = Arc::new([Cell(UnsafeCell::new(0)), Cell(UnsafeCell::new(0))]);
+        let workers = [0, 1].map(|i| {
+            let (gate, data) = (gate.clone(), data.clone());
+            loom::thread::spawn(move || {
+                data[i].0.with_mut(|d| unsafe { *d = 1 });
+                gate.arrive(2);
+                while gate.open.wait(0, 0, Duration::from_secs(1)).is_none() {}
+                data[i].0.with_mut(|d| unsafe { *d += 1 });
+                gate.arrive(2);
+            })
+        });
+        for (round, want) in [(0, 1), (1, 11)] {
+            while gate.all.wait(round, 0, Duration::from_secs(1)).is_none() {}
+            for d in data.iter() {
+                d.0.with_mut(|d| unsafe {
+                    assert_eq!(*d, want);
+                    *d = 10;
+                });
+            }
+            if round == 0 {
+                gate.open.post();
+            }
+        }
+        workers.map(|w| w.join().unwrap());
+    });
+}
+
+struct Cell(UnsafeCell<u32>);
+// SAFETY: the gate orders access, which is what the model checks.
+unsafe impl Sync for Cell {}
+unsafe impl Send for Cell {}

@@ -10,6 +10,10 @@ pub enum SamplerKind {
     Serial,
     /// Workers step environments and choose their actions.
     Cpu,
+    /// Workers step environments; this process chooses the actions of all of them, one batch a step.
+    Gpu,
+    /// As `gpu`, one half of the environments after the other: workers step one while this process acts on the other.
+    Alternating,
 }
 
 /// What a worker is.
@@ -26,7 +30,7 @@ pub enum HostKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
-    /// `serial` or `cpu`.
+    /// `serial`, `cpu`, `gpu` or `alternating`.
     pub kind: SamplerKind,
     /// Time steps a batch.
     pub t: usize,
@@ -36,6 +40,8 @@ pub struct SamplerConfig {
     pub reset: ResetMode,
     /// Every environment starts with 1 to this many random steps, so that episodes do not end together; 0 for none.
     pub max_decorrelation_steps: usize,
+    /// Alternating: whether workers may step both halves at once; if not, a half waits until the other one is at rest.
+    pub overlap: bool,
     /// Workers of parallel samplers.
     pub worker: WorkerConfig,
 }
@@ -48,6 +54,7 @@ impl Default for SamplerConfig {
             b: 8,
             reset: ResetMode::AtOnce,
             max_decorrelation_steps: 100,
+            overlap: true,
             worker: WorkerConfig::default(),
         }
     }
@@ -57,7 +64,8 @@ impl Default for SamplerConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Number of workers, at most `b`; 0 for one a CPU that this process is allowed.
+    /// Number of workers, at most `b` (alternating: `b / 2`); 0 for one a CPU that this process is allowed, less one where
+    /// this process chooses the actions.
     pub n: usize,
     /// `process` or `thread`.
     pub host: HostKind,
@@ -104,14 +112,20 @@ impl WorkerConfig {
 }
 
 impl SamplerConfig {
+    /// Environments of which every worker has at least one: all, or those of a half.
+    fn shared_out(&self) -> usize {
+        if self.kind == SamplerKind::Alternating { self.b / 2 } else { self.b }
+    }
+
     /// Workers that will run: 1 for a serial sampler.
     pub fn workers(&self) -> usize {
-        let asked = match (self.kind, self.worker.n) {
+        let cpus = rlcore::affinity::cpu_count();
+        match (self.kind, self.worker.n) {
             (SamplerKind::Serial, _) => 1,
-            (_, 0) => rlcore::affinity::cpu_count(),
+            (SamplerKind::Cpu, 0) => cpus.min(self.b),
+            (_, 0) => cpus.saturating_sub(1).clamp(1, self.shared_out().max(1)),
             (_, n) => n,
-        };
-        if self.worker.n == 0 { asked.min(self.b) } else { asked }
+        }
     }
 
     /// Says what contradicts itself, and what to change.
@@ -122,10 +136,22 @@ impl SamplerConfig {
                 self.t, self.b
             ));
         }
-        if self.kind != SamplerKind::Serial && self.workers() > self.b {
+        if self.kind == SamplerKind::Alternating && !self.b.is_multiple_of(2) {
             return Err(format!(
-                "sampler.worker.n = {} workers for sampler.b = {} environments: lower sampler.worker.n to {} or raise sampler.b",
-                self.worker.n, self.b, self.b
+                "sampler.kind = \"alternating\" with sampler.b = {}: two halves need an even number, such as {}",
+                self.b,
+                self.b + 1
+            ));
+        }
+        let most = self.shared_out();
+        if self.kind != SamplerKind::Serial && self.workers() > most {
+            let (of, b) = match self.kind {
+                SamplerKind::Alternating => ("half of ", 2 * self.workers()),
+                _ => ("", self.workers()),
+            };
+            return Err(format!(
+                "sampler.worker.n = {} workers for {of}sampler.b = {} environments: lower sampler.worker.n to {most} or raise sampler.b to {b}",
+                self.worker.n, self.b
             ));
         }
         let allowed = rlcore::affinity::allowed_cpus();

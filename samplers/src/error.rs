@@ -57,18 +57,23 @@ fn at(env_rank: Option<usize>) -> String {
     env_rank.map_or(String::new(), |rank| format!("environment {rank} "))
 }
 
+fn ranges(all: &[Range<usize>]) -> String {
+    let one = |r: &Range<usize>| format!("{}..{}", r.start, r.end);
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Why there are no samples.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
     /// Somebody who runs environments failed.
-    #[error("{worker} (pid {pid}, env ranks {}..{}): {cause}", env_ranks.start, env_ranks.end)]
+    #[error("{worker} (pid {pid}, env ranks {}): {cause}", ranges(env_ranks))]
     Worker {
         /// `worker 3`, `serial sampler`.
         worker: String,
         /// Its process.
         pid: i32,
         /// The environments it ran.
-        env_ranks: Range<usize>,
+        env_ranks: Vec<Range<usize>>,
         /// What happened.
         cause: Cause,
     },

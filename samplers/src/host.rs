@@ -1,4 +1,5 @@
 //! A worker seen from the master: started, watched, ended. Every wait here has a limit and looks at its peer.
+use crate::collector::CollectorSpec;
 use crate::config::HostKind;
 use crate::error::{Cause, SamplerError};
 use crate::watchdog::{StallClock, stalled};
@@ -23,14 +24,17 @@ enum Host {
 /// One worker.
 pub(crate) struct WorkerHandle {
     index: usize,
-    ranks: Range<usize>,
+    /// Its environments, one range for each group.
+    lanes: Vec<Range<usize>>,
     /// Its environments for evaluation, where it has any.
     eval_ranks: Option<Range<usize>>,
     host: Host,
     channel: Channel,
     control: &'static WorkerControl,
-    seen: u32,
-    busy: bool,
+    /// Arrivals at gates that it owes, all told, wrapping.
+    due: u32,
+    /// An answer is awaited.
+    asked: bool,
     evaluating: bool,
     /// Does not return: not to be waited for.
     stalled: bool,
@@ -69,16 +73,16 @@ impl WorkerHandle {
                 Host::Thread(Some(std::thread::Builder::new().name(name).spawn(body)?))
             }
         };
-        let first = setup.train.first_rank.0;
+        let ranks = |spec: &CollectorSpec| spec.first_rank.0..spec.first_rank.0 + spec.columns;
         let mut handle = Self {
             index: setup.index,
-            ranks: first..first + setup.train.columns,
-            eval_ranks: setup.eval.as_ref().map(|e| e.first_rank.0..e.first_rank.0 + e.columns),
+            lanes: setup.lanes.iter().map(|lane| ranks(&lane.spec)).collect(),
+            eval_ranks: setup.eval.as_ref().map(ranks),
             host,
             channel,
             control,
-            seen: control.done.current(),
-            busy: true,
+            due: 0,
+            asked: true,
             evaluating: false,
             stalled: false,
             clock: StallClock::new(step_timeout),
@@ -103,14 +107,19 @@ impl WorkerHandle {
         }
     }
 
-    pub(crate) fn ranks(&self) -> Range<usize> {
-        self.ranks.clone()
+    pub(crate) fn lanes(&self) -> &[Range<usize>] {
+        &self.lanes
     }
 
     /// The environments at work.
-    fn ranks_now(&self) -> Range<usize> {
+    fn ranks_now(&self) -> Vec<Range<usize>> {
         let evaluation = self.eval_ranks.clone().filter(|_| self.evaluating);
-        evaluation.unwrap_or_else(|| self.ranks())
+        evaluation.map_or_else(|| self.lanes.clone(), |ranks| vec![ranks])
+    }
+
+    /// Whether it has something to do. One that has arrived makes no progress while the master waits for another.
+    fn busy(&self) -> bool {
+        (self.asked && self.answers.is_empty()) || self.control.arrivals() != self.due
     }
 
     fn failed(&self, cause: Cause) -> SamplerError {
@@ -156,10 +165,14 @@ impl WorkerHandle {
 
     /// Hands over a task.
     pub(crate) fn order(&mut self, op: Op, env_steps: u64, weights: u64) {
-        self.busy = true;
         self.evaluating = false;
         self.clock.restart(&self.control.progress);
         self.control.order(op, env_steps, weights);
+    }
+
+    /// It will arrive at gates this many times more.
+    pub(crate) fn owes(&mut self, arrivals: u32) {
+        self.due = self.due.wrapping_add(arrivals);
     }
 
     /// Hands over a task with a message; [`WorkerHandle::answer`] gives the answer.
@@ -169,18 +182,10 @@ impl WorkerHandle {
         env_steps: u64,
         weights: u64,
     ) -> Result<(), SamplerError> {
+        self.asked = true;
         self.order(Op::Message, env_steps, weights);
         self.evaluating = matches!(message, ToWorker::Evaluate(_));
         self.channel.send(message, MESSAGE_LIMIT).map_err(|e| self.failed_channel(&e))
-    }
-
-    /// Whether the batch ordered last is done, after waiting for it a little.
-    pub(crate) fn collected(&mut self, spins: u32) -> bool {
-        if let Some(now) = self.control.done.wait(self.seen, spins, CHECK_EVERY) {
-            self.seen = now;
-            self.busy = false;
-        }
-        !self.busy
     }
 
     /// The answer to what was asked last, after waiting for it a little.
@@ -189,7 +194,7 @@ impl WorkerHandle {
             self.channel.wait_ready(CHECK_EVERY);
         }
         let answer = self.answers.pop_front();
-        self.busy = answer.is_none();
+        self.asked = answer.is_none();
         answer
     }
 
@@ -201,14 +206,11 @@ impl WorkerHandle {
             self.take_in()?;
             return Err(self.failed(cause));
         }
-        // One that has finished makes no progress while the master waits for another.
-        let finished = self.control.done.current() != self.seen || !self.answers.is_empty();
-        if self.busy
-            && !finished
-            && let Some(seconds) = self.clock.stalled(&self.control.progress)
+        if self.busy()
+            && let Some(seconds) = self.clock.stalled(&self.control.progress, self.due)
         {
             self.stalled = true;
-            let first = self.ranks_now().start;
+            let first = self.control.first_rank();
             return Err(self.failed(stalled(&self.control.progress, first, seconds)));
         }
         Ok(())
@@ -233,7 +235,7 @@ impl WorkerHandle {
     /// Asks the worker to end; a process that is at work does not hear, so it is killed.
     pub(crate) fn dismiss(&mut self) {
         match &self.host {
-            Host::Process(child) if self.busy => child.kill(),
+            Host::Process(child) if self.busy() => child.kill(),
             _ => self.control.order(Op::Quit, 0, 0),
         }
     }

@@ -1,25 +1,28 @@
 //! Samplers drive environments and agents to fill a `[T, B]` block.
 //!
-//! There is one collector loop ([`collector`]). A [`SerialSampler`] runs it in this process over all columns; a [`CpuSampler`]
-//! runs it in every worker over that worker's columns, with a copy of the agent. Both give the same samples to the bit.
+//! There is one collector loop ([`collector`]). A [`SerialSampler`] runs it in this process over all columns. A
+//! [`ParallelSampler`] runs it in every worker over that worker's columns, with a copy of the agent; or it splits the loop:
+//! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the bit.
 #![forbid(unsafe_code)]
 
 pub mod collector;
 mod config;
-mod cpu;
+mod crew;
 mod error;
 mod evaluation;
 mod host;
+mod parallel;
 mod sampler;
 mod serial;
+mod server;
 mod state;
 mod watchdog;
 mod worker;
 
 pub use config::{EvalConfig, HostKind, SamplerConfig, SamplerKind, WorkerConfig};
-pub use cpu::CpuSampler;
 pub use error::{Cause, SamplerError};
 pub use evaluation::Evaluation;
+pub use parallel::ParallelSampler;
 pub use sampler::{Sampler, Samples, Setup, build};
 pub use serial::SerialSampler;
-pub use state::{ColumnState, SamplerState};
+pub use state::{ActState, ColumnState, EnvState, SamplerState};

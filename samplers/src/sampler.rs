@@ -3,7 +3,7 @@ use crate::config::{EvalConfig, SamplerConfig, SamplerKind};
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
-use crate::{CpuSampler, SerialSampler};
+use crate::{ParallelSampler, SerialSampler};
 use agents::{AgentContext, AgentFactory};
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
 use rlcore::traj::TrajInfo;
@@ -201,7 +201,7 @@ pub trait Sampler: Send {
 pub fn build(setup: Setup) -> Result<Box<dyn Sampler>, SamplerError> {
     Ok(match setup.config.kind {
         SamplerKind::Serial => Box::new(SerialSampler::new(setup)?),
-        SamplerKind::Cpu => Box::new(CpuSampler::new(setup)?),
+        _ => Box::new(ParallelSampler::new(setup)?),
     })
 }
 

@@ -192,13 +192,7 @@ impl Sampler for SerialSampler {
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.usable()?;
-        let want = self.setup.config.b;
-        if state.columns.len() != want {
-            return Err(SamplerError::State(format!(
-                "{} environments were saved, sampler.b = {want}",
-                state.columns.len()
-            )));
-        }
+        state.fits(self.setup.config.b)?;
         let collector = &mut self.collector;
         let out = guard(&self.watchdog, &sampling(&self.setup), |progress| {
             collector.load(&state.columns, progress)

@@ -1,30 +1,45 @@
 //! What a resumed run needs to continue its episodes to the bit. By column, so that another number of workers can take over.
+use crate::error::SamplerError;
 use rlcore::cells::Tree;
 use rlcore::seed::Rng;
 use rlcore::traj::Trackers;
 use serde::{Deserialize, Serialize};
 
-/// Everything that the future of one environment depends on.
+/// The environment's side of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ColumnState {
+pub struct EnvState {
     /// The environment's own state; none where it cannot say.
     pub env: Option<Vec<u8>>,
     /// What it showed last, bytes of each leaf.
     pub observation: Vec<Vec<u8>>,
-    /// The last action, bytes of each leaf.
-    pub action: Vec<Vec<u8>>,
-    /// The last reward.
-    pub reward: f32,
+    /// The last action, null after `done`, bytes of each leaf.
+    pub prev_action: Vec<Vec<u8>>,
+    /// The last reward, zero after `done`.
+    pub prev_reward: f32,
     /// The last step was `done`.
     pub fresh: u8,
     /// It waits to be reset.
     pub to_reset: u8,
+    /// The unfinished episode.
+    pub tracker: Trackers,
+}
+
+/// The acting side of a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActState {
     /// Recurrent state, bytes of each leaf.
     pub state: Vec<Vec<u8>>,
     /// The acting stream.
     pub rng: Rng,
-    /// The unfinished episode.
-    pub tracker: Trackers,
+}
+
+/// Everything that the future of one environment depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnState {
+    /// Where it steps.
+    pub env: EnvState,
+    /// Where its actions are chosen.
+    pub act: ActState,
 }
 
 /// All columns of a sampler, in order.
@@ -35,9 +50,18 @@ pub struct SamplerState {
 }
 
 impl SamplerState {
+    /// An error where another number of environments was saved.
+    pub(crate) fn fits(&self, b: usize) -> Result<(), SamplerError> {
+        let saved = self.columns.len();
+        if saved == b {
+            return Ok(());
+        }
+        Err(SamplerError::State(format!("{saved} environments were saved, sampler.b = {b}")))
+    }
+
     /// Whether every environment could save itself; where not, resuming starts new episodes.
     pub fn exact(&self) -> bool {
-        self.columns.iter().all(|c| c.env.is_some())
+        self.columns.iter().all(|c| c.env.env.is_some())
     }
 }
 

@@ -9,25 +9,26 @@ use std::time::{Duration, Instant};
 /// Tells a stalled environment from a slow batch by the progress word.
 #[derive(Debug)]
 pub(crate) struct StallClock {
-    stamp: u64,
+    /// Progress, and how often something was asked for.
+    stamp: (u64, u32),
     since: Instant,
     limit: f64,
 }
 
 impl StallClock {
     pub(crate) fn new(limit: f64) -> Self {
-        Self { stamp: 0, since: Instant::now(), limit }
+        Self { stamp: (0, 0), since: Instant::now(), limit }
     }
 
     /// A new task begins now.
     pub(crate) fn restart(&mut self, progress: &Progress) {
-        self.stamp = progress.stamp();
+        self.stamp.0 = progress.stamp();
         self.since = Instant::now();
     }
 
-    /// Seconds without progress, once they exceed the limit.
-    pub(crate) fn stalled(&mut self, progress: &Progress) -> Option<f64> {
-        let now = progress.stamp();
+    /// Seconds without progress, once they exceed the limit. What is `asked` for the first time has made none yet.
+    pub(crate) fn stalled(&mut self, progress: &Progress, asked: u32) -> Option<f64> {
+        let now = (progress.stamp(), asked);
         if now != self.stamp {
             self.stamp = now;
             self.since = Instant::now();
@@ -77,7 +78,7 @@ impl Who {
         SamplerError::Worker {
             worker: self.worker.into(),
             pid: std::process::id() as i32,
-            env_ranks: self.env_ranks.clone(),
+            env_ranks: vec![self.env_ranks.clone()],
             cause,
         }
     }
@@ -117,7 +118,7 @@ impl Watchdog {
                     clock.restart(&watched.progress);
                     continue;
                 };
-                if let Some(seconds) = clock.stalled(&watched.progress) {
+                if let Some(seconds) = clock.stalled(&watched.progress, 0) {
                     let cause = stalled(&watched.progress, who.env_ranks.start, seconds);
                     eprintln!("error: {}", who.error(cause));
                     rlcore::forkserver::exit_now(1);

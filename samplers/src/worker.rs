@@ -1,9 +1,10 @@
-//! What runs in a worker, process or thread: a collector over its own columns, an agent of its own, and a loop that obeys
-//! the control words (see [`rlcore::control`]).
+//! What runs in a worker, process or thread: environments of its own columns, an agent where actions (or those of an
+//! evaluation) are chosen here, and a loop that obeys the control words (see [`rlcore::control`]).
+use crate::collector::stepper::Stepper;
 use crate::collector::{Collector, CollectorError, CollectorSpec};
 use crate::error::{Cause, panic_text};
 use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
-use crate::state::ColumnState;
+use crate::state::{ActState, ColumnState, EnvState};
 use crate::watchdog::{building, called};
 use agents::{Agent, AgentContext, AgentFactory, Phase};
 use rlcore::DType;
@@ -11,10 +12,10 @@ use rlcore::block::{AgentSchema, Block, Layout};
 use rlcore::cells::Tree;
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, WorkerControl};
+use rlcore::gate::Gate;
 use rlcore::schema::LeafSpec;
 use rlcore::segment::Segment;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -25,22 +26,24 @@ pub(crate) const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 /// How often a waiting side looks whether its peer lives.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// Where things lie in the shared segment.
+/// Where things lie in the shared segment: control words | gates | weights | block.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Shared {
     pub(crate) bytes: usize,
-    pub(crate) workers: usize,
-    pub(crate) weights_at: usize,
-    pub(crate) weights: usize,
+    workers: usize,
+    gates: usize,
+    weights_at: usize,
+    weights: usize,
     pub(crate) block_at: usize,
     pub(crate) layout: Layout,
 }
 
 impl Shared {
-    pub(crate) fn new(workers: usize, weights: usize, layout: Layout) -> Self {
-        let weights_at = workers * size_of::<WorkerControl>();
+    pub(crate) fn new(workers: usize, gates: usize, weights: usize, layout: Layout) -> Self {
+        let weights_at = workers * size_of::<WorkerControl>() + gates * size_of::<Gate>();
         let block_at = weights_at + Block::beside_bytes(&weight_leaf(weights), 1, 1);
-        Self { bytes: block_at + layout.bytes, workers, weights_at, weights, block_at, layout }
+        let bytes = block_at + layout.bytes;
+        Self { bytes, workers, gates, weights_at, weights, block_at, layout }
     }
 
     pub(crate) fn weights(&self, segment: &'static Segment) -> Tree {
@@ -49,6 +52,10 @@ impl Shared {
 
     pub(crate) fn control(&self, segment: &'static Segment) -> &'static [WorkerControl] {
         segment.atomics(0, self.workers)
+    }
+
+    pub(crate) fn gates(&self, segment: &'static Segment) -> &'static [Gate] {
+        segment.atomics(self.workers * size_of::<WorkerControl>(), self.gates)
     }
 }
 
@@ -61,14 +68,31 @@ fn weight_leaf(count: usize) -> [LeafSpec; 1] {
 pub(crate) struct WorkerSetup {
     pub(crate) index: usize,
     pub(crate) shared: Shared,
-    pub(crate) columns: Range<usize>,
-    pub(crate) train: CollectorSpec,
+    /// One for each gate.
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) acting: Acting,
     pub(crate) eval: Option<CollectorSpec>,
     pub(crate) agent: AgentFactory,
     pub(crate) context: AgentContext,
     pub(crate) schema: AgentSchema,
     pub(crate) max_decorrelation_steps: usize,
-    pub(crate) spins: u32,
+    /// Before it sleeps, waiting for a command and at a gate.
+    pub(crate) command_spins: u32,
+    pub(crate) gate_spins: u32,
+}
+
+/// Columns of a worker that step together.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Lane {
+    pub(crate) columns: Range<usize>,
+    pub(crate) spec: CollectorSpec,
+}
+
+/// Who chooses the actions of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Acting {
+    Worker,
+    Master,
 }
 
 /// Orders that need more than the control words.
@@ -76,7 +100,8 @@ pub(crate) struct WorkerSetup {
 pub(crate) enum ToWorker {
     Evaluate(Order),
     Save,
-    Load(Vec<ColumnState>),
+    /// By lane.
+    Load(Vec<Vec<ColumnState>>),
 }
 
 /// Answers, and what a worker says by itself.
@@ -86,8 +111,16 @@ pub(crate) enum FromWorker {
     Fatal(Cause),
     Notes(Vec<(usize, String)>),
     Evaluation(Evaluation),
-    State(Vec<ColumnState>),
+    /// By lane.
+    State(Vec<LaneState>),
     Loaded,
+}
+
+/// What a checkpoint keeps of a lane; `acts` is empty where the master acts.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LaneState {
+    pub(crate) envs: Vec<EnvState>,
+    pub(crate) acts: Vec<ActState>,
 }
 
 /// Exit code of a worker that said [`FromWorker::Fatal`].
@@ -112,12 +145,12 @@ pub(crate) fn main(channel: Channel) -> i32 {
         Err(e) => return fail(&channel, Cause::Protocol(e.to_string())),
     };
     let control = &setup.shared.control(segment)[setup.index];
-    let first_rank = Cell::new(setup.train.first_rank.0);
-    match catch_unwind(AssertUnwindSafe(|| run(&setup, segment, control, &channel, &first_rank))) {
+    control.set_first_rank(setup.lanes[0].spec.first_rank.0);
+    match catch_unwind(AssertUnwindSafe(|| run(&setup, segment, control, &channel))) {
         Ok(Ok(()) | Err(Stop::MasterGone)) => 0,
         Ok(Err(Stop::Cause(cause))) => fail(&channel, cause),
         Err(payload) => {
-            let env_rank = called(&control.progress, first_rank.get());
+            let env_rank = called(&control.progress, control.first_rank());
             fail(&channel, Cause::Panic { env_rank, text: panic_text(&*payload) })
         }
     }
@@ -150,13 +183,24 @@ impl From<ChannelError> for Stop {
     }
 }
 
+/// The environments of training.
+enum Work {
+    Collect(Box<Collector>),
+    Serve(Vec<Stepper>),
+}
+
 struct Worker<'a> {
-    collector: Collector,
+    setup: &'a WorkerSetup,
+    channel: &'a Channel,
+    control: &'static WorkerControl,
+    gates: &'static [Gate],
+    /// Posts of each gate's `open` that were taken note of.
+    opened: Vec<u32>,
+    work: Work,
     eval: Option<Collector>,
-    agent: Box<dyn Agent>,
+    agent: Option<Box<dyn Agent>>,
     weights: Tree,
     weights_version: u64,
-    control: &'a WorkerControl,
 }
 
 fn run(
@@ -164,94 +208,204 @@ fn run(
     segment: &'static Segment,
     control: &'static WorkerControl,
     channel: &Channel,
-    first_rank: &Cell<usize>,
 ) -> Result<(), Stop> {
     // The master may have posted already: it dismisses whoever has not said that it is ready.
     let mut seen = 0;
-    let block = Block::new(setup.shared.layout.clone(), segment, setup.shared.block_at);
-    let agent =
-        setup.agent.build(&setup.context).map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
-    let columns = block.columns(setup.columns.clone());
-    let mut collector = building(&control.progress, || {
-        Collector::new(setup.train.clone(), columns, &setup.schema)
-    })?;
-    collector.start(setup.max_decorrelation_steps, &control.progress)?;
-    let eval = match &setup.eval {
-        Some(spec) => {
-            let build = || Collector::with_own_block(spec.clone(), EVAL_T, &setup.schema);
-            Some(building(&control.progress, build)?)
-        }
-        None => None,
-    };
-    let weights = setup.shared.weights(segment);
-    let mut worker = Worker { collector, eval, agent, weights, weights_version: 0, control };
+    let mut worker = Worker::start(setup, segment, control, channel)?;
     channel.send(&FromWorker::Ready, MESSAGE_LIMIT)?;
     loop {
-        let alive = || if channel.closed() { Err(Stop::MasterGone) } else { Ok(()) };
-        seen = control.command.wait_checked(seen, setup.spins, CHECK_EVERY * 10, alive)?;
+        let alive = || alive(channel);
+        seen = control.command.wait_checked(seen, setup.command_spins, IDLE_CHECK, alive)?;
         let (op, env_steps, version) = control.ordered();
         worker.take_weights(version);
-        first_rank.set(setup.train.first_rank.0);
+        control.set_first_rank(setup.lanes[0].spec.first_rank.0);
         match op {
             Op::Quit => {
                 worker.close();
                 return Ok(());
             }
-            Op::Collect => {
-                worker.collector.collect(
-                    &mut *worker.agent,
-                    Phase::Sample { env_steps },
-                    &control.progress,
-                )?;
-                let notes = worker.collector.take_notes();
-                if !notes.is_empty() {
-                    channel.send(&FromWorker::Notes(notes), MESSAGE_LIMIT)?;
-                }
-                control.done.post();
-            }
+            Op::Collect => worker.collect(env_steps)?,
+            Op::Serve => worker.serve()?,
             Op::Message => {
-                let answer = worker.answer(channel.recv(MESSAGE_LIMIT)?, setup, first_rank)?;
+                let answer = worker.answer(channel.recv(MESSAGE_LIMIT)?)?;
                 channel.send(&answer, MESSAGE_LIMIT)?;
             }
         }
     }
 }
 
-impl Worker<'_> {
+/// How often an idle worker looks whether its master lives.
+const IDLE_CHECK: Duration = Duration::from_millis(200);
+
+fn alive(channel: &Channel) -> Result<(), Stop> {
+    if channel.closed() { Err(Stop::MasterGone) } else { Ok(()) }
+}
+
+fn say(channel: &Channel, notes: Vec<(usize, String)>) -> Result<(), Stop> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    Ok(channel.send(&FromWorker::Notes(notes), MESSAGE_LIMIT)?)
+}
+
+fn out_of_place(what: &str) -> Stop {
+    Stop::Cause(Cause::Protocol(format!("was told to {what}, which this kind of sampler does not")))
+}
+
+impl<'a> Worker<'a> {
+    fn start(
+        setup: &'a WorkerSetup,
+        segment: &'static Segment,
+        control: &'static WorkerControl,
+        channel: &'a Channel,
+    ) -> Result<Self, Stop> {
+        let block = Block::new(setup.shared.layout.clone(), segment, setup.shared.block_at);
+        let progress = &control.progress;
+        let build = || setup.agent.build(&setup.context);
+        let wanted = setup.acting == Acting::Worker || setup.eval.is_some();
+        let agent = wanted.then(build).transpose();
+        let agent = agent.map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
+        let steps = setup.max_decorrelation_steps;
+        let work = match setup.acting {
+            Acting::Worker => {
+                let lane = &setup.lanes[0];
+                let columns = block.columns(lane.columns.clone());
+                let build = || Collector::new(lane.spec.clone(), columns, &setup.schema);
+                let mut collector = Box::new(building(progress, build)?);
+                collector.start(steps, progress)?;
+                Work::Collect(collector)
+            }
+            Acting::Master => {
+                let mut steppers = Vec::new();
+                for lane in &setup.lanes {
+                    control.set_first_rank(lane.spec.first_rank.0);
+                    let columns = block.columns(lane.columns.clone());
+                    let build = || Stepper::new(lane.spec.clone(), columns);
+                    let mut stepper = building(progress, build)?;
+                    stepper.start(steps, progress)?;
+                    steppers.push(stepper);
+                }
+                Work::Serve(steppers)
+            }
+        };
+        let eval = match &setup.eval {
+            Some(spec) => {
+                let build = || Collector::with_own_block(spec.clone(), EVAL_T, &setup.schema);
+                Some(building(progress, build)?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            gates: setup.shared.gates(segment),
+            opened: vec![0; setup.lanes.len()],
+            weights: setup.shared.weights(segment),
+            weights_version: 0,
+            setup,
+            channel,
+            control,
+            work,
+            eval,
+            agent,
+        })
+    }
+
     fn take_weights(&mut self, version: u64) {
-        if version != self.weights_version {
-            self.agent.load_weights(self.weights.row(0).get::<f32>(0));
+        if version != self.weights_version
+            && let Some(agent) = &mut self.agent
+        {
+            agent.load_weights(self.weights.row(0).get::<f32>(0));
             self.weights_version = version;
         }
     }
 
-    fn answer(
-        &mut self,
-        order: ToWorker,
-        setup: &WorkerSetup,
-        first_rank: &Cell<usize>,
-    ) -> Result<FromWorker, Stop> {
+    fn collect(&mut self, env_steps: u64) -> Result<(), Stop> {
+        let (Work::Collect(collector), Some(agent)) = (&mut self.work, &mut self.agent) else {
+            return Err(out_of_place("choose actions"));
+        };
+        let phase = Phase::Sample { env_steps };
+        collector.collect(&mut **agent, phase, &self.control.progress)?;
+        say(self.channel, collector.take_notes())?;
+        self.control.arrive(&self.gates[0], self.setup.shared.workers as u32);
+        Ok(())
+    }
+
+    /// Steps one batch with the master's actions. An order to quit in its middle ends it early.
+    fn serve(&mut self) -> Result<(), Stop> {
+        let Work::Serve(steppers) = &mut self.work else {
+            return Err(out_of_place("step with the master's actions"));
+        };
+        let (control, gates) = (self.control, self.gates);
+        let workers = self.setup.shared.workers as u32;
+        for (stepper, gate) in steppers.iter_mut().zip(gates) {
+            control.set_first_rank(stepper.first_rank());
+            stepper.begin_batch(&control.progress)?;
+            control.arrive(gate, workers);
+        }
+        let steps = steppers[0].t();
+        for t in 0..steps {
+            for (i, stepper) in steppers.iter_mut().enumerate() {
+                let (gate, spins) = (&gates[i], self.setup.gate_spins);
+                let alive = || alive(self.channel);
+                self.opened[i] =
+                    gate.open.wait_checked(self.opened[i], spins, IDLE_CHECK, alive)?;
+                if control.ordered().0 == Op::Quit {
+                    return Ok(());
+                }
+                control.set_first_rank(stepper.first_rank());
+                stepper.step(t, &control.progress)?;
+                if t + 1 == steps {
+                    say(self.channel, stepper.take_notes())?;
+                }
+                control.arrive(gate, workers);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, order: ToWorker) -> Result<FromWorker, Stop> {
+        let (control, progress) = (self.control, &self.control.progress);
         match order {
             ToWorker::Evaluate(order) => {
-                let (Some(eval), Some(spec)) = (&mut self.eval, &setup.eval) else {
+                let (Some(eval), Some(spec), Some(agent)) =
+                    (&mut self.eval, &self.setup.eval, &mut self.agent)
+                else {
                     return Ok(FromWorker::Evaluation(Evaluation::default()));
                 };
-                first_rank.set(spec.first_rank.0);
+                control.set_first_rank(spec.first_rank.0);
                 let ranks = spec.first_rank.0..spec.first_rank.0 + spec.columns;
-                let found =
-                    evaluate(eval, &mut *self.agent, &order, &ranks, &self.control.progress)?;
+                let found = evaluate(eval, &mut **agent, &order, &ranks, progress)?;
                 Ok(FromWorker::Evaluation(found))
             }
-            ToWorker::Save => Ok(FromWorker::State(self.collector.save())),
-            ToWorker::Load(columns) => {
-                self.collector.load(&columns, &self.control.progress)?;
+            ToWorker::Save => Ok(FromWorker::State(match &self.work {
+                Work::Collect(collector) => {
+                    let (envs, acts) = collector.save().into_iter().map(|c| (c.env, c.act)).unzip();
+                    vec![LaneState { envs, acts }]
+                }
+                Work::Serve(steppers) => {
+                    let lane = |s: &Stepper| LaneState { envs: s.save(), acts: vec![] };
+                    steppers.iter().map(lane).collect()
+                }
+            })),
+            ToWorker::Load(lanes) => {
+                match &mut self.work {
+                    Work::Collect(collector) => collector.load(&lanes[0], progress)?,
+                    Work::Serve(steppers) => {
+                        for (stepper, columns) in steppers.iter_mut().zip(&lanes) {
+                            control.set_first_rank(stepper.first_rank());
+                            stepper.load(columns, progress)?;
+                        }
+                    }
+                }
                 Ok(FromWorker::Loaded)
             }
         }
     }
 
     fn close(&mut self) {
-        self.collector.close();
+        match &mut self.work {
+            Work::Collect(collector) => collector.close(),
+            Work::Serve(steppers) => steppers.iter_mut().for_each(Stepper::close),
+        }
         if let Some(eval) = &mut self.eval {
             eval.close();
         }

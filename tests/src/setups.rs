@@ -5,16 +5,17 @@ use rlcore::envs::columns::ResetMode;
 use rlcore::{EnvFactory, EnvRank, MakeEnv, World};
 use samplers::{EvalConfig, HostKind, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 
-/// A serial sampler's setup: seven environments, so that no number of workers divides them evenly.
+/// A serial sampler's setup: ten environments, which three workers and, in halves, two do not divide evenly.
 pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: ResetMode) -> Setup {
     let env = EnvFactory::new(env).expect("test environments serialise");
     Setup {
         config: SamplerConfig {
             kind: SamplerKind::Serial,
             t,
-            b: 7,
+            b: 10,
             reset,
             max_decorrelation_steps: 30,
+            overlap: true,
             worker: WorkerConfig { step_timeout: 20.0, ..Default::default() },
         },
         eval: Some((env.clone(), EvalConfig { n_envs: 5, n_episodes: 8, max_steps: 2000 })),
@@ -30,9 +31,9 @@ pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: Res
 }
 
 /// The same setup with workers.
-pub fn cpu(setup: &Setup, workers: usize, host: HostKind) -> Setup {
+pub fn parallel(setup: &Setup, kind: SamplerKind, workers: usize, host: HostKind) -> Setup {
     let mut setup = setup.clone();
-    setup.config.kind = SamplerKind::Cpu;
+    setup.config.kind = kind;
     setup.config.worker = WorkerConfig { n: workers, host, ..setup.config.worker };
     setup
 }

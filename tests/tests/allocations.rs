@@ -6,7 +6,9 @@
 use agents::RandomAgentConfig;
 use libtest_mimic::Failed;
 use rlcore::envs::columns::ResetMode;
-use rlcore::envs::{CartPole, Catch, TimeLimit};
+use rlcore::envs::{
+    Acrobot, CartPole, Catch, MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
+};
 use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
 use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
 use samplers::{HostKind, Setup};
@@ -139,14 +141,25 @@ fn cases() -> Vec<(String, Body)> {
     };
     let cartpole = setup(&CartPole::default(), ResetMode::AtOnce);
     add("serial_cartpole", cartpole.clone());
-    add("threads_cartpole", setups::cpu(&cartpole, 2, HostKind::Thread));
+    add(
+        "threads_cartpole",
+        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Thread),
+    );
     // The master's side alone: workers have allocators of their own.
-    add("processes_cartpole", setups::cpu(&cartpole, 2, HostKind::Process));
+    add(
+        "processes_cartpole",
+        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Process),
+    );
     add("serial_catch_waiting", setup(&Catch::default(), ResetMode::Wait));
     add(
         "serial_truncated",
         setup(&TimeLimit { env: CartPole::default(), max_steps: 7 }, ResetMode::AtOnce),
     );
+    add("serial_acrobot", setup(&Acrobot { max_steps: 50 }, ResetMode::AtOnce));
+    add("serial_mountain_car", setup(&MountainCar { max_steps: 50 }, ResetMode::AtOnce));
+    let continuous = MountainCarContinuous { max_steps: 50 };
+    add("serial_mountain_car_continuous", setup(&continuous, ResetMode::AtOnce));
+    add("serial_pendulum", setup(&Pendulum { max_steps: 50 }, ResetMode::AtOnce));
     add("serial_logged_info", setup(&Logging {}, ResetMode::AtOnce));
     let mut recurrent = setup(&Catch::default(), ResetMode::AtOnce);
     recurrent.agent = agents::AgentFactory::new(&SlicePolicy::default()).expect("it serialises");

@@ -5,7 +5,7 @@ use libtest_mimic::Failed;
 use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, Catch, DictToy};
 use rlcore::traj::TrajInfo;
-use samplers::{Evaluation, HostKind, Setup};
+use samplers::{Evaluation, HostKind, SamplerKind, Setup};
 use tests::policies::{SlicePolicy, grid_dqn, grid_weights};
 use tests::{Body, setups};
 
@@ -96,12 +96,16 @@ fn identical(setup: &Setup) -> Result<(), Failed> {
         return Err("no episode ended: the test shows nothing".into());
     }
     compare(&want, &record(setup, &weights, false)?, "serial without evaluation")?;
-    for workers in 1..=4 {
-        let got =
-            record(&setups::cpu(setup, workers, HostKind::Process), &weights, workers % 2 == 0)?;
-        compare(&want, &got, &format!("{workers} processes"))?;
+    for kind in [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating] {
+        for workers in 1..=4 {
+            let other = setups::parallel(setup, kind, workers, HostKind::Process);
+            let got = record(&other, &weights, workers % 2 == 0)?;
+            compare(&want, &got, &format!("{kind:?}, {workers} processes"))?;
+        }
+        let threads = setups::parallel(setup, kind, 3, HostKind::Thread);
+        compare(&want, &record(&threads, &weights, true)?, &format!("{kind:?}, 3 threads"))?;
     }
-    compare(&want, &record(&setups::cpu(setup, 3, HostKind::Thread), &weights, true)?, "3 threads")
+    Ok(())
 }
 
 fn cases() -> Vec<(String, Body)> {

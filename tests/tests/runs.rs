@@ -414,7 +414,7 @@ fn a_sampler_continues_for_any_agent() {
     let dict_toy = TimeLimit { env: DictToy::default(), max_steps: 9 };
     for reset in [ResetMode::AtOnce, ResetMode::Wait] {
         let serial = setups::serial(&dict_toy, &SlicePolicy::default(), 5, reset);
-        let threads = setups::cpu(&serial, 3, HostKind::Thread);
+        let threads = setups::parallel(&serial, samplers::SamplerKind::Cpu, 3, HostKind::Thread);
         for (before, after) in [(&serial, &serial), (&serial, &threads), (&threads, &serial)] {
             let mut whole = samplers::build(before.clone()).unwrap();
             let mut cut = samplers::build(after.clone()).unwrap();

@@ -41,6 +41,8 @@ fn sampler(
     let name = match kind {
         SamplerKind::Serial => "serial".to_owned(),
         SamplerKind::Cpu => format!("cpu, {workers} workers"),
+        SamplerKind::Gpu => format!("gpu, {workers} workers"),
+        SamplerKind::Alternating => format!("alternating, {workers} workers"),
     };
     let pids = sampler.worker_pids();
     let work = move || {

@@ -3,6 +3,7 @@ use anyhow::Result;
 use rlcore::channel::Channel;
 use rlcore::control::{Op, WorkerControl};
 use rlcore::forkserver::{self, Surroundings};
+use rlcore::gate::Gate;
 use rlcore::segment::Segment;
 use rlcore::{affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
@@ -86,10 +87,16 @@ pub(super) fn run() -> i32 {
     i32::from(bad > 0)
 }
 
+const SHARED: usize = size_of::<WorkerControl>() + size_of::<Gate>();
+
+fn words(segment: &'static Segment) -> (&'static WorkerControl, &'static Gate) {
+    (&segment.atomics(0, 1)[0], &segment.atomics(size_of::<WorkerControl>(), 1)[0])
+}
+
 /// A worker that answers every post; round trip in microseconds, start in milliseconds.
 fn wake_word() -> Result<(f64, f64)> {
-    let segment = Segment::create("doctor", size_of::<WorkerControl>())?;
-    let control = &segment.atomics::<WorkerControl>(0, 1)[0];
+    let segment = Segment::create("doctor", SHARED)?;
+    let (control, gate) = words(segment);
     let begun = Instant::now();
     let (channel, theirs) = Channel::pair()?;
     let child = forkserver::server()?.spawn(echo, &theirs, Surroundings::default())?;
@@ -108,7 +115,7 @@ fn wake_word() -> Result<(f64, f64)> {
                 Ok(())
             }
         };
-        control.done.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
+        gate.all.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
     control.order(Op::Quit, 0, 0);
@@ -118,8 +125,7 @@ fn wake_word() -> Result<(f64, f64)> {
 fn echo(channel: Channel) -> i32 {
     let serve = || -> Result<()> {
         let fd = channel.recv_fds(LIMIT)?.pop().ok_or_else(|| anyhow::anyhow!("no descriptor"))?;
-        let segment = Segment::attach(fd, size_of::<WorkerControl>())?;
-        let control = &segment.atomics::<WorkerControl>(0, 1)[0];
+        let (control, gate) = words(Segment::attach(fd, SHARED)?);
         channel.send(&(), LIMIT)?;
         let mut seen = 0;
         loop {
@@ -129,7 +135,7 @@ fn echo(channel: Channel) -> i32 {
             if control.ordered().0 == Op::Quit {
                 return Ok(());
             }
-            control.done.post();
+            control.arrive(gate, 1);
         }
     };
     i32::from(serve().is_err())

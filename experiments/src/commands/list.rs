@@ -12,6 +12,6 @@ pub(super) fn run() {
     crate::say!("  {:<16}both in worker processes (--workers N)", "cpu");
     crate::say!("\nenvironments (--set env.kind=...)");
     for (name, about) in ENVIRONMENTS {
-        crate::say!("  {name:<16}{about}");
+        crate::say!("  {name:<24}{about}");
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result
         format!("{:?}", config.sampler.kind).to_lowercase(),
         match config.sampler.kind {
             samplers::SamplerKind::Serial => String::new(),
-            samplers::SamplerKind::Cpu => format!(" with {} workers", config.sampler.workers()),
+            _ => format!(" with {} workers", config.sampler.workers()),
         },
         config.seed,
         root.display()

@@ -25,11 +25,11 @@ pub enum Part {
     Observation,
     /// `[T, B]`.
     Action,
-    /// `[T, B]`; null after `done`.
+    /// `[T+1, B]`: the action before the step, null after `done`; row T becomes row 0 of the next batch.
     PrevAction,
     /// `[T, B] f32`: reward of the step.
     Reward,
-    /// `[T, B] f32`; zero after `done`.
+    /// `[T+1, B] f32`: the reward before the step, zero after `done`; row T as above.
     PrevReward,
     /// `[T, B]`: leaf 0 terminated, 1 truncated, 2 reset, 3 valid.
     Flags,
@@ -147,7 +147,7 @@ impl Layout {
             PartLayout { part, lead, rows, leaves, offsets }
         };
         let parts = PARTS.map(&mut place).to_vec();
-        Self { version: 1, spec, parts, bytes }
+        Self { version: 2, spec, parts, bytes }
     }
 
     /// One part.

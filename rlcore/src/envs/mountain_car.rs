@@ -21,11 +21,17 @@ pub(super) const MIN_POSITION: f64 = -1.2;
 pub(super) const MAX_POSITION: f64 = 0.6;
 /// The car starts at rest, around the bottom of the valley (-pi/6).
 pub(super) const START: Range<f64> = -0.6..-0.4;
-/// The episode ends from here on, unless the car rolls back.
+/// The flag.
 pub const GOAL: f64 = 0.5;
 
 /// Position, velocity (position per step); the height at a position is `sin(3 position)`.
 pub type State = [f64; 2];
+
+/// Whether the episode ends in this state: at the flag or beyond, and not rolling back.
+#[inline]
+pub fn at_goal([position, velocity]: &State) -> bool {
+    *position >= GOAL && *velocity >= 0.0
+}
 
 /// Settings of [`MountainCarEnv`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +91,8 @@ impl Task for Equations {
         let velocity = velocity.clamp(-MAX_SPEED, MAX_SPEED);
         let position = (position + velocity).clamp(MIN_POSITION, MAX_POSITION);
         let at_wall = position == MIN_POSITION && velocity < 0.0;
-        let velocity = if at_wall { 0.0 } else { velocity };
-        let terminated = position >= GOAL && velocity >= 0.0;
-        Ok(Outcome { next: [position, velocity], reward: -1.0, terminated })
+        let next = [position, if at_wall { 0.0 } else { velocity }];
+        Ok(Outcome { next, reward: -1.0, terminated: at_goal(&next) })
     }
 
     #[inline]
@@ -108,6 +113,13 @@ mod tests {
         let golden = Golden::<Equations>::new("env_dynamics.json", "MountainCar-v0", 1e-12);
         golden.transitions(&MountainCar::default(), 120);
         golden.rollouts(&MountainCar::default());
+    }
+
+    /// The recorded steps have no state exactly there, and none that rolls back.
+    #[test]
+    fn the_flag_counts_and_rolling_back_does_not() {
+        assert!(at_goal(&[GOAL, 0.0]) && !at_goal(&[GOAL.next_down(), 0.07]));
+        assert!(!at_goal(&[0.6, -1e-9]));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The beginning and the end of a collector's environments, and what a checkpoint keeps of them.
+use super::actor::Continues;
+use super::stepper::Stepper;
 use super::{Collector, CollectorError};
-use crate::state::{ColumnState, column_bytes, set_column_bytes};
+use crate::state::{ColumnState, EnvState, column_bytes, set_column_bytes};
 use agents::RandomAgent;
 use rand::RngExt;
 use rlcore::envs::columns::ResetMode;
@@ -8,16 +10,135 @@ use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::traj::Trackers;
 
-impl Collector {
+impl Stepper {
     /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
-    pub fn start(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+    pub(crate) fn start(
+        &mut self,
+        max_steps: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         for c in 0..self.spec.columns {
             let rank = self.spec.first_rank.offset(c).0 as u64;
             self.envs.seed(c, seed::seed_of(self.spec.seed, Role::Env, rank));
-            self.rng[c] = seed::rng(seed::seed_of(self.spec.seed, Role::Act, rank));
         }
         self.reset_all(progress)?;
         if max_steps > 0 { self.decorrelate(max_steps, progress) } else { Ok(()) }
+    }
+
+    fn reset_all(&mut self, progress: &Progress) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        for c in 0..self.spec.columns {
+            self.reset(c, last, progress)?;
+            self.trackers.restart(c);
+            self.no_previous(c);
+        }
+        self.fresh.fill(1);
+        self.to_reset.fill(0);
+        Ok(())
+    }
+
+    fn decorrelate(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+        let agent = RandomAgent::new(self.spaces.action.clone(), self.spaces.action_mask);
+        let stream = |c: usize| {
+            let rank = self.spec.first_rank.offset(c).0 as u64;
+            seed::rng(seed::seed_of(self.spec.seed, Role::Decorrelate, rank))
+        };
+        let mut rngs: Vec<Rng> = (0..self.spec.columns).map(stream).collect();
+        let draw = |rng: &mut Rng| 1 + (rng.random::<f64>() * max_steps as f64) as usize;
+        let steps: Vec<usize> = rngs.iter_mut().map(draw).collect();
+        let (last, at) = (self.last_row(), self.t() - 1);
+        for step in 0..steps.iter().copied().max().unwrap_or(0) {
+            for (c, n) in steps.iter().enumerate() {
+                self.running[c] = u8::from(step < *n);
+                if step < *n {
+                    let seen = self.columns.observation.row(last);
+                    agent.draw(c, seen, &mut self.columns.action.row_mut(at), &mut rngs[c]);
+                }
+            }
+            self.final_used.fill(0);
+            self.step_envs(at, last, ResetMode::AtOnce, progress)?;
+            for c in (0..steps.len()).filter(|c| step < steps[*c]) {
+                let [terminated, truncated, reset, _] =
+                    self.columns.flags.row_mut(at).split::<u8, 4>();
+                self.fresh[c] = terminated[c] | truncated[c];
+                if reset[c] != 0 {
+                    self.trackers.restart(c);
+                    self.envs.take_notes(c);
+                }
+                // The rows are used anew by columns that take more steps.
+                let columns = &mut self.columns;
+                columns.prev_action.cell_mut(last, c).copy_from(columns.action.cell(at, c));
+                columns.prev_reward.row_mut(last).get::<f32>(0)[c] =
+                    columns.reward.row(at).get::<f32>(0)[c];
+                if self.fresh[c] != 0 {
+                    self.no_previous(c);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that the future of each environment depends on, taken between batches.
+    pub(crate) fn save(&self) -> Vec<EnvState> {
+        let last = self.last_row();
+        let mut envs = self.envs.save_states();
+        let one = |c: usize| {
+            let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
+            tracker.paste(0, &self.trackers, c);
+            EnvState {
+                env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
+                observation: column_bytes(&self.columns.observation, last, c),
+                prev_action: column_bytes(&self.columns.prev_action, last, c),
+                prev_reward: self.columns.prev_reward.row(last).get::<f32>(0)[c],
+                fresh: self.fresh[c],
+                to_reset: self.to_reset[c],
+                tracker,
+            }
+        };
+        (0..self.spec.columns).map(one).collect()
+    }
+
+    /// Takes back what [`Stepper::save`] gave. Environments that could not save start a new episode, with a seed that their
+    /// acting stream gives, so that no resume repeats the run's first episodes.
+    pub(crate) fn load(
+        &mut self,
+        saved: &[ColumnState],
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        for (c, ColumnState { env: s, act }) in saved.iter().enumerate() {
+            progress.tick(c);
+            if let Some(env) = &s.env {
+                self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
+                set_column_bytes(&mut self.columns.observation, last, c, &s.observation);
+                set_column_bytes(&mut self.columns.prev_action, last, c, &s.prev_action);
+                self.columns.prev_reward.row_mut(last).get::<f32>(0)[c] = s.prev_reward;
+                self.fresh[c] = s.fresh;
+                self.to_reset[c] = s.to_reset;
+                self.trackers.paste(c, &s.tracker, 0);
+            } else {
+                let drawn = act.rng.clone().random::<u64>();
+                self.envs.seed(c, seed::seed_of(drawn, Role::Env, 0));
+                self.reset(c, last, progress)?;
+                self.trackers.restart(c);
+                self.no_previous(c);
+                (self.fresh[c], self.to_reset[c]) = (1, 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What each of these columns goes on with after it is loaded.
+pub(crate) fn continues(saved: &ColumnState) -> Continues {
+    if saved.env.env.is_some() { Continues::Episode } else { Continues::Nothing }
+}
+
+impl Collector {
+    /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
+    pub fn start(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+        self.actor.seed(self.stepper.spec.seed);
+        self.stepper.start(max_steps, progress)
     }
 
     /// Seeds and resets every environment for evaluation `number`; each may start `quota[column]` episodes.
@@ -27,113 +148,30 @@ impl Collector {
         quota: &[usize],
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        for c in 0..self.spec.columns {
-            let rank = self.spec.first_rank.offset(c).0 as u64;
-            self.envs.seed(c, seed::seed_of_pair(self.spec.seed, Role::EvalEnv, number, rank));
-            self.rng[c] =
-                seed::rng(seed::seed_of_pair(self.spec.seed, Role::EvalAct, number, rank));
+        let stepper = &mut self.stepper;
+        for c in 0..stepper.spec.columns {
+            let rank = stepper.spec.first_rank.offset(c).0 as u64;
+            let seed = seed::seed_of_pair(stepper.spec.seed, Role::EvalEnv, number, rank);
+            stepper.envs.seed(c, seed);
         }
-        self.quota = Some(quota.to_vec());
-        self.reset_all(progress)
-    }
-
-    fn reset_all(&mut self, progress: &Progress) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        for c in 0..self.spec.columns {
-            self.reset(c, last, progress)?;
-            self.trackers.restart(c);
-            self.state.cell_mut(0, c).zero();
-        }
-        self.fresh.fill(1);
-        self.to_reset.fill(0);
-        Ok(())
-    }
-
-    fn decorrelate(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
-        let agent = RandomAgent::new(self.spaces.action.clone(), self.spaces.action_mask);
-        let draw = |rng: &mut Rng| 1 + (rng.random::<f64>() * max_steps as f64) as usize;
-        let steps: Vec<usize> = self.rng.iter_mut().map(draw).collect();
-        let (last, at) = (self.last_row(), self.t() - 1);
-        for step in 0..steps.iter().copied().max().unwrap_or(0) {
-            for (c, n) in steps.iter().enumerate() {
-                self.running[c] = u8::from(step < *n);
-                if step < *n {
-                    let seen = self.columns.observation.row(last);
-                    agent.draw(c, seen, &mut self.columns.action.row_mut(at), &mut self.rng[c]);
-                }
-            }
-            self.final_used.fill(0);
-            self.step_envs(at, last, ResetMode::AtOnce, progress)?;
-            let flags = self.columns.flags.row_mut(at).split::<u8, 4>();
-            for c in (0..steps.len()).filter(|c| step < steps[*c]) {
-                self.fresh[c] = flags[0][c] | flags[1][c];
-                if flags[2][c] != 0 {
-                    self.trackers.restart(c);
-                    self.envs.take_notes(c);
-                }
-                // The rows are used anew by columns that take more steps.
-                self.carried_action.cell_mut(0, c).copy_from(self.columns.action.cell(at, c));
-                self.carried_reward[c] = self.columns.reward.row(at).get::<f32>(0)[c];
-            }
-        }
-        Ok(())
+        self.actor.seed_evaluation(stepper.spec.seed, number);
+        stepper.quota = Some(quota.to_vec());
+        stepper.reset_all(progress)
     }
 
     /// Everything that the future of each column depends on, taken between batches.
     pub fn save(&self) -> Vec<ColumnState> {
-        let last = self.last_row();
-        let mut envs = self.envs.save_states();
-        let one = |c: usize| {
-            let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
-            tracker.paste(0, &self.trackers, c);
-            ColumnState {
-                env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
-                observation: column_bytes(&self.columns.observation, last, c),
-                action: column_bytes(&self.carried_action, 0, c),
-                reward: self.carried_reward[c],
-                fresh: self.fresh[c],
-                to_reset: self.to_reset[c],
-                state: column_bytes(&self.state, 0, c),
-                rng: self.rng[c].clone(),
-                tracker,
-            }
-        };
-        (0..self.spec.columns).map(one).collect()
+        let columns = self.stepper.save().into_iter().zip(self.actor.save());
+        columns.map(|(env, act)| ColumnState { env, act }).collect()
     }
 
-    /// Takes back what [`Collector::save`] gave. Environments that could not save start a new episode, with a seed that their
-    /// acting stream gives, so that no resume repeats the run's first episodes.
+    /// Takes back what [`Collector::save`] gave.
     pub fn load(
         &mut self,
         saved: &[ColumnState],
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        for (c, s) in saved.iter().enumerate() {
-            progress.tick(c);
-            self.rng[c] = s.rng.clone();
-            if let Some(env) = &s.env {
-                self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
-                set_column_bytes(&mut self.columns.observation, last, c, &s.observation);
-                set_column_bytes(&mut self.carried_action, 0, c, &s.action);
-                set_column_bytes(&mut self.state, 0, c, &s.state);
-                self.carried_reward[c] = s.reward;
-                self.fresh[c] = s.fresh;
-                self.to_reset[c] = s.to_reset;
-                self.trackers.paste(c, &s.tracker, 0);
-            } else {
-                self.envs.seed(c, self.rng[c].random::<u64>());
-                self.reset(c, last, progress)?;
-                self.trackers.restart(c);
-                self.state.cell_mut(0, c).zero();
-                (self.fresh[c], self.to_reset[c]) = (1, 0);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the environments in order.
-    pub fn close(&mut self) {
-        self.envs.close();
+        self.actor.load(saved.iter().map(|s| (&s.act, continues(s))));
+        self.stepper.load(saved, progress)
     }
 }

@@ -44,8 +44,8 @@ pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Fa
     setup.eval = Some((EnvFactory::new(eval)?, config));
     Ok(match host {
         Host::Serial => setup,
-        Host::Process => setups::cpu(&setup, 3, HostKind::Process),
-        Host::Thread => setups::cpu(&setup, 3, HostKind::Thread),
+        Host::Process => setups::parallel(&setup, samplers::SamplerKind::Cpu, 3, HostKind::Process),
+        Host::Thread => setups::parallel(&setup, samplers::SamplerKind::Cpu, 3, HostKind::Thread),
     })
 }
 

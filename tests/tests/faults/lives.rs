@@ -24,7 +24,7 @@ fn after_parallel_op() -> Result<(), Failed> {
     }
     let serial = setups::serial(&CartPole::default(), &grid_dqn(), 20, ResetMode::AtOnce);
     let weights = grid_weights(setups::weight_count(&serial), 3);
-    let setup = setups::cpu(&serial, 2, HostKind::Process);
+    let setup = setups::parallel(&serial, samplers::SamplerKind::Cpu, 2, HostKind::Process);
     for _ in 0..2 {
         let mut one = samplers::build(setup.clone())?;
         let mut other = samplers::build(setup.clone())?;

@@ -1,0 +1,248 @@
+//! The environments' half of a collector: steps one slice of columns and writes what comes of it straight into the block.
+use super::scan::{nan_in, not_finite, others};
+use super::{CollectorError, CollectorSpec};
+use rlcore::EnvSpaces;
+use rlcore::block::{Columns, flag};
+use rlcore::cells::Tree;
+use rlcore::env::EnvContext;
+use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
+use rlcore::progress::Progress;
+use rlcore::traj::Trackers;
+
+/// Environments side by side, with everything that belongs to them but not to whoever acts.
+pub(crate) struct Stepper {
+    pub(super) spec: CollectorSpec,
+    pub(super) spaces: EnvSpaces,
+    pub(super) envs: Box<dyn EnvSlice>,
+    pub(super) columns: Columns,
+    pub(super) trackers: Trackers,
+    /// One cell with the null action.
+    null_action: Tree,
+    /// The last step was `done`: the next one has no previous action and reward.
+    pub(super) fresh: Vec<u8>,
+    /// Stepped in this batch.
+    pub(super) running: Vec<u8>,
+    /// Ended while waiting: to be reset before the next batch.
+    pub(super) to_reset: Vec<u8>,
+    /// Row of the observation that a waiting column holds on to.
+    held: Vec<usize>,
+    pub(super) final_used: Vec<usize>,
+    finished: Vec<usize>,
+    /// Episodes that a column may still start; none for no limit.
+    pub(super) quota: Option<Vec<usize>>,
+    notes: Vec<(usize, String)>,
+}
+
+/// One cell with the action that stands for none.
+pub(super) fn null_action(spaces: &EnvSpaces) -> Tree {
+    let mut null = Tree::owned(&spaces.action.leaves("action"), 1, 1);
+    spaces.action.null(&mut null.cell_mut(0, 0));
+    null
+}
+
+impl Stepper {
+    /// Builds the environments. Nothing is reset yet.
+    pub(crate) fn new(spec: CollectorSpec, columns: Columns) -> Result<Self, CollectorError> {
+        let n = spec.columns;
+        let contexts: Vec<_> =
+            (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
+        let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
+        let spaces = envs.spaces();
+        Ok(Self {
+            trackers: Trackers::new(n, spec.discount, &spaces),
+            null_action: null_action(&spaces),
+            fresh: vec![1; n],
+            running: vec![1; n],
+            to_reset: vec![0; n],
+            held: vec![columns.observation.rows() - 1; n],
+            final_used: vec![0; n],
+            finished: vec![0; n],
+            quota: None,
+            notes: Vec::new(),
+            spaces,
+            envs,
+            columns,
+            spec,
+        })
+    }
+
+    /// Env rank of the first column.
+    pub(crate) fn first_rank(&self) -> usize {
+        self.spec.first_rank.0
+    }
+
+    pub(super) fn last_row(&self) -> usize {
+        self.columns.observation.rows() - 1
+    }
+
+    pub(crate) fn t(&self) -> usize {
+        self.columns.reward.rows()
+    }
+
+    pub(super) fn reset(
+        &mut self,
+        column: usize,
+        row: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        let mut row = self.columns.observation.row_mut(row);
+        self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
+    }
+
+    /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
+    pub(super) fn step_envs(
+        &mut self,
+        t: usize,
+        seen: usize,
+        mode: ResetMode,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        let c = &mut self.columns;
+        let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
+        terminated.fill(0);
+        truncated.fill(0);
+        reset.fill(0);
+        valid.copy_from_slice(&self.running);
+        let [reward] = c.reward.row_mut(t).split::<f32, 1>();
+        reward.fill(0.0);
+        c.env_info.row_mut(t).zero();
+        let mut io = StepIo {
+            running: &self.running,
+            action: c.action.row(t),
+            observation: c.observation.row_mut(seen),
+            reward,
+            terminated,
+            truncated,
+            reset,
+            info: c.env_info.row_mut(t),
+            final_observation: &mut c.final_observation,
+            final_used: &mut self.final_used,
+            progress,
+        };
+        self.envs.step(&mut io, mode).map_err(|e| self.spec.env_failed(e))?;
+        let cut = others(c.flags.row(t).get::<u8>(flag::TRUNCATED), 0).next();
+        let finals = cut.and_then(|_| {
+            let slots = self.final_used.iter().copied().max().unwrap_or(0);
+            (0..slots).find_map(|s| nan_in(c.final_observation.row(s)))
+        });
+        let reward = c.reward.row(t).get::<f32>(0);
+        let found = nan_in(c.observation.row(seen)).or(finals).or_else(|| not_finite(reward));
+        self.spec.not_finite(found)?;
+        self.trackers.step(&self.running, reward, c.env_info.row(t));
+        Ok(())
+    }
+
+    /// What the last batch left becomes this batch's first row.
+    pub(crate) fn begin_batch(&mut self, progress: &Progress) -> Result<(), CollectorError> {
+        let last = self.last_row();
+        self.columns.observation.copy_row(last, 0);
+        self.columns.prev_action.copy_row(last, 0);
+        self.columns.prev_reward.copy_row(last, 0);
+        for c in 0..self.spec.columns {
+            if self.to_reset[c] != 0 {
+                self.reset(c, 0, progress)?;
+                self.to_reset[c] = 0;
+            }
+        }
+        // What came from a reset outside a step was not looked at yet.
+        self.spec.not_finite(nan_in(self.columns.observation.row(0)))?;
+        match &self.quota {
+            Some(quota) => {
+                self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0));
+            }
+            None => self.running.fill(1),
+        }
+        self.held.fill(last);
+        self.final_used.fill(0);
+        self.finished.fill(0);
+        Ok(())
+    }
+
+    /// Takes the actions of row `t`.
+    pub(crate) fn step(&mut self, t: usize, progress: &Progress) -> Result<(), CollectorError> {
+        self.step_envs(t, t + 1, self.spec.mode, progress)?;
+        self.finish_step(t);
+        self.write_previous(t);
+        if t + 1 == self.last_row() {
+            for c in 0..self.spec.columns {
+                if self.held[c] != t + 1 {
+                    self.columns.observation.copy_cell(c, self.held[c], t + 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_step(&mut self, t: usize) {
+        let c = &mut self.columns;
+        let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
+        if t + 1 < c.observation.rows() - 1 {
+            // A waiting column shows nothing; row T is filled with what it holds.
+            for column in others(valid, 1) {
+                c.observation.cell_mut(t + 1, column).zero();
+            }
+        }
+        for ((fresh, terminated), truncated) in self.fresh.iter_mut().zip(terminated).zip(truncated)
+        {
+            *fresh = *terminated | *truncated;
+        }
+        // A waiting column stays as its last step left it.
+        for column in others(valid, 1) {
+            self.fresh[column] = 1;
+        }
+        for column in others(&self.fresh, 0) {
+            if valid[column] == 0 {
+                continue;
+            }
+            let mut stop = self.spec.mode == ResetMode::Wait;
+            if reset[column] != 0 {
+                self.trackers
+                    .finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
+                self.finished[column] += 1;
+                let rank = self.spec.first_rank.offset(column).0;
+                self.notes.extend(self.envs.take_notes(column).into_iter().map(|n| (rank, n)));
+                if let Some(quota) = &mut self.quota {
+                    quota[column] -= 1;
+                    stop |= quota[column] == 0;
+                }
+            }
+            if stop {
+                self.running[column] = 0;
+                self.held[column] = t + 1;
+                self.to_reset[column] =
+                    u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
+            }
+        }
+    }
+
+    /// What the step after row `t` is told of it.
+    fn write_previous(&mut self, t: usize) {
+        let c = &mut self.columns;
+        let (mut action, [reward]) =
+            (c.prev_action.row_mut(t + 1), c.prev_reward.row_mut(t + 1).split::<f32, 1>());
+        action.copy_from(c.action.row(t));
+        reward.copy_from_slice(c.reward.row(t).get::<f32>(0));
+        for column in others(&self.fresh, 0) {
+            action.cell(column).copy_from(self.null_action.cell(0, 0));
+            reward[column] = 0.0;
+        }
+    }
+
+    /// The next step of `column` has none before it: writes that into row T.
+    pub(super) fn no_previous(&mut self, column: usize) {
+        let last = self.last_row();
+        let null = self.null_action.cell(0, 0);
+        self.columns.prev_action.cell_mut(last, column).copy_from(null);
+        self.columns.prev_reward.row_mut(last).get::<f32>(0)[column] = 0.0;
+    }
+
+    /// Free-form notes of finished episodes since the last call, with their env rank.
+    pub(crate) fn take_notes(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Ends the environments in order.
+    pub(crate) fn close(&mut self) {
+        self.envs.close();
+    }
+}

@@ -1,0 +1,276 @@
+//! The workers of a parallel sampler and the segment that they share: started together, waited for together, ended together.
+use crate::config::EvalConfig;
+use crate::error::SamplerError;
+use crate::evaluation::{Evaluation, Order};
+use crate::host::{FAREWELL, WorkerHandle};
+use crate::sampler::{Plan, Setup};
+use crate::serial::{collector_spec, eval_spec};
+use crate::state::{ColumnState, SamplerState};
+use crate::worker::{Acting, CHECK_EVERY, FromWorker, Lane, Shared, ToWorker, WorkerSetup};
+use agents::AgentContext;
+use rlcore::affinity;
+use rlcore::batch_spec::split_columns;
+use rlcore::block::Block;
+use rlcore::cells::Tree;
+use rlcore::control::Op;
+use rlcore::forkserver::Surroundings;
+use rlcore::gate::Gate;
+use rlcore::segment::Segment;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+/// Spins of a worker before it sleeps, about 20 us: enough to see the next command where the master has nothing to do between.
+/// The learner wants the cores, so no longer.
+// PERF: MLP 64-64, B=64, T=16, two workers on two cores: 0.87 of the bound instead of 0.73 (`experiments bench samplers`).
+const WORKER_SPINS: u32 = 1500;
+
+/// See the module documentation.
+pub(crate) struct Crew {
+    workers: Vec<WorkerHandle>,
+    segment: &'static Segment,
+    gates: &'static [Gate],
+    /// Posts of each gate's `all` that were taken note of.
+    seen: Vec<u32>,
+    weights: Tree,
+    weights_version: u64,
+    spins: u32,
+    failed: bool,
+}
+
+impl Crew {
+    /// Lays out the memory, starts the workers and waits until all have reset their environments. Each of `groups` is a
+    /// range of columns that is stepped together; every worker has a part of each.
+    pub(crate) fn start(
+        setup: &Setup,
+        plan: &Plan,
+        groups: &[Range<usize>],
+        acting: Acting,
+    ) -> Result<(Self, Block), SamplerError> {
+        let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
+        let weight_count = setup.agent.build(&context)?.weight_count();
+        let n = setup.config.workers();
+        let shared = Shared::new(n, groups.len(), weight_count, plan.layout.clone());
+        let segment = Segment::create("sample block", shared.bytes)?;
+        let block = Block::new(plan.layout.clone(), segment, shared.block_at);
+        let cpus = setup.config.worker.cpu_count();
+        // Whoever waits spins only where there is a core for everybody, the master too.
+        let spins = if n < cpus { affinity::SPINS } else { 0 };
+        let parts: Vec<Vec<Range<usize>>> = groups
+            .iter()
+            .map(|g| {
+                let within = split_columns(g.len(), n).into_iter();
+                within.map(|p| g.start + p.start..g.start + p.end).collect()
+            })
+            .collect();
+        let eval_parts =
+            setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
+        // From here on dropping it ends the workers that there are, and gives the memory back.
+        let mut crew = Self {
+            workers: Vec::new(),
+            segment,
+            gates: shared.gates(segment),
+            seen: vec![0; groups.len()],
+            weights: shared.weights(segment),
+            weights_version: 0,
+            spins,
+            failed: false,
+        };
+        let first = setup.first_rank();
+        for (index, eval_part) in eval_parts.into_iter().enumerate() {
+            let lane = |columns: Range<usize>| Lane {
+                spec: collector_spec(setup, first + columns.start, columns.len()),
+                columns,
+            };
+            let eval = setup.eval.as_ref().filter(|_| !eval_part.is_empty());
+            let worker = WorkerSetup {
+                index,
+                shared: shared.clone(),
+                lanes: parts.iter().map(|p| lane(p[index].clone())).collect(),
+                acting,
+                eval: eval.map(|(env, _)| {
+                    eval_spec(setup, env.clone(), eval_part.start, eval_part.len())
+                }),
+                agent: setup.agent.clone(),
+                context: context.clone(),
+                schema: plan.schema.clone(),
+                max_decorrelation_steps: setup.config.max_decorrelation_steps,
+                command_spins: if n <= cpus { WORKER_SPINS } else { 0 },
+                gate_spins: spins,
+            };
+            let pinned = &setup.config.worker.cpus;
+            let surroundings = Surroundings {
+                cpus: if pinned.is_empty() { vec![] } else { vec![pinned[index % pinned.len()]] },
+                log: setup.worker_logs.as_ref().map(|dir| dir.join(format!("worker_{index}.log"))),
+            };
+            let fd =
+                segment.fd().ok_or_else(|| std::io::Error::other("a memfd has a descriptor"))?;
+            let control = &shared.control(segment)[index];
+            let config = &setup.config.worker;
+            crew.workers.push(WorkerHandle::start(
+                &worker,
+                config.host,
+                surroundings,
+                fd.as_fd(),
+                control,
+                config.step_timeout,
+            )?);
+        }
+        crew.answers()?;
+        Ok((crew, block))
+    }
+
+    /// Runs `f` where nothing has failed before; marks the crew as failed where it fails.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<T, SamplerError>,
+    ) -> Result<T, SamplerError> {
+        if self.failed {
+            return Err(SamplerError::Unusable);
+        }
+        let out = f(self);
+        self.failed = out.is_err();
+        out
+    }
+
+    /// Takes in what the workers say by themselves; an error where one failed, died or stalls.
+    pub(crate) fn check(&mut self) -> Result<(), SamplerError> {
+        self.workers.iter_mut().try_for_each(WorkerHandle::check)
+    }
+
+    /// Hands all workers a batch, after which each arrives once at every gate.
+    pub(crate) fn order(&mut self, op: Op, env_steps: u64) {
+        let (version, gates) = (self.weights_version, self.gates.len() as u32);
+        for worker in &mut self.workers {
+            worker.owes(gates);
+            worker.order(op, env_steps, version);
+        }
+    }
+
+    /// Waits until all workers have arrived at a gate.
+    pub(crate) fn wait(&mut self, gate: usize) -> Result<(), SamplerError> {
+        loop {
+            let all = &self.gates[gate].all;
+            if let Some(now) = all.wait(self.seen[gate], self.spins, CHECK_EVERY) {
+                self.seen[gate] = now;
+                return Ok(());
+            }
+            self.check()?;
+        }
+    }
+
+    /// Waits until all workers have arrived at a gate, and lets whoever waits for that next find them there.
+    pub(crate) fn peek(&mut self, gate: usize) -> Result<(), SamplerError> {
+        let seen = self.seen[gate];
+        self.wait(gate)?;
+        self.seen[gate] = seen;
+        Ok(())
+    }
+
+    /// Lets the workers go on from a gate, to which they will come again.
+    pub(crate) fn open(&mut self, gate: usize) {
+        self.workers.iter_mut().for_each(|w| w.owes(1));
+        self.gates[gate].open.post();
+    }
+
+    /// One answer of each worker, in order.
+    fn answers(&mut self) -> Result<Vec<FromWorker>, SamplerError> {
+        self.attempt(|s| {
+            let mut answers = Vec::new();
+            for i in 0..s.workers.len() {
+                let answer = loop {
+                    s.check()?;
+                    if let Some(answer) = s.workers[i].answer() {
+                        break answer;
+                    }
+                };
+                answers.push(answer);
+            }
+            Ok(answers)
+        })
+    }
+
+    fn ask(
+        &mut self,
+        messages: Vec<ToWorker>,
+        env_steps: u64,
+    ) -> Result<Vec<FromWorker>, SamplerError> {
+        self.attempt(|s| {
+            let version = s.weights_version;
+            s.workers.iter_mut().zip(&messages).try_for_each(|(w, m)| w.ask(m, env_steps, version))
+        })?;
+        self.answers()
+    }
+
+    /// The weights that workers act with from the next order on.
+    pub(crate) fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
+        self.attempt(|s| {
+            // The workers wait for a command: nobody reads.
+            s.weights.row_mut(0).get::<f32>(0).copy_from_slice(weights);
+            s.weights_version += 1;
+            Ok(())
+        })
+    }
+
+    /// An evaluation, of which every worker has a part.
+    pub(crate) fn evaluate(
+        &mut self,
+        number: u64,
+        episodes: usize,
+        env_steps: u64,
+        config: EvalConfig,
+    ) -> Result<Evaluation, SamplerError> {
+        let order = Order { number, env_steps, episodes, config };
+        let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
+        let parts = self.ask(messages, env_steps)?.into_iter().filter_map(|a| match a {
+            FromWorker::Evaluation(part) => Some(part),
+            _ => None,
+        });
+        Ok(Evaluation::merge(parts.collect()))
+    }
+
+    /// The state of every column, in order of columns; the acting side is missing where the master acts.
+    pub(crate) fn save(&mut self) -> Result<Vec<crate::worker::LaneState>, SamplerError> {
+        let messages = self.workers.iter().map(|_| ToWorker::Save).collect();
+        let parts = self.ask(messages, 0)?.into_iter().filter_map(|a| match a {
+            FromWorker::State(lanes) => Some(lanes.into_iter()),
+            _ => None,
+        });
+        let mut by_worker: Vec<_> = parts.collect();
+        let groups = 0..self.gates.len();
+        Ok(groups
+            .flat_map(|_| by_worker.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
+            .collect())
+    }
+
+    /// Gives every worker its columns' states.
+    pub(crate) fn load(&mut self, state: &SamplerState) -> Result<(), SamplerError> {
+        let first = self.workers.first().map_or(0, |w| w.lanes()[0].start);
+        let of = |ranks: &Range<usize>| -> Vec<ColumnState> {
+            state.columns[ranks.start - first..ranks.end - first].to_vec()
+        };
+        let message = |w: &WorkerHandle| ToWorker::Load(w.lanes().iter().map(of).collect());
+        let messages = self.workers.iter().map(message).collect();
+        self.ask(messages, 0).map(|_| ())
+    }
+
+    /// Free-form notes of environments since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<(usize, String)> {
+        self.workers.iter_mut().flat_map(WorkerHandle::take_notes).collect()
+    }
+
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        self.workers.iter().map(WorkerHandle::pid).collect()
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.workers.iter_mut().for_each(WorkerHandle::dismiss);
+        // Whoever waits in the middle of a batch looks for orders when a gate opens.
+        self.gates.iter().for_each(|g| g.open.post());
+        let until = Instant::now() + FAREWELL;
+        self.workers.iter_mut().for_each(|w| w.finish(until));
+        self.segment.release_pages();
+    }
+}

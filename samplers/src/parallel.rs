@@ -1,0 +1,137 @@
+//! Environments step in workers. Actions are chosen in each worker on its own columns (`rlpyt/samplers/parallel/cpu`), or in
+//! the master for all of them (`rlpyt/samplers/parallel/gpu`), all at once or one half after the other.
+use crate::config::SamplerKind;
+use crate::crew::Crew;
+use crate::error::SamplerError;
+use crate::evaluation::Evaluation;
+use crate::sampler::{Plan, Sampler, Samples, Setup};
+use crate::serial::watched_plan;
+use crate::server::ActionServer;
+use crate::state::{ColumnState, SamplerState};
+use crate::worker::Acting;
+use rlcore::block::Columns;
+use rlcore::control::Op;
+use rlcore::{BatchSpec, EnvSpaces};
+use std::ops::Range;
+
+/// See the module documentation.
+pub struct ParallelSampler {
+    setup: Setup,
+    plan: Plan,
+    reader: Columns,
+    crew: Crew,
+    /// Where the master acts.
+    server: Option<ActionServer>,
+}
+
+impl std::fmt::Debug for ParallelSampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let config = &self.setup.config;
+        write!(f, "ParallelSampler({:?}, {:?})", config.kind, self.setup.spec())
+    }
+}
+
+/// Columns that step together.
+fn groups(kind: SamplerKind, b: usize) -> Vec<Range<usize>> {
+    match kind {
+        SamplerKind::Alternating => vec![0..b / 2, b / 2..b],
+        SamplerKind::Serial | SamplerKind::Cpu | SamplerKind::Gpu => {
+            std::iter::once(0..b).collect()
+        }
+    }
+}
+
+impl ParallelSampler {
+    /// Lays out the memory, starts the workers and waits until all have reset their environments.
+    pub fn new(setup: Setup) -> Result<Self, SamplerError> {
+        let plan = watched_plan(&setup)?;
+        let groups = groups(setup.config.kind, setup.config.b);
+        let acting =
+            if setup.config.kind == SamplerKind::Cpu { Acting::Worker } else { Acting::Master };
+        let (crew, block) = Crew::start(&setup, &plan, &groups, acting)?;
+        let server = match acting {
+            Acting::Worker => None,
+            Acting::Master => Some(ActionServer::new(&setup, &plan, &block, &groups)?),
+        };
+        Ok(Self { reader: block.reader(), setup, plan, crew, server })
+    }
+}
+
+impl Sampler for ParallelSampler {
+    fn spec(&self) -> BatchSpec {
+        self.setup.spec()
+    }
+
+    fn spaces(&self) -> &EnvSpaces {
+        &self.plan.spaces
+    }
+
+    fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
+        self.crew.publish(weights)?;
+        if let Some(server) = &mut self.server {
+            server.load_weights(weights);
+        }
+        Ok(())
+    }
+
+    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError> {
+        let server = &mut self.server;
+        self.crew.attempt(|crew| {
+            if let Some(server) = server {
+                crew.order(Op::Serve, env_steps);
+                server.collect(crew, env_steps)?;
+            } else {
+                crew.order(Op::Collect, env_steps);
+                crew.wait(0)?;
+            }
+            // For what workers said on the way.
+            crew.check()
+        })?;
+        let notes = self.crew.take_notes();
+        Ok(Samples::new(&mut self.reader, self.setup.first_rank(), notes))
+    }
+
+    fn evaluate(
+        &mut self,
+        number: u64,
+        episodes: usize,
+        env_steps: u64,
+    ) -> Result<Evaluation, SamplerError> {
+        let Some((_, config)) = &self.setup.eval else {
+            return Err(SamplerError::Config(
+                "evaluation was not asked for when the sampler was built".into(),
+            ));
+        };
+        self.crew.evaluate(number, episodes, env_steps, *config)
+    }
+
+    fn eval_episodes(&self) -> usize {
+        self.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
+    }
+
+    fn save(&mut self) -> Result<SamplerState, SamplerError> {
+        let (mut envs, mut acts) = (Vec::new(), Vec::new());
+        for lane in self.crew.save()? {
+            envs.extend(lane.envs);
+            acts.extend(lane.acts);
+        }
+        if let Some(server) = &self.server {
+            acts = server.save();
+        }
+        let columns = envs.into_iter().zip(acts).map(|(env, act)| ColumnState { env, act });
+        Ok(SamplerState { columns: columns.collect() })
+    }
+
+    fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
+        state.fits(self.setup.config.b)?;
+        self.crew.load(&state)?;
+        if let Some(server) = &mut self.server {
+            server.load(&state.columns);
+        }
+        Ok(())
+    }
+
+    fn worker_pids(&self) -> Vec<i32> {
+        self.crew.pids()
+    }
+}

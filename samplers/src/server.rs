@@ -1,0 +1,154 @@
+//! Chooses the actions of all environments in this process, one batch a step, while workers do the stepping.
+//!
+//! Follows `rlpyt/samplers/parallel/gpu/action_server.py`, its three classes: the columns are one group or two halves, and
+//! two halves step in turn: while workers step one, the agent acts on the other. Differs: the recurrent state lies here, a
+//! row for each environment, so that no agent knows of halves; and any number of workers shares each half.
+//!
+//! One turn of a group: all workers have arrived (its observations lie in row t) -> the agent acts -> the gate opens.
+use crate::collector::actor::Actor;
+use crate::collector::life::continues;
+use crate::crew::Crew;
+use crate::error::{Cause, SamplerError, panic_text};
+use crate::sampler::{Plan, Setup};
+use crate::state::{ActState, ColumnState};
+use agents::{Agent, Phase};
+use rlcore::EnvRank;
+use rlcore::block::{Block, Columns};
+use rlcore::envs::columns::ResetMode;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// See the module documentation.
+pub(crate) struct ActionServer {
+    agent: Box<dyn Agent>,
+    groups: Vec<Group>,
+    overlap: bool,
+    mode: ResetMode,
+}
+
+/// Columns that step together.
+struct Group {
+    ranks: Range<usize>,
+    columns: Columns,
+    actor: Actor,
+    /// Stepped in this batch.
+    running: Vec<u8>,
+}
+
+impl ActionServer {
+    pub(crate) fn new(
+        setup: &Setup,
+        plan: &Plan,
+        block: &Block,
+        groups: &[Range<usize>],
+    ) -> Result<Self, SamplerError> {
+        let first = setup.first_rank();
+        let mut all = Vec::new();
+        for range in groups {
+            let columns = block.columns(range.clone());
+            let ranks = first + range.start..first + range.end;
+            let interval = setup.options.state_interval.max(1);
+            let rank = EnvRank(ranks.start);
+            let mut actor = Actor::new(&columns, &plan.spaces, &plan.schema, rank, interval)?;
+            actor.seed(setup.seed);
+            all.push(Group { ranks, running: vec![1; range.len()], columns, actor });
+        }
+        Ok(Self {
+            agent: setup.agent.build(&plan.context)?,
+            groups: all,
+            overlap: setup.config.overlap,
+            mode: setup.config.reset,
+        })
+    }
+
+    /// Serves the actions of one batch, which the workers have been ordered to step.
+    pub(crate) fn collect(&mut self, crew: &mut Crew, env_steps: u64) -> Result<(), SamplerError> {
+        let mut acting = 0;
+        let steps = AssertUnwindSafe(|| self.serve(crew, env_steps, &mut acting));
+        catch_unwind(steps).unwrap_or_else(|payload| {
+            let cause = Cause::Panic { env_rank: None, text: panic_text(&*payload) };
+            Err(self.groups[acting].failed(cause))
+        })
+    }
+
+    fn serve(
+        &mut self,
+        crew: &mut Crew,
+        env_steps: u64,
+        acting: &mut usize,
+    ) -> Result<(), SamplerError> {
+        let phase = Phase::Sample { env_steps };
+        let steps = self.groups[0].columns.reward.rows();
+        let n = self.groups.len();
+        self.groups.iter_mut().for_each(|g| g.running.fill(1));
+        for t in 0..=steps {
+            for i in 0..n {
+                *acting = i;
+                crew.wait(i)?;
+                let group = &mut self.groups[i];
+                if t > 0 {
+                    group.finish_step(t - 1, self.mode);
+                }
+                if t == steps {
+                    group.bootstrap(&mut *self.agent)?;
+                    continue;
+                }
+                group.act(t, &mut *self.agent, phase)?;
+                if !self.overlap && n > 1 {
+                    // The other half is at rest before this one moves.
+                    crew.peek(1 - i)?;
+                }
+                crew.open(i);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn load_weights(&mut self, weights: &[f32]) {
+        self.agent.load_weights(weights);
+    }
+
+    /// By column.
+    pub(crate) fn save(&self) -> Vec<ActState> {
+        self.groups.iter().flat_map(|g| g.actor.save()).collect()
+    }
+
+    pub(crate) fn load(&mut self, columns: &[ColumnState]) {
+        let mut rest = columns;
+        for group in &mut self.groups {
+            let (mine, others) = rest.split_at(group.ranks.len());
+            group.actor.load(mine.iter().map(|c| (&c.act, continues(c))));
+            rest = others;
+        }
+    }
+}
+
+impl Group {
+    fn failed(&self, cause: Cause) -> SamplerError {
+        SamplerError::Worker {
+            worker: "the action server".into(),
+            pid: std::process::id() as i32,
+            env_ranks: vec![self.ranks.clone()],
+            cause,
+        }
+    }
+
+    fn act(&mut self, t: usize, agent: &mut dyn Agent, phase: Phase) -> Result<(), SamplerError> {
+        let done = self.actor.act(t, &mut self.columns, &self.running, agent, phase);
+        done.map_err(|e| self.failed(e.into_cause()))
+    }
+
+    fn finish_step(&mut self, t: usize, mode: ResetMode) {
+        self.actor.finish_step(t, &self.columns);
+        if mode == ResetMode::Wait {
+            for (c, running) in self.running.iter_mut().enumerate() {
+                *running &= u8::from(!self.columns.done(t, c));
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, agent: &mut dyn Agent) -> Result<(), SamplerError> {
+        let done = self.actor.bootstrap(&mut self.columns, agent);
+        done.map_err(|e| self.failed(e.into_cause()))
+    }
+}
