@@ -1,5 +1,6 @@
 //! Speed, measured side by side with a bound in the same run.
 mod bounds;
+mod learner;
 mod measure;
 mod samplers;
 mod start;
@@ -20,6 +21,8 @@ pub enum BenchCommand {
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
+    /// Time of a minibatch of PPO, beside that of a step.
+    Learner,
     /// Time and memory of starting workers.
     Start {
         /// How many.
@@ -32,6 +35,7 @@ impl BenchCommand {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Samplers { quick, csv } => samplers::run(quick, csv.as_deref()),
+            Self::Learner => learner::run(),
             Self::Start { workers } => start::run(workers),
         }
     }
