@@ -30,6 +30,8 @@ pub struct LearnerSettings {
     pub adam_eps: f64,
     /// Gradients are scaled to at most this 2-norm.
     pub clip_grad_norm: f64,
+    /// Weight of the entropy in the loss; at 0 it is computed for the log alone, without gradient.
+    pub entropy_loss_coeff: f64,
 }
 
 /// See the module documentation.
@@ -183,11 +185,14 @@ impl Learner {
                 minibatch.inputs.observation[leaf].reshape([-1, self.distribution.len() as i64]);
             dist = self.distribution.mask(dist, Some(&allowed));
         }
-        Outputs {
-            log_likelihood: self.distribution.log_likelihood(&dist, &minibatch.drawn),
-            entropy: self.distribution.entropy(&dist),
-            value,
-        }
+        let log_likelihood = self.distribution.log_likelihood(&dist, &minibatch.drawn);
+        let entropy = if self.settings.entropy_loss_coeff == 0.0 {
+            let _guard = no_grad_guard();
+            self.distribution.entropy(&dist)
+        } else {
+            self.distribution.entropy(&dist)
+        };
+        Outputs { log_likelihood, entropy, value }
     }
 
     /// One update.

@@ -1,6 +1,6 @@
 //! Presets of the policy-gradient algorithms.
 use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
-use agents::dist::GaussianConfig;
+use agents::dist::{Bound, GaussianConfig};
 use agents::nn::Start;
 use agents::pg::{CategoricalPgAgentConfig, Evaluate, GaussianPgAgentConfig, PgConv, PgMlp};
 use algos::{A2cConfig, NormalizeAdvantage, PpoConfig};
@@ -89,25 +89,23 @@ pub(super) fn pendulum_ppo() -> Config {
         sampler: SamplerConfig { t: 256, b: 8, max_decorrelation_steps: 200, ..Default::default() },
         agent: AgentConfig::GaussianPg(GaussianPgAgentConfig {
             model: PgNet::default(),
-            gaussian: GaussianConfig::default(),
+            gaussian: GaussianConfig { bound: Bound::Squash, ..Default::default() },
             evaluate: Evaluate::Mode,
         }),
-        // RL Baselines3 Zoo: discount 0.9 for a task whose mistakes show at once.
+        // A short horizon, since mistakes show at once, and little weight on values of -100s: the gradient's norm is shared.
         algo: AlgoConfig::Ppo(PpoConfig {
-            discount: 0.9,
+            discount: 0.95,
             gae_lambda: 0.95,
-            learning_rate: 1e-3,
             minibatches: 16,
-            epochs: 10,
+            epochs: 20,
             ratio_clip: 0.2,
-            value_loss_coeff: 1.0,
+            value_loss_coeff: 0.01,
             entropy_loss_coeff: 0.0,
             clip_grad_norm: 0.5,
             normalize_advantage: NormalizeAdvantage::Minibatch,
-            linear_lr_schedule: false,
             ..Default::default()
         }),
-        runner: run(400_000, 20_000, -200.0),
+        runner: run(200_000, 20_000, -200.0),
         ..Default::default()
     }
 }

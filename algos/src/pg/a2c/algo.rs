@@ -18,6 +18,7 @@ impl Method for A2cConfig {
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,
+            entropy_loss_coeff: self.entropy_loss_coeff,
         }
     }
 
