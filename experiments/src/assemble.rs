@@ -10,7 +10,7 @@ use rlcore::block::{AgentSchema, Layout};
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
 use samplers::{Sampler, Setup};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The parts that a runner runs.
 pub struct Parts {
@@ -153,6 +153,14 @@ pub fn prepare(config: &Config) -> Result<Prepared> {
 }
 
 impl Prepared {
+    /// Takes the weights of a checkpoint into the algorithm; the value is the flat vector that agents take.
+    pub fn load_weights(&mut self, checkpoint: &Path) -> Result<Vec<f32>> {
+        self.algo.params_mut().load_safetensors(&runners::weights(checkpoint)?)?;
+        let mut flat = vec![0.0; self.algo.params().len()];
+        self.algo.params().write_to(&mut flat);
+        Ok(flat)
+    }
+
     /// Starts the sampler; `worker_logs`: where workers write what environments print.
     pub fn start(self, worker_logs: Option<PathBuf>) -> Result<Parts> {
         let setup = Setup { worker_logs, ..self.setup };

@@ -5,6 +5,7 @@
 pub mod faulty;
 pub mod policies;
 pub mod program;
+pub mod python;
 pub mod setups;
 
 use libtest_mimic::{Arguments, Failed, Trial};

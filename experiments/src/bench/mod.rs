@@ -2,6 +2,7 @@
 mod bounds;
 mod learner;
 mod measure;
+mod ping_pong;
 mod samplers;
 mod start;
 
@@ -17,6 +18,9 @@ pub enum BenchCommand {
         /// Short windows: under three minutes.
         #[arg(long)]
         quick: bool,
+        /// Only groups whose name contains this: random, mlp-64, mlp-256, mlp-1024, crowded, alternating, round-trip.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        only: String,
         /// Write the raw measurements, one line each.
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
@@ -34,8 +38,8 @@ pub enum BenchCommand {
 impl BenchCommand {
     pub(crate) fn run(self) -> Result<()> {
         match self {
-            Self::Samplers { quick, csv } => samplers::run(quick, csv.as_deref()),
             Self::Learner => learner::run(),
+            Self::Samplers { quick, only, csv } => samplers::run(quick, &only, csv.as_deref()),
             Self::Start { workers } => start::run(workers),
         }
     }
