@@ -7,15 +7,15 @@ use super::config::DqnConfig;
 use super::loss;
 use crate::algo::{Algo, AlgoError, OptInfo, Saved};
 use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm, update_target};
-use crate::replay::{NamedArray, ReplaySettings, UniformReplay};
+use crate::replay::{ReplaySettings, UniformReplay};
+use crate::saved::{flat_array, flat_values};
 use agents::model::{MakeQModel, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::block::Columns;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::tensor::slice;
-use rlcore::{BatchSpec, DType, EnvSpaces};
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use tch::{Device, Tensor, no_grad_guard};
 
 /// See the module documentation.
@@ -218,7 +218,7 @@ impl Algo for Dqn {
             serde_json::from_value(saved.values.clone()).map_err(|e| misfit(e.to_string()))?;
         let [online, target, first_moment, second_moment] =
             ["online", "target", "adam_first_moment", "adam_second_moment"]
-                .map(|n| flat_values(saved, n, &self.online));
+                .map(|n| flat_values(saved, n, self.online.len()));
         let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(self.device);
         let state = AdamState {
             steps: counters.adam_steps,
@@ -236,32 +236,6 @@ impl Algo for Dqn {
     fn cut(&mut self) {
         self.replay.cut();
     }
-}
-
-fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
-    let mut values = vec![0f32; t.numel()];
-    let len = values.len();
-    t.to_device(Device::Cpu).copy_data(&mut values, len);
-    let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    NamedArray {
-        name: name.to_owned(),
-        shape: vec![len],
-        dtype: DType::F32,
-        bytes: Cow::Owned(bytes),
-    }
-}
-
-fn flat_values(saved: &Saved<'_>, name: &str, like: &Params) -> Result<Vec<f32>, AlgoError> {
-    let array = saved.arrays.iter().find(|a| a.name == name);
-    let array = array.ok_or_else(|| AlgoError::State(format!("array {name} is missing")))?;
-    if array.dtype != DType::F32 || array.shape != [like.len()] {
-        return Err(AlgoError::State(format!(
-            "array {name} is {:?}, the model has {} weights",
-            array.shape,
-            like.len()
-        )));
-    }
-    Ok(array.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
 #[cfg(test)]

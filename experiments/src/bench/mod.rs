@@ -1,5 +1,6 @@
 //! Speed, measured side by side with a bound or a peer in the same run.
 mod bounds;
+mod learner;
 mod measure;
 mod peer;
 mod peers;
@@ -39,6 +40,8 @@ pub enum BenchCommand {
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
     },
+    /// Time of a minibatch of PPO, beside that of a step.
+    Learner,
     /// Time and memory of starting workers.
     Start {
         /// How many.
@@ -50,6 +53,7 @@ pub enum BenchCommand {
 impl BenchCommand {
     pub(crate) fn run(self) -> Result<()> {
         match self {
+            Self::Learner => learner::run(),
             Self::Samplers { quick, only, csv } => samplers::run(quick, &only, csv.as_deref()),
             Self::Peers { quick, csv, python } => peers::run(quick, csv.as_deref(), python),
             Self::Start { workers } => start::run(workers),

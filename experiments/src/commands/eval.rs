@@ -81,11 +81,12 @@ impl EvalArgs {
     }
 }
 
-/// The algorithm is built for its parameters' names and shapes alone: the least replay will do.
+/// The algorithm is built for its parameters' names and shapes alone: the least replay will do, where there is one.
 pub(super) fn least_replay(config: &mut Config) {
-    let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
-    algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
-        + (algo.n_step_return + 2) * config.sampler.b;
+    if let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo {
+        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
+            + (algo.n_step_return + 2) * config.sampler.b;
+    }
 }
 
 /// Environment steps after which a checkpoint was written, as its name says.
