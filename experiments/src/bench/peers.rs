@@ -21,7 +21,7 @@ struct Group {
     ours: fn() -> Result<Vec<Contender>>,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group {
         name: "random actions, ours B=1024",
         peer: "envpool_random",
@@ -45,6 +45,12 @@ const GROUPS: [Group; 4] = [
         peer: "sb3_dqn",
         goal: 6.0,
         ours: || Ok(vec![training::dqn()?]),
+    },
+    Group {
+        name: "PPO, 8 environments, 10 epochs of minibatches of 64",
+        peer: "sb3_ppo",
+        goal: 4.0,
+        ours: || Ok(vec![training::ppo()?]),
     },
 ];
 

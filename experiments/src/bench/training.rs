@@ -2,10 +2,11 @@
 use super::measure::Contender;
 use super::samplers::title;
 use crate::assemble::{self, Parts};
-use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings};
+use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use algos::DqnConfig;
+use agents::pg::{CategoricalPgAgentConfig, Evaluate};
+use algos::{DqnConfig, NormalizeAdvantage, PpoConfig};
 use anyhow::Result;
 use runners::RunnerConfig;
 use samplers::{SamplerConfig, SamplerKind, WorkerConfig};
@@ -71,4 +72,33 @@ pub(super) fn dqn() -> Result<Contender> {
         ..Default::default()
     };
     training("serial", &cartpole(sampler, algo))
+}
+
+/// PPO with the defaults of stable-baselines3 (`scripts/peers/sb3_ppo.py`): 256 minibatches of 64, 10 times over.
+pub(super) fn ppo() -> Result<Contender> {
+    let algo = PpoConfig {
+        learning_rate: 3e-4,
+        // Half the squared error: theirs is half of the whole.
+        value_loss_coeff: 1.0,
+        entropy_loss_coeff: 0.0,
+        clip_grad_norm: 0.5,
+        gae_lambda: 0.95,
+        minibatches: 256,
+        epochs: 10,
+        ratio_clip: 0.2,
+        linear_lr_schedule: false,
+        normalize_advantage: NormalizeAdvantage::Minibatch,
+        adam_eps: 1e-5,
+        ..Default::default()
+    };
+    let model = PgNet::default();
+    let agent = CategoricalPgAgentConfig { model, evaluate: Evaluate::Mode };
+    let config = Config {
+        sampler: SamplerConfig { t: 2_048, b: 8, ..Default::default() },
+        agent: AgentConfig::CategoricalPg(agent),
+        algo: AlgoConfig::Ppo(algo),
+        runner: RunnerConfig { evaluate: false, ..Default::default() },
+        ..Default::default()
+    };
+    training("serial", &config)
 }
