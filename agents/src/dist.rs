@@ -102,3 +102,6 @@ pub fn distribution(
         _ => Box::new(Categorical::new(spaces)?),
     })
 }
+
+#[cfg(test)]
+mod golden;

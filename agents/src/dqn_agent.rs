@@ -3,6 +3,7 @@ use crate::agent::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, Val
 use crate::epsilon::{EpsilonConfig, anneal};
 use crate::model::{MakeQModel, QMlp, QModel, action_count};
 use crate::params::{Grad, ParamBuilder, Params};
+use crate::staging::Staging;
 use rand::RngExt;
 use rlcore::block::AgentSchema;
 use rlcore::seed::Rng;
@@ -36,7 +37,7 @@ impl<M: MakeQModel> MakeAgent for DqnAgentConfig<M> {
         Ok(DqnAgent {
             model,
             params,
-            device,
+            staging: Staging::unless_cpu(device),
             actions,
             mask: context.spaces.action_mask,
             first: first.0,
@@ -51,7 +52,7 @@ impl<M: MakeQModel> MakeAgent for DqnAgentConfig<M> {
 pub struct DqnAgent {
     model: Box<dyn QModel>,
     params: Params,
-    device: Device,
+    staging: Option<Staging>,
     actions: usize,
     mask: Option<usize>,
     first: usize,
@@ -79,13 +80,14 @@ impl DqnAgent {
         }
     }
 
-    fn q(&self, observation: &[Tensor]) -> Tensor {
+    /// `[N, A]` on the CPU, contiguous.
+    fn q(&mut self, observation: &[Tensor]) -> Tensor {
         let _guard = no_grad_guard();
-        if self.device == Device::Cpu {
+        let Some(staging) = &mut self.staging else {
             return self.model.forward(&self.params, observation).contiguous();
-        }
-        let moved: Vec<Tensor> = observation.iter().map(|t| t.to_device(self.device)).collect();
-        self.model.forward(&self.params, &moved).to_device(Device::Cpu).contiguous()
+        };
+        let sent = staging.send(&observation.iter().collect::<Vec<_>>());
+        self.model.forward(&self.params, sent).to_device(Device::Cpu).contiguous()
     }
 }
 
@@ -152,6 +154,32 @@ impl Agent for DqnAgent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_staged_for_a_device_gives_the_same() {
+        use rlcore::{EnvRank, EnvSpaces, Space};
+        let observation = Space::uniform_box(DType::U8, &[2, 3], 0.0, 255.0);
+        let context = AgentContext {
+            spaces: EnvSpaces::new(observation, Space::Discrete { n: 3 }),
+            global_b: 2,
+            local: (EnvRank(0), 2),
+            device: "cpu".into(),
+        };
+        let settings = DqnAgentConfig {
+            model: QMlp::default(),
+            epsilon: EpsilonConfig::default(),
+            eps_start_steps: 0,
+            eps_steps: 1,
+        };
+        let mut agent = settings.make(&context).unwrap();
+        let weights: Vec<f32> = (0..agent.weight_count()).map(|i| (i as f32).sin()).collect();
+        agent.load_weights(&weights);
+        let x = Tensor::arange(12, (tch::Kind::Uint8, Device::Cpu)).reshape([2, 2, 3]);
+        let direct = agent.q(std::slice::from_ref(&x));
+        agent.staging = Some(Staging::new(Device::Cpu));
+        assert_eq!(agent.q(&[x]), direct);
+        assert!(direct.abs().max().double_value(&[]) > 0.1);
+    }
 
     #[test]
     fn masks_are_obeyed_and_ties_go_to_the_first() {

@@ -1,4 +1,7 @@
 //! Q-models: observations to one value for each action, as a pure function of parameters.
+mod conv;
+
+pub use self::conv::QConv;
 use crate::AgentError;
 use crate::nn::{Mlp, flatten};
 use crate::params::{ParamBuilder, Params};

@@ -10,12 +10,11 @@ mod mlp;
 mod model;
 mod net;
 mod previous;
+mod settings;
 
-pub use self::agent::{
-    CategoricalPgAgent, CategoricalPgAgentConfig, Evaluate, GaussianPgAgent, GaussianPgAgentConfig,
-    PgAgent, PgSettings,
-};
+pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
 pub use self::conv::PgConv;
 pub use self::head::DistHead;
 pub use self::mlp::{PgMlp, ValueTrunk};
 pub use self::model::{MakePgModel, PgInput, PgModel, PgOutput};
+pub use self::settings::{CategoricalPgAgentConfig, Evaluate, GaussianPgAgentConfig, PgSettings};

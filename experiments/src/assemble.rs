@@ -1,14 +1,16 @@
 //! From a configuration to the parts of a run. Everything that can be refused is refused before memory is taken.
-use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig};
+mod learning;
+
+use self::learning::Learning;
+use crate::config::{Config, EnvConfig};
 use agents::AgentFactory;
-use agents::DqnAgentConfig;
-use algos::{Algo, Dqn};
+use algos::Algo;
 use anyhow::{Result, ensure};
-use rlcore::block::{AgentSchema, BlockOptions, Layout};
+use rlcore::block::{AgentSchema, Layout};
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
 use samplers::{Sampler, Setup};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The parts that a runner runs.
 pub struct Parts {
@@ -49,19 +51,10 @@ pub fn env_factory(env: &EnvConfig, time_limit: Option<usize>) -> Result<EnvFact
 
 /// Says what contradicts itself in a configuration, before anything is built.
 pub fn check(config: &Config) -> Result<(), String> {
-    let AlgoConfig::Dqn(algo) = &config.algo;
     config.sampler.check()?;
     config.eval.check()?;
-    let AgentConfig::Dqn(agent) = &config.agent;
-    agent.epsilon.check()?;
     config.runner.check()?;
-    algo.check(config.sampler.t.saturating_mul(config.sampler.b))?;
-    if agent.epsilon.eps_shared_by_pairs && !config.sampler.b.is_multiple_of(2) {
-        return Err(format!(
-            "agent.epsilon.eps_shared_by_pairs with sampler.b = {}: pairs need an even number",
-            config.sampler.b
-        ));
-    }
+    Learning::of(config)?.check(spec(config))?;
     if config.time_limit == Some(0) {
         return Err(
             "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into()
@@ -73,26 +66,30 @@ pub fn check(config: &Config) -> Result<(), String> {
 
 /// Refuses what does not fit into the memory that is free. No product may overflow on the way to the message.
 fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
-    let AlgoConfig::Dqn(algo) = &config.algo;
+    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let (spec, available) = (spec(config), memory::available());
     let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
     let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
-    let replay = (algo.replay_size as u64).saturating_mul(cell as u64 + 24);
+    let replay = learning.remembered().saturating_mul(cell as u64 + 24);
     // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
     let block = if replay > available {
         0
     } else {
-        let layout =
-            Layout::new(spec, spaces, &AgentSchema::default(), BlockOptions::default()).bytes;
+        let layout = Layout::new(spec, spaces, &AgentSchema::default(), learning.block(spec)).bytes;
         layout as u64
     };
     let needed = block.saturating_add(replay);
+    let (share, lower) = match learning.remembered() {
+        0 => (String::new(), ""),
+        size => {
+            let replay = memory::readable(replay);
+            (format!(" ({replay} of it for algo.replay_size = {size})"), "algo.replay_size, ")
+        }
+    };
     ensure!(
         needed <= available,
-        "this configuration needs {} ({} of it for algo.replay_size = {}), but {} are free: lower algo.replay_size, sampler.b or sampler.t",
+        "this configuration needs {}{share}, but {} are free: lower {lower}sampler.b or sampler.t",
         memory::readable(needed),
-        memory::readable(replay),
-        algo.replay_size,
         memory::readable(available),
     );
     Ok(())
@@ -104,19 +101,12 @@ fn spec(config: &Config) -> BatchSpec {
 
 /// The agent that a configuration names.
 pub fn agent_factory(config: &Config) -> Result<AgentFactory> {
-    let AgentConfig::Dqn(agent) = &config.agent;
-    let AlgoConfig::Dqn(algo) = &config.algo;
-    Ok(AgentFactory::new(&DqnAgentConfig {
-        model: agent.model.clone(),
-        epsilon: agent.epsilon.clone(),
-        eps_start_steps: algo.min_steps_learn,
-        eps_steps: algo.eps_steps,
-    })?)
+    Learning::of(config).map_err(anyhow::Error::msg)?.agent()
 }
 
 /// A sampler's setup; `worker_logs`: where workers write what environments print.
 pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
-    let AlgoConfig::Dqn(algo) = &config.algo;
+    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let env = env_factory(&config.env, config.time_limit)?;
     let eval_env = match &config.eval_env {
         Some(other) => env_factory(other, config.time_limit)?,
@@ -126,12 +116,12 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
         config: config.sampler.clone(),
         env,
         eval: config.runner.evaluate.then_some((eval_env, config.eval)),
-        agent: agent_factory(config)?,
+        agent: learning.agent()?,
         device: config.device.0.clone(),
         world: World::default(),
         seed: config.seed,
-        discount: algo.discount,
-        options: BlockOptions::default(),
+        discount: learning.discount(),
+        options: learning.block(spec(config)),
         worker_logs,
     })
 }
@@ -157,13 +147,20 @@ pub fn prepare(config: &Config) -> Result<Prepared> {
     check_memory(config, &spaces)?;
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
-    let (AgentConfig::Dqn(agent), AlgoConfig::Dqn(algo)) = (&config.agent, &config.algo);
-    let device = agents::device(&config.device.0)?;
-    let algo = Dqn::new(algo.clone(), &agent.model, &spaces, spec(config), config.seed, device)?;
-    Ok(Prepared { setup, algo: Box::new(algo) })
+    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
+    let algo = learning.algo(config, &spaces, spec(config))?;
+    Ok(Prepared { setup, algo })
 }
 
 impl Prepared {
+    /// Takes the weights of a checkpoint into the algorithm; the value is the flat vector that agents take.
+    pub fn load_weights(&mut self, checkpoint: &Path) -> Result<Vec<f32>> {
+        self.algo.params_mut().load_safetensors(&runners::weights(checkpoint)?)?;
+        let mut flat = vec![0.0; self.algo.params().len()];
+        self.algo.params().write_to(&mut flat);
+        Ok(flat)
+    }
+
     /// Starts the sampler; `worker_logs`: where workers write what environments print.
     pub fn start(self, worker_logs: Option<PathBuf>) -> Result<Parts> {
         let setup = Setup { worker_logs, ..self.setup };

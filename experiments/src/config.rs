@@ -1,7 +1,14 @@
 //! Everything that defines a run, as one TOML document.
+use agents::AgentError;
+use agents::dist::Distribution;
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use algos::DqnConfig;
+use agents::params::ParamBuilder;
+use agents::pg::{
+    CategoricalPgAgentConfig, GaussianPgAgentConfig, MakePgModel, PgConv, PgMlp, PgModel,
+};
+use algos::{A2cConfig, DqnConfig, PpoConfig, ReinforceConfig};
+use rlcore::EnvSpaces;
 use rlcore::envs::{
     Acrobot, CartPole, Catch, DictToy, Memory, MountainCar, MountainCarContinuous, Null, Pendulum,
     Slow,
@@ -110,6 +117,10 @@ impl Default for EnvConfig {
 pub enum AgentConfig {
     /// Epsilon-greedy over a multi-layer perceptron.
     Dqn(DqnAgentSettings),
+    /// Draws discrete actions from a policy.
+    CategoricalPg(CategoricalPgAgentConfig<PgNet>),
+    /// Draws actions in a box from a policy.
+    GaussianPg(GaussianPgAgentConfig<PgNet>),
 }
 
 impl Default for AgentConfig {
@@ -128,12 +139,60 @@ pub struct DqnAgentSettings {
     pub epsilon: EpsilonConfig,
 }
 
+/// Networks of policies, by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PgNet {
+    /// Multi-layer perceptrons over all leaves of the observation, with an LSTM if wanted.
+    Mlp(PgMlp),
+    /// Convolutions over an image, with an LSTM if wanted.
+    Conv(PgConv),
+}
+
+impl Default for PgNet {
+    fn default() -> Self {
+        Self::Mlp(PgMlp::default())
+    }
+}
+
+impl MakePgModel for PgNet {
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        dist: &dyn Distribution,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn PgModel>, AgentError> {
+        match self {
+            Self::Mlp(net) => net.make(spaces, dist, builder),
+            Self::Conv(net) => net.make(spaces, dist, builder),
+        }
+    }
+}
+
 /// Algorithms by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AlgoConfig {
     /// Deep Q-learning.
     Dqn(DqnConfig),
+    /// Advantage actor-critic.
+    A2c(A2cConfig),
+    /// Proximal policy optimisation.
+    Ppo(PpoConfig),
+    /// The simplest policy gradient.
+    Reinforce(ReinforceConfig),
+}
+
+impl AlgoConfig {
+    /// The name that `algo.kind` has for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dqn(_) => "dqn",
+            Self::A2c(_) => "a2c",
+            Self::Ppo(_) => "ppo",
+            Self::Reinforce(_) => "reinforce",
+        }
+    }
 }
 
 impl Default for AlgoConfig {

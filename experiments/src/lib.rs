@@ -14,4 +14,7 @@ pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod figure;
+mod font;
 pub mod presets;
+pub mod render;

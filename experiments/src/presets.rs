@@ -1,4 +1,6 @@
 //! Experiments that are known to work, by name.
+mod policy;
+
 use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, EnvConfig};
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
@@ -19,11 +21,43 @@ pub struct Preset {
 }
 
 /// All presets.
-pub const PRESETS: [Preset; 1] = [Preset {
-    name: "cartpole-dqn",
-    about: "DQN solves CartPole-v1 (mean return 475 of 500) in under a minute on two cores",
-    config: cartpole_dqn,
-}];
+pub const PRESETS: [Preset; 7] = [
+    Preset {
+        name: "cartpole-dqn",
+        about: "DQN solves CartPole-v1 (mean return 475 of 500) in under a minute on two cores",
+        config: cartpole_dqn,
+    },
+    Preset {
+        name: "cartpole-ppo",
+        about: "PPO solves CartPole-v1 (475 of 500)",
+        config: policy::cartpole_ppo,
+    },
+    Preset {
+        name: "cartpole-a2c",
+        about: "A2C solves CartPole-v1 (475 of 500)",
+        config: policy::cartpole_a2c,
+    },
+    Preset {
+        name: "memory-ppo-lstm",
+        about: "PPO with an LSTM acts on a cue that it saw steps before (0.95 of 1; without memory: 0)",
+        config: policy::memory_ppo_lstm,
+    },
+    Preset {
+        name: "pendulum-ppo",
+        about: "PPO with continuous actions swings a pendulum up and holds it (-200)",
+        config: policy::pendulum_ppo,
+    },
+    Preset {
+        name: "acrobot-ppo",
+        about: "PPO swings two links up (-100), observations normalised",
+        config: policy::acrobot_ppo,
+    },
+    Preset {
+        name: "catch-a2c",
+        about: "A2C catches a ball from pixels (0.95 of 1)",
+        config: policy::catch_a2c,
+    },
+];
 
 /// The preset of this name.
 pub fn find(name: &str) -> Option<&'static Preset> {

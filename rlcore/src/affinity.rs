@@ -31,15 +31,6 @@ pub fn pin(cpus: &[usize]) -> std::io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
-/// Spins of a waiter that has a CPU to itself, some 50 us.
-pub const SPINS: u32 = 4000;
-
-/// Spins before sleeping, for `waiters` processes that may spin at once: none where they outnumber the CPUs, since a
-/// spinner then takes the core of the one it waits for.
-pub fn spins(waiters: usize) -> u32 {
-    if waiters <= cpu_count() { SPINS } else { 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,6 +70,9 @@ unsafe impl SharedAtomics for WorkerControl {}
 // SAFETY: as above.
 unsafe impl SharedAtomics for Gate {}
 
+// SAFETY: as above.
+unsafe impl SharedAtomics for CachePadded<AtomicU64> {}
+
 impl WorkerControl {
     /// Hands the worker a task.
     pub fn order(&self, op: Op, env_steps: u64, weights: u64) {

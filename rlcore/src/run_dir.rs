@@ -3,10 +3,12 @@
 //! ```text
 //! runs/<name>/  config.toml   resolved, enough to repeat the run
 //!               progress.csv  one row per log interval (rlcore::table)
+//!               events.out.tfevents.*  the same rows for TensorBoard
 //!               log.txt       what the terminal showed
 //!               meta.json     a list: one `Meta` for the start and for every resume
 //!               checkpoints/  step_<n>/ (rlcore::checkpoint)
 //!               workers/      one log per worker; an environment's own output goes there
+//!               watch/        pictures of its episodes, where they were asked for
 //!               .lock         held by the process that writes the run, in it that process's id
 //! ```
 //!
@@ -18,6 +20,7 @@ pub use file::{FileError, atomic_write};
 pub(crate) use file::{TEMP, parent_of, sync_dir, temp_beside, write_synced};
 pub use meta::{Git, Machine, Meta, binary_version};
 
+use crate::table::EVENTS;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::io::Write;
@@ -75,9 +78,8 @@ pub enum RunDirError {
 }
 
 const LOCK: &str = ".lock";
-const OURS: [&str; 6] =
-    ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "config.toml"];
-const EVENTS: &str = "events.out.tfevents"; // TensorBoard's, with a suffix
+const OURS: [&str; 7] =
+    ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "watch", "config.toml"];
 
 /// A run directory that this process holds the lock of, until this value is dropped.
 #[derive(Debug)]

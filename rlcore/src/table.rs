@@ -251,7 +251,11 @@ fn fields(line: &str) -> Vec<&str> {
     .collect()
 }
 
+mod events;
 mod stats;
+mod tfrecord;
+pub use events::Events;
+pub(crate) use events::NAME as EVENTS;
 pub use stats::Stats;
 
 #[cfg(test)]

@@ -83,3 +83,9 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
 pub fn weights(checkpoint: &Path) -> Result<Vec<u8>, RunError> {
     Ok(CheckpointReader::open(checkpoint)?.file(WEIGHTS_FILE)?)
 }
+
+/// The name of the checkpoint with the best return up to this one, where the run is evaluated. It is kept beside the newest.
+pub fn best(checkpoint: &Path) -> Result<Option<String>, RunError> {
+    let record: Record = CheckpointReader::open(checkpoint)?.value("record")?;
+    Ok(record.best.map(|(_, name)| name))
+}

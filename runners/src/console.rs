@@ -1,5 +1,10 @@
-//! What the user sees: one line a log row under rlpyt's column names, a progress bar on a terminal, and everything but the
-//! bar in `log.txt` too.
+//! What the user sees: a line for each log row, a progress bar on a terminal, and everything but the bar in `log.txt` too.
+//!
+//! Everything fits a terminal of 80 columns.
+use crate::config::RunnerConfig;
+use crate::record::Record;
+use crate::speed::Speed;
+use ::console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use rlcore::run_dir::FileError;
 use rlcore::table::Cell;
@@ -8,30 +13,35 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Columns of the terminal's table: name in progress.csv, digits after the point.
-const SHOWN: [(&str, usize); 8] = [
-    ("Diagnostics/CumSteps", 0),
-    ("Diagnostics/CumUpdates", 0),
-    ("ReturnAverage", 1),
-    ("ReturnMin", 1),
-    ("LengthAverage", 1),
-    ("lossAverage", 4),
-    ("Diagnostics/StepsPerSecond", 0),
-    ("Diagnostics/CumTime (s)", 1),
+/// The terminal's table: heading, width, column of progress.csv, digits after the point.
+const SHOWN: [(&str, usize, &str, usize); 8] = [
+    ("steps", 11, "Diagnostics/CumSteps", 0),
+    ("updates", 10, "Diagnostics/CumUpdates", 0),
+    ("return", 10, "ReturnAverage", 1),
+    ("lowest", 10, "ReturnMin", 1),
+    ("length", 9, "LengthAverage", 1),
+    ("loss", 10, "lossAverage", 4),
+    ("steps/s", 10, "Diagnostics/StepsPerSecond", 0),
+    ("seconds", 9, "Diagnostics/CumTime (s)", 1),
 ];
+
+/// The bar counts in this many parts.
+const PARTS: f64 = 1000.0;
 
 /// Terminal and `log.txt`.
 #[derive(Debug)]
 pub struct Console {
     log: Option<File>,
     bar: Option<ProgressBar>,
+    speed: Speed,
+    status: String,
     redrawn: Instant,
     headed: bool,
 }
 
 impl Console {
-    /// Appends to the file `log`; with a bar of `n_steps` where standard error is a terminal.
-    pub fn new(log: Option<&Path>, n_steps: u64) -> Result<Self, FileError> {
+    /// Appends to the file `log`; with a progress bar where standard error is a terminal.
+    pub fn new(log: Option<&Path>) -> Result<Self, FileError> {
         let open = |path: &Path| {
             File::options()
                 .create(true)
@@ -40,21 +50,19 @@ impl Console {
                 .map_err(FileError::at("open", path))
         };
         let log = log.map(open).transpose()?;
-        let template = "{bar:30.cyan/dim} {percent:>3}% of {len} steps  {msg}  {eta} left";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar =
-            std::io::stderr().is_terminal().then(|| ProgressBar::new(n_steps).with_style(style));
-        Ok(Self { log, bar, redrawn: Instant::now(), headed: false })
+        let style = ProgressStyle::with_template("{wide_bar:.cyan/dim} {percent:>3}%  {msg}")
+            .map_or_else(|_| ProgressStyle::default_bar(), |s| s.progress_chars("━╸─"));
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::new(PARTS as u64).with_style(style));
+        let (speed, status) = (Speed::default(), String::new());
+        Ok(Self { log, bar, speed, status, redrawn: Instant::now(), headed: false })
     }
 
     /// One line for terminal and log.
     pub fn line(&mut self, text: &str) {
         self.log_line(text);
-        match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
-        }
+        self.say(text);
     }
 
     /// One line for the log alone.
@@ -66,48 +74,151 @@ impl Console {
     }
 
     /// A row of progress.csv, shortened.
-    pub fn row(&mut self, row: &[(String, Cell)]) {
-        let name = |full: &str| full.rsplit('/').next().unwrap_or(full).to_owned();
+    pub(crate) fn row(&mut self, row: &[(String, Cell)]) {
         if !self.headed {
             self.headed = true;
-            let head: Vec<String> = SHOWN.iter().map(|(n, _)| format!("{:>16}", name(n))).collect();
-            self.line(&head.join(""));
+            let head = SHOWN.iter().map(|(heading, width, ..)| format!("{heading:>width$}"));
+            let head: String = head.collect();
+            self.log_line(&head);
+            self.say(&style(head).bold().to_string());
         }
-        let cell = |(column, digits): &(&str, usize)| {
-            let value = row.iter().find(|(n, _)| n == column).map(|(_, cell)| cell);
-            let text = match value {
-                Some(Cell::Float(v)) if v.is_nan() => "-".into(),
-                Some(Cell::Float(v)) => format!("{v:.digits$}"),
+        let cell = |(_, width, column, digits): &(&str, usize, &str, usize)| {
+            let text = match row.iter().find(|(n, _)| n == column).map(|(_, cell)| cell) {
+                Some(Cell::Float(v)) => number(*v, *digits),
                 Some(Cell::Int(v)) => v.to_string(),
                 Some(Cell::Text(v)) => v.clone(),
                 None => "-".into(),
             };
-            format!("{text:>16}")
+            format!(" {text:>width$}", width = width - 1)
         };
-        let text: Vec<String> = SHOWN.iter().map(cell).collect();
-        self.line(&text.join(""));
+        self.line(&SHOWN.iter().map(cell).collect::<String>());
     }
 
-    /// Moves the bar, at most ten times a second.
-    pub fn progress(&mut self, env_steps: u64, steps_per_second: f64, recent_return: Option<f64>) {
+    /// Moves the bar, ten times a second at most.
+    pub(crate) fn progress(&mut self, record: &Record, config: &RunnerConfig) {
         let Some(bar) = &self.bar else { return };
-        if self.redrawn.elapsed() > Duration::from_millis(100) {
-            self.redrawn = Instant::now();
-            let seen = recent_return.map_or(String::new(), |r| format!("return {r:.1}  "));
-            bar.set_message(format!("{seen}{steps_per_second:.0} steps/s"));
-            bar.set_position(env_steps);
+        self.speed.seen(record.env_steps, record.seconds, record.seconds - record.eval_seconds);
+        if self.redrawn.elapsed() < Duration::from_millis(100) {
+            return;
+        }
+        self.redrawn = Instant::now();
+        let mut done = record.env_steps as f64 / config.n_steps as f64;
+        let mut left = self.speed.seconds_for(config.n_steps.saturating_sub(record.env_steps));
+        if let Some(limit) = config.stop_seconds {
+            let until = (limit - record.seconds).max(0.0);
+            done = done.max(record.seconds / limit);
+            left = Some(left.map_or(until, |left| left.min(until)));
+        }
+        let steps = format!("{}/{} steps", readable(record.env_steps), readable(config.n_steps));
+        let seen = record.recent_return().map(|r| format!("return {}", number(r, 1)));
+        let speed = self.speed.steps_per_second();
+        let speed = speed.map(|s| format!("{} steps/s", readable(s as u64)));
+        let parts = [Some(steps), seen, speed].into_iter().flatten();
+        self.status = parts.map(|part| part + "  ").collect();
+        let left = left.map_or(String::new(), |s| format!("{} left", clock(s)));
+        bar.set_message(format!("{}{left}", self.status));
+        bar.set_position((done.min(1.0) * PARTS) as u64);
+    }
+
+    /// Says on the bar what takes so long that it does not move.
+    pub(crate) fn busy(&self, with: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}{with}", self.status));
         }
     }
 
     /// Removes the bar.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
+
+    fn say(&self, text: &str) {
+        // Standard output may be a closed pipe (`| head`): no reason to stop a run.
+        let say = || drop(writeln!(std::io::stdout(), "{text}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
 }
 
-/// Standard output may be a closed pipe (`| head`): no reason to stop a run.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// With so many digits after the point, or with an exponent where that would say nothing or be too long.
+fn number(value: f64, digits: usize) -> String {
+    let plain = format!("{value:.digits$}");
+    let vanishes = digits > 1 && value != 0.0 && plain.trim_start_matches('-').parse() == Ok(0.0);
+    match () {
+        () if value.is_nan() => "-".into(),
+        () if plain.len() <= 8 && !vanishes => plain,
+        () => format!("{value:.1e}"),
+    }
+}
+
+/// 9999, 10.0k, 123k, 1.23M.
+fn readable(n: u64) -> String {
+    if n < 10_000 {
+        return n.to_string();
+    }
+    let mut value = n as f64;
+    let mut unit = "";
+    for next in ["k", "M", "G", "T", "P", "E"] {
+        // What three digits would round to 1000 of a unit.
+        if value < 999.5 {
+            break;
+        }
+        value /= 1e3;
+        unit = next;
+    }
+    let digits = usize::from(value < 99.95) + usize::from(value < 9.995);
+    format!("{value:.digits$}{unit}")
+}
+
+/// 0:42, 12:34, 1:02:03.
+fn clock(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    let (hours, minutes, seconds) = (s / 3600, s / 60 % 60, s % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_eighty_columns_whatever_the_numbers() {
+        assert!(SHOWN.iter().map(|(_, width, ..)| width).sum::<usize>() < 80);
+        for (heading, width, _, digits) in SHOWN {
+            for v in [-12_345.678, 1e300, -1e-300, 9_999_999.95, f64::NAN, f64::INFINITY, 0.0] {
+                assert!(number(v, digits).len() < width, "{heading}: {}", number(v, digits));
+            }
+        }
+        assert_eq!(number(-12_345.678, 1), "-12345.7");
+        assert_eq!((number(0.000_012, 4), number(0.01, 1)), ("1.2e-5".into(), "0.0".into()));
+        assert_eq!((number(0.0, 4), number(f64::NAN, 4)), ("0.0000".into(), "-".into()));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let wanted = [
+            (9999, "9999"),
+            (10_000, "10.0k"),
+            (99_950, "100k"),
+            (400_000, "400k"),
+            (999_499, "999k"),
+            (999_500, "1.00M"),
+            (1_234_567, "1.23M"),
+            (50_000_000, "50.0M"),
+            (u64::MAX, "18.4E"),
+        ];
+        for (n, text) in wanted {
+            assert_eq!(readable(n), text);
+        }
+        for (s, text) in [(0.2, "0:00"), (42.0, "0:42"), (754.0, "12:34"), (3723.4, "1:02:03")] {
+            assert_eq!(clock(s), text);
+        }
+    }
 }

@@ -8,8 +8,9 @@ mod error;
 mod minibatch_rl;
 mod record;
 pub mod signals;
+mod speed;
 
-pub use checkpoint::{WEIGHTS_FILE, weights};
+pub use checkpoint::{WEIGHTS_FILE, best, weights};
 pub use config::RunnerConfig;
 pub use console::Console;
 pub use error::RunError;

@@ -10,7 +10,7 @@ use algos::Algo;
 use rlcore::block::{Columns, flag};
 use rlcore::checkpoint::{keep, latest, step_name};
 use rlcore::run_dir::RunDir;
-use rlcore::table::{ProgressCsv, Stats};
+use rlcore::table::{Events, ProgressCsv, Stats};
 use rlcore::traj::user_fields;
 use samplers::{Evaluation, Sampler};
 use std::num::NonZeroUsize;
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub last_return: Option<f64>,
     /// The last checkpoint.
     pub checkpoint: PathBuf,
+    /// The checkpoint with the best evaluation, and that evaluation's mean return.
+    pub best: Option<(PathBuf, f64)>,
 }
 
 /// Evaluations that confirm a stop are numbered from here.
@@ -57,6 +59,7 @@ pub struct MinibatchRl {
     algo: Box<dyn Algo>,
     dir: RunDir,
     csv: ProgressCsv,
+    events: Events,
     console: Console,
     record: Record,
     build: Build,
@@ -86,7 +89,8 @@ impl MinibatchRl {
         let user = user_fields(sampler.spaces()).into_iter().map(|(name, _, _)| name).collect();
         Ok(Self {
             csv: ProgressCsv::append(&dir.progress())?,
-            console: Console::new(Some(&dir.log()), config.n_steps)?,
+            events: Events::new(dir.root()),
+            console: Console::new(Some(&dir.log()))?,
             build: Build::this(config.threads),
             weights: vec![0.0; algo.params().len()],
             record: Record::default(),
@@ -100,7 +104,7 @@ impl MinibatchRl {
         })
     }
 
-    /// Continues from `checkpoint`; progress.csv is cut back to it, later checkpoints are removed.
+    /// Continues from `checkpoint`; progress.csv and the TensorBoard events are cut back to it, later checkpoints are removed.
     pub fn resume(&mut self, checkpoint: &Path) -> Result<(), RunError> {
         let loaded = checkpoint::load(checkpoint, &mut *self.algo)?;
         if loaded.build != self.build {
@@ -117,6 +121,7 @@ impl MinibatchRl {
         self.sampler.load(loaded.sampler)?;
         discard_after(&self.dir.checkpoints(), loaded.record.env_steps)?;
         self.csv.truncate_to_rows(loaded.record.rows)?;
+        self.events.truncate_to_step(loaded.record.env_steps)?;
         self.record = loaded.record;
         let checkpoints = self.dir.checkpoints();
         // A better one may have replaced it in the future that was discarded.
@@ -167,6 +172,8 @@ impl MinibatchRl {
             }
         };
         let checkpoint = self.save()?;
+        let best = self.record.best.as_ref();
+        let best = best.map(|(value, name)| (self.dir.checkpoints().join(name), *value));
         Ok(Outcome {
             stop,
             env_steps: self.record.env_steps,
@@ -174,6 +181,7 @@ impl MinibatchRl {
             seconds: self.record.seconds,
             last_return: self.record.last_return,
             checkpoint,
+            best,
         })
     }
 
@@ -210,8 +218,7 @@ impl MinibatchRl {
         self.publish()?;
         let r = &mut self.record;
         let samples = self.sampler.obtain_samples(r.env_steps)?;
-        let steps = valid_steps(samples.columns());
-        r.env_steps += steps;
+        r.env_steps += valid_steps(samples.columns());
         r.add_trajectories(samples.trajectories(), self.config.log_traj_window);
         for (rank, note) in samples.notes() {
             self.console.log_line(&format!("environment {rank}: {note}"));
@@ -226,14 +233,13 @@ impl MinibatchRl {
         drop(samples);
         r.add_opt(info);
         r.itr += 1;
-        let took = begun.elapsed().as_secs_f64();
-        r.seconds += took;
-        let recent = r.recent_return();
-        self.console.progress(r.env_steps, steps as f64 / took.max(1e-9), recent);
+        r.seconds += begun.elapsed().as_secs_f64();
+        self.console.progress(&self.record, &self.config);
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<Evaluation, RunError> {
+        self.console.busy("evaluating");
         let begun = Instant::now();
         self.publish()?;
         let (number, episodes) = (self.record.evaluations, self.sampler.eval_episodes());
@@ -257,6 +263,7 @@ impl MinibatchRl {
         if self.record.last_return.is_none_or(|r| r < wanted) {
             return Ok(());
         }
+        self.console.busy("confirming");
         let begun = Instant::now();
         let number = CONFIRMATION + self.record.evaluations;
         let found = self.sampler.evaluate(number, episodes, self.record.env_steps)?;
@@ -280,6 +287,7 @@ impl MinibatchRl {
         let (updates, batch) = (self.algo.updates(), self.algo.batch_size());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation.as_ref());
         self.csv.row(&row)?;
+        self.events.row(self.record.env_steps, &row)?;
         self.console.row(&row);
         if self.config.evaluate { self.confirm() } else { Ok(()) }
     }

@@ -8,7 +8,6 @@ use crate::serial::{collector_spec, eval_spec};
 use crate::state::{ColumnState, SamplerState};
 use crate::worker::{Acting, CHECK_EVERY, FromWorker, Lane, Shared, ToWorker, WorkerSetup};
 use agents::AgentContext;
-use rlcore::affinity;
 use rlcore::batch_spec::split_columns;
 use rlcore::block::Block;
 use rlcore::cells::Tree;
@@ -16,14 +15,15 @@ use rlcore::control::Op;
 use rlcore::forkserver::Surroundings;
 use rlcore::gate::Gate;
 use rlcore::segment::Segment;
+use rlcore::wake::Patience;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-/// Spins of a worker before it sleeps, about 20 us: enough to see the next command where the master has nothing to do between.
+/// A worker that waits for its next batch, about 20 us: enough to see the command where the master has nothing to do between.
 /// The learner wants the cores, so no longer.
 // PERF: MLP 64-64, B=64, T=16, two workers on two cores: 0.87 of the bound instead of 0.73 (`experiments bench samplers`).
-const WORKER_SPINS: u32 = 1500;
+const BETWEEN_BATCHES: Patience = Patience { spins: 1500, yields: 0 };
 
 /// See the module documentation.
 pub(crate) struct Crew {
@@ -34,9 +34,10 @@ pub(crate) struct Crew {
     seen: Vec<u32>,
     weights: Tree,
     weights_version: u64,
-    spins: u32,
+    /// Of the master at a gate.
+    patience: Patience,
     /// Seconds for which all may wait for each other, see [`Crew::wait`].
-    patience: f64,
+    limit: f64,
     failed: bool,
 }
 
@@ -57,7 +58,12 @@ impl Crew {
         let block = Block::new(plan.layout.clone(), segment, shared.block_at);
         let cpus = setup.config.worker.cpu_count();
         // Whoever waits spins only where there is a core for everybody, the master too.
-        let spins = if n < cpus { affinity::SPINS } else { 0 };
+        let patience = match acting {
+            _ if n < cpus => Patience::OWN_CORE,
+            // A batch is long: whoever is done sleeps.
+            Acting::Worker => Patience::NONE,
+            Acting::Master => Patience::SHARED_CORE,
+        };
         let parts: Vec<Vec<Range<usize>>> = groups
             .iter()
             .map(|g| {
@@ -75,8 +81,8 @@ impl Crew {
             seen: vec![0; groups.len()],
             weights: shared.weights(segment),
             weights_version: 0,
-            spins,
-            patience: setup.config.worker.step_timeout,
+            patience,
+            limit: setup.config.worker.step_timeout,
             failed: false,
         };
         let first = setup.first_rank();
@@ -98,8 +104,8 @@ impl Crew {
                 context: context.clone(),
                 schema: plan.schema.clone(),
                 max_decorrelation_steps: setup.config.max_decorrelation_steps,
-                command_spins: if n <= cpus { WORKER_SPINS } else { 0 },
-                gate_spins: spins,
+                between_batches: if n <= cpus { BETWEEN_BATCHES } else { Patience::NONE },
+                at_gates: patience,
             };
             let pinned = &setup.config.worker.cpus;
             let surroundings = Surroundings {
@@ -156,7 +162,7 @@ impl Crew {
         let mut since = None;
         loop {
             let all = &self.gates[gate].all;
-            if let Some(now) = all.wait(self.seen[gate], self.spins, CHECK_EVERY) {
+            if let Some(now) = all.wait(self.seen[gate], self.patience, CHECK_EVERY) {
                 self.seen[gate] = now;
                 return Ok(());
             }
@@ -166,7 +172,7 @@ impl Crew {
                 continue;
             }
             let idle = since.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
-            if idle > self.patience {
+            if idle > self.limit {
                 return Err(self.all_wait(idle));
             }
         }

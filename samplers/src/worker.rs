@@ -15,6 +15,7 @@ use rlcore::control::{Op, WorkerControl};
 use rlcore::gate::Gate;
 use rlcore::schema::LeafSpec;
 use rlcore::segment::Segment;
+use rlcore::wake::Patience;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,9 +77,8 @@ pub(crate) struct WorkerSetup {
     pub(crate) context: AgentContext,
     pub(crate) schema: AgentSchema,
     pub(crate) max_decorrelation_steps: usize,
-    /// Before it sleeps, waiting for a command and at a gate.
-    pub(crate) command_spins: u32,
-    pub(crate) gate_spins: u32,
+    pub(crate) between_batches: Patience,
+    pub(crate) at_gates: Patience,
 }
 
 /// Columns of a worker that step together.
@@ -215,7 +215,7 @@ fn run(
     channel.send(&FromWorker::Ready, MESSAGE_LIMIT)?;
     loop {
         let alive = || alive(channel);
-        seen = control.command.wait_checked(seen, setup.command_spins, IDLE_CHECK, alive)?;
+        seen = control.command.wait_checked(seen, setup.between_batches, IDLE_CHECK, alive)?;
         let (op, env_steps, version) = control.ordered();
         if op != Op::Serve {
             worker.take_weights(version);
@@ -346,10 +346,10 @@ impl<'a> Worker<'a> {
         let steps = steppers[0].t();
         for t in 0..steps {
             for (i, stepper) in steppers.iter_mut().enumerate() {
-                let (gate, spins) = (&gates[i], self.setup.gate_spins);
+                let (gate, patience) = (&gates[i], self.setup.at_gates);
                 let alive = || alive(self.channel);
                 self.opened[i] =
-                    gate.open.wait_checked(self.opened[i], spins, IDLE_CHECK, alive)?;
+                    gate.open.wait_checked(self.opened[i], patience, IDLE_CHECK, alive)?;
                 if control.ordered().0 == Op::Quit {
                     return Ok(());
                 }

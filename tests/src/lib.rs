@@ -7,6 +7,7 @@ pub mod faulty_agent;
 pub mod pairwise;
 pub mod policies;
 pub mod program;
+pub mod python;
 pub mod setups;
 
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -203,7 +203,7 @@ fn arranged(scene: &Setup, row: &[usize]) -> (Setup, String, bool) {
     };
     let mut setup = setups::parallel(scene, kind, workers, host);
     setup.config.overlap = !matches!(how, Arrangement::AlternatingInTurn);
-    let evaluate = (row[4] + row[5]) % 2 == 0;
+    let evaluate = (row[4] + row[5]).is_multiple_of(2);
     (setup, format!("{how:?}, {workers} workers, each a {host:?}"), evaluate)
 }
 

@@ -1,7 +1,6 @@
 //! PyTorch loads the weights of a run by their names and computes the same values.
 //!
-//! `COLONY_PYTHON` names the interpreter (default `python3`). Where it lacks torch, safetensors or numpy nothing is compared,
-//! which is an error with `COLONY_REQUIRE_TORCH=1`, as in CI.
+//! Needs a Python with torch, safetensors and numpy (`tests::python`).
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::model::{MakeQModel, QMlp};
 use agents::params::{Grad, ParamBuilder, Params};
@@ -12,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use tch::{Device, Kind, Tensor};
 use tests::program::Program;
+use tests::python;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
@@ -49,30 +49,6 @@ print("compared", q.numel(), "values")
 const ROWS: i64 = 32;
 const HIDDEN: [usize; 2] = [24, 16];
 
-fn python() -> String {
-    std::env::var("COLONY_PYTHON").unwrap_or_else(|_| "python3".into())
-}
-
-/// Whether there is a PyTorch to compare with.
-fn torch() -> bool {
-    let imports = Command::new(python()).args(["-c", "import torch, safetensors, numpy"]).output();
-    match imports {
-        Ok(out) if out.status.success() => return true,
-        Ok(out) => println!("note: {}", String::from_utf8_lossy(&out.stderr).trim()),
-        Err(e) => println!("note: {}: {e}", python()),
-    }
-    assert_ne!(
-        std::env::var("COLONY_REQUIRE_TORCH").as_deref(),
-        Ok("1"),
-        "{} has no torch, safetensors and numpy: set COLONY_PYTHON to one that has, or do not set COLONY_REQUIRE_TORCH",
-        python()
-    );
-    println!(
-        "note: weights were not loaded into PyTorch; set COLONY_PYTHON to a Python with torch"
-    );
-    false
-}
-
 /// Our values of these observations, row by row, with the weights that the learner continues from: not those of the file.
 fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let observation = Space::uniform_box(DType::F32, &[4], -10.0, 10.0);
@@ -88,7 +64,7 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
 
 #[test]
 fn weights_load_into_pytorch() {
-    if !torch() {
+    if !python::imports("torch, safetensors, numpy") {
         return;
     }
     let program = Program::new(BINARY);
@@ -118,7 +94,7 @@ fn weights_load_into_pytorch() {
     });
     let asked = program.path("question.json");
     std::fs::write(&asked, question.to_string()).unwrap();
-    let mut command = Command::new(python());
+    let mut command = Command::new(python::path());
     command.args(["-c", SCRIPT]).arg(&weights).arg(&asked);
     let end = program.spawn(command).end().code(0);
     assert_eq!(end.stdout, format!("compared {} values\n", ROWS * 2));

@@ -117,3 +117,6 @@ fn sample(logits: &[f32], max: f32, best: usize, rng: &mut Rng) -> usize {
     }
     best // rounding left nothing to choose
 }
+
+#[cfg(test)]
+mod tests;

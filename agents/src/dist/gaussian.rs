@@ -4,108 +4,17 @@
 //! carries the log standard deviations whatever they come from; bounds are those of the action space, one pair for each
 //! dimension; the likelihood of a squashed action is computed from the draw before tanh, with
 //! `log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u))`, which does not saturate (rlpyt's does from |u| = 8 on).
+mod config;
+
+pub use self::config::{Bound, GaussianConfig, Std};
 use super::{Distribution, Draw, Heads, Tail};
 use crate::AgentError;
 use crate::params::ParamRole;
 use rand_distr::{Distribution as _, StandardNormal};
 use rlcore::cells::CellMut;
 use rlcore::{DType, EnvSpaces, LeafSpec, Space};
-use serde::{Deserialize, Serialize};
 use std::f64::consts::{E, LN_2, PI};
 use tch::{Kind, Tensor};
-
-/// Where standard deviations come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Std {
-    /// One trained parameter for each dimension, whatever is observed (`MujocoFfModel`, PPO, stable-baselines3).
-    #[default]
-    Parameter,
-    /// Outputs of the network.
-    Head,
-    /// `init_std` throughout.
-    Fixed,
-}
-
-/// What keeps actions within the action space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bound {
-    /// Nothing: the environment gets the draw.
-    None,
-    /// The environment gets the draw clipped to the box; the likelihood is of the draw (as stable-baselines3).
-    #[default]
-    Clip,
-    /// tanh, scaled to the box, which must be finite; the likelihood includes its Jacobian.
-    Squash,
-}
-
-/// Settings of a diagonal Gaussian.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GaussianConfig {
-    /// Where standard deviations come from.
-    pub std: Std,
-    /// Standard deviation at the start, or throughout where it is fixed; a head of the network starts near 1 by itself.
-    pub init_std: f64,
-    /// Standard deviations below are taken for this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_std: Option<f64>,
-    /// Standard deviations above are taken for this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_std: Option<f64>,
-    /// The noise around the mean is cut to `-noise_clip..=noise_clip`; the likelihood does not know of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub noise_clip: Option<f64>,
-    /// What keeps actions within the action space.
-    pub bound: Bound,
-}
-
-impl Default for GaussianConfig {
-    fn default() -> Self {
-        Self {
-            std: Std::Parameter,
-            init_std: 1.0,
-            min_std: None,
-            max_std: None,
-            noise_clip: None,
-            bound: Bound::Clip,
-        }
-    }
-}
-
-impl GaussianConfig {
-    /// Says what contradicts itself, and what to change.
-    pub fn check(&self) -> Result<(), String> {
-        for (name, value) in [
-            ("init_std", Some(self.init_std)),
-            ("min_std", self.min_std),
-            ("max_std", self.max_std),
-            ("noise_clip", self.noise_clip),
-        ] {
-            if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
-                return Err(format!(
-                    "gaussian.{name} = {}: it must be above zero and finite",
-                    value.unwrap_or_default()
-                ));
-            }
-        }
-        let (min, max) = (self.min_std.unwrap_or(0.0), self.max_std.unwrap_or(f64::INFINITY));
-        if min > max {
-            return Err(format!("gaussian.min_std = {min} is above max_std = {max}"));
-        }
-        if self.std == Std::Head && self.init_std != 1.0 {
-            return Err("gaussian.init_std has no effect with std = \"head\": leave it at 1, or use std = \"parameter\"".into());
-        }
-        if self.std != Std::Head && !(min..=max).contains(&self.init_std) {
-            return Err(format!(
-                "gaussian.init_std = {} lies outside min_std..max_std = {min}..{max}, where it could not learn",
-                self.init_std
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// A diagonal Gaussian over D dimensions; `dist` is `[2D]`: means, then log standard deviations.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +53,13 @@ impl Gaussian {
             }
         };
         let (low, high) = (wide(&space.low), wide(&space.high));
+        let ordered = low.iter().zip(&high).all(|(l, h)| l < h);
+        if low.len() != elems || high.len() != elems || !ordered {
+            return Err(AgentError::new(format!(
+                "the action space needs low < high, one of each for its {elems} elements (or one for all): it has {:?} and {:?}",
+                space.low, space.high
+            )));
+        }
         if config.bound == Bound::Squash && low.iter().chain(&high).any(|b| !b.is_finite()) {
             return Err(AgentError::new(
                 "gaussian.bound = \"squash\" needs finite bounds of the action space, this one has none: use bound = \"clip\"",
@@ -163,6 +79,22 @@ impl Gaussian {
 
     fn dims(&self) -> usize {
         self.low.len()
+    }
+
+    /// The draw before any bound, from a standard normal one.
+    fn raw(&self, mean: f64, log_std: f64, normal: f64) -> f64 {
+        let most = self.config.noise_clip.unwrap_or(f64::INFINITY);
+        mean + (normal * log_std.exp()).clamp(-most, most)
+    }
+
+    /// The action in dimension `i`.
+    fn bounded(&self, raw: f64, i: usize) -> f64 {
+        let (low, high) = (self.low[i], self.high[i]);
+        match self.config.bound {
+            Bound::None => raw,
+            Bound::Clip => raw.clamp(low.into(), high.into()),
+            Bound::Squash => f64::midpoint(low.into(), high.into()) + half(low, high) * raw.tanh(),
+        }
     }
 
     /// Means and clamped log standard deviations, `[N, D]` each.
@@ -220,31 +152,22 @@ impl Distribution for Gaussian {
         let used = info.f32(1);
         used.copy_from_slice(dist);
         let (min, max) = (self.log_std.0 as f32, self.log_std.1 as f32);
-        used[d..].iter_mut().for_each(|s| *s = s.clamp(min, max));
-        let raw = info.f32(2);
+        for log_std in &mut used[d..] {
+            *log_std = log_std.clamp(min, max);
+        }
+        let (raw, action) = (info.f32(2), action.f32(0));
         for i in 0..d {
-            let mean = f64::from(dist[i]);
             raw[i] = match &mut draw {
                 Draw::Mode => dist[i],
                 Draw::Sample(rng) => {
-                    let normal: f64 = StandardNormal.sample(*rng);
-                    let noise = normal * f64::from(dist[d + i].clamp(min, max)).exp();
-                    let most = self.config.noise_clip.unwrap_or(f64::INFINITY);
-                    (mean + noise.clamp(-most, most)) as f32
+                    let log_std = f64::from(dist[d + i].clamp(min, max));
+                    self.raw(dist[i].into(), log_std, StandardNormal.sample(*rng)) as f32
                 }
             };
-        }
-        let action = action.f32(0);
-        for i in 0..d {
-            let (low, high) = (self.low[i], self.high[i]);
+            // Rounding may step over a bound.
             action[i] = match self.config.bound {
                 Bound::None => raw[i],
-                Bound::Clip => raw[i].clamp(low, high),
-                Bound::Squash => {
-                    let middle = f64::midpoint(f64::from(low), f64::from(high));
-                    let squashed = middle + half(low, high) * f64::from(raw[i]).tanh();
-                    (squashed as f32).clamp(low, high)
-                }
+                _ => (self.bounded(raw[i].into(), i) as f32).clamp(self.low[i], self.high[i]),
             };
         }
     }
@@ -280,3 +203,6 @@ impl Distribution for Gaussian {
         &info[2]
     }
 }
+
+#[cfg(test)]
+mod tests;

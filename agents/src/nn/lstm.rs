@@ -46,13 +46,13 @@ impl Lstm {
         reset: Option<&Tensor>,
     ) -> (Tensor, Tensor, Tensor) {
         let (rows, columns, inputs) = x.size3().expect("an LSTM's input is [T, N, inputs]");
-        let across = |x: &Tensor, weight: ParamId, bias: &Tensor| match p.transposed(weight) {
-            Some(transposed) => bias.addmm(x, transposed),
-            None => bias.addmm(x, &p.get(weight).tr()),
+        let across = |plus: &Tensor, x: &Tensor, weight: ParamId| match p.transposed(weight) {
+            Some(transposed) => plus.addmm(x, transposed),
+            None => plus.addmm(x, &p.get(weight).tr()),
         };
         // The inputs of all rows at once; only the memory goes row by row.
-        let from_x =
-            across(&x.reshape([rows * columns, inputs]), self.weight_ih, p.get(self.bias_ih));
+        let bias = p.get(self.bias_ih) + p.get(self.bias_hh);
+        let from_x = across(&bias, &x.reshape([rows * columns, inputs]), self.weight_ih);
         let keep = reset.map(|r| (1f64 - r).unsqueeze(-1));
         let (mut h, mut c) = (state.0.shallow_clone(), state.1.shallow_clone());
         let mut outputs = Vec::with_capacity(rows as usize);
@@ -62,8 +62,7 @@ impl Lstm {
                 h = &h * &keep;
                 c = &c * &keep;
             }
-            let gates = across(&h, self.weight_hh, p.get(self.bias_hh))
-                + from_x.narrow(0, t * columns, columns);
+            let gates = across(&from_x.narrow(0, t * columns, columns), &h, self.weight_hh);
             let gate = |i: i64, n: i64| gates.narrow(1, i * self.hidden, n * self.hidden);
             let open = gate(0, 2).sigmoid();
             let (input, forget) =

@@ -3,105 +3,15 @@
 //! `rlpyt/agents/pg/{categorical,gaussian}.py` and their recurrent and alternating variants in one: memory belongs to the
 //! sampler, so there is nothing to vary. Differs: evaluation takes the mode unless told to sample.
 use super::model::{MakePgModel, PgInput, PgModel, PgOutput};
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo, device};
-use crate::dist::{Categorical, Distribution, Draw, Gaussian, GaussianConfig};
+use super::settings::Evaluate;
+use crate::agent::{ActIo, Agent, AgentContext, AgentError, Phase, ValueIo, device};
+use crate::dist::{Categorical, Distribution, Draw, Gaussian};
 use crate::params::{Grad, ParamBuilder, Params};
-use crate::pg::PgMlp;
 use crate::staging::{Staging, bring};
 use rlcore::block::AgentSchema;
 use rlcore::tensor::slice;
-use rlcore::{DType, EnvRank, EnvSpaces, LeafSpec};
-use serde::{Deserialize, Serialize};
+use rlcore::{DType, EnvRank, LeafSpec};
 use tch::{Tensor, no_grad_guard};
-
-/// How actions are taken in evaluation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evaluate {
-    /// The most likely action.
-    #[default]
-    Mode,
-    /// At random, as when training.
-    Sample,
-}
-
-/// What agent and algorithm have to agree on.
-pub trait PgSettings: MakeAgent {
-    /// Settings of the model.
-    type Model: MakePgModel;
-
-    /// Settings of the model.
-    fn model(&self) -> &Self::Model;
-
-    /// The distribution over the actions of these spaces.
-    fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError>;
-}
-
-/// Builds [`CategoricalPgAgent`]s over any model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CategoricalPgAgentConfig<M = PgMlp> {
-    /// The model.
-    pub model: M,
-    /// How actions are taken in evaluation.
-    #[serde(default)]
-    pub evaluate: Evaluate,
-}
-
-/// Builds [`GaussianPgAgent`]s over any model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianPgAgentConfig<M = PgMlp> {
-    /// The model.
-    pub model: M,
-    /// The distribution.
-    #[serde(default)]
-    pub gaussian: GaussianConfig,
-    /// How actions are taken in evaluation.
-    #[serde(default)]
-    pub evaluate: Evaluate,
-}
-
-impl<M: MakePgModel> MakeAgent for CategoricalPgAgentConfig<M> {
-    type Agent = CategoricalPgAgent;
-
-    fn make(&self, context: &AgentContext) -> Result<CategoricalPgAgent, AgentError> {
-        PgAgent::new(Categorical::new(&context.spaces)?, &self.model, self.evaluate, context)
-    }
-}
-
-impl<M: MakePgModel> PgSettings for CategoricalPgAgentConfig<M> {
-    type Model = M;
-
-    fn model(&self) -> &M {
-        &self.model
-    }
-
-    fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError> {
-        Ok(Box::new(Categorical::new(spaces)?))
-    }
-}
-
-impl<M: MakePgModel> MakeAgent for GaussianPgAgentConfig<M> {
-    type Agent = GaussianPgAgent;
-
-    fn make(&self, context: &AgentContext) -> Result<GaussianPgAgent, AgentError> {
-        let dist = Gaussian::new(&context.spaces, &self.gaussian)?;
-        PgAgent::new(dist, &self.model, self.evaluate, context)
-    }
-}
-
-impl<M: MakePgModel> PgSettings for GaussianPgAgentConfig<M> {
-    type Model = M;
-
-    fn model(&self) -> &M {
-        &self.model
-    }
-
-    fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError> {
-        Ok(Box::new(Gaussian::new(spaces, &self.gaussian)?))
-    }
-}
 
 /// Draws discrete actions.
 pub type CategoricalPgAgent = PgAgent<Categorical>;
@@ -287,3 +197,6 @@ fn finite(values: &[f32], width: usize, first: EnvRank) -> Result<(), AgentError
         values[at]
     )))
 }
+
+#[cfg(test)]
+mod tests;

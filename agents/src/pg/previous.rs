@@ -42,3 +42,29 @@ impl Previous {
         Tensor::cat(&[features, &action, &reward.reshape([rows, 1])], 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rlcore::DType;
+
+    fn appended(action: Space, before: Tensor) -> Vec<f32> {
+        let observation = Space::uniform_box(DType::F32, &[1], 0.0, 1.0);
+        let previous = Previous::new(&EnvSpaces::new(observation, action)).unwrap();
+        let (features, reward) =
+            (Tensor::from_slice(&[9f32, 8.0]), Tensor::from_slice(&[0.5f32, -1.0]));
+        let out = previous.append(&features.reshape([2, 1]), &[before], &reward.reshape([2, 1]));
+        assert_eq!(out.size()[1] as usize, 1 + previous.width());
+        Vec::try_from(out.reshape([-1])).unwrap()
+    }
+
+    #[test]
+    fn features_then_action_then_reward() {
+        let numbers = Tensor::from_slice(&[2i64, 0]).reshape([2, 1]);
+        let got = appended(Space::Discrete { n: 3 }, numbers);
+        assert_eq!(got, [9.0, 0.0, 0.0, 1.0, 0.5, 8.0, 1.0, 0.0, 0.0, -1.0]);
+        let values = Tensor::from_slice(&[0.1f32, 0.2, 0.3, 0.4]).reshape([2, 1, 2, 1]);
+        let got = appended(Space::uniform_box(DType::F32, &[2, 1], -1.0, 1.0), values);
+        assert_eq!(got, [9.0, 0.1, 0.2, 0.5, 8.0, 0.3, 0.4, -1.0]);
+    }
+}

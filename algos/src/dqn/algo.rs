@@ -7,14 +7,15 @@ use super::config::DqnConfig;
 use super::loss;
 use crate::algo::{Algo, AlgoError, OptInfo, Saved};
 use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm, update_target};
-use crate::replay::{NamedArray, ReplaySettings, UniformReplay};
+use crate::replay::{ReplaySettings, UniformReplay};
+use crate::saved::{flat_array, flat_values};
 use agents::model::{MakeQModel, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::block::Columns;
 use rlcore::seed::{Role, rng, seed_of};
-use rlcore::{BatchSpec, DType, EnvSpaces};
+use rlcore::tensor::slice;
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use tch::{Device, Tensor, no_grad_guard};
 
 /// See the module documentation.
@@ -121,13 +122,12 @@ impl Dqn {
             &self.model.forward(&self.online, &observation),
             &batch.action[0].to_device(self.device),
         );
-        let losses = loss::huber(&q, &y, self.config.delta_clip);
-        let mean = loss::weighted_mean(&losses, None);
+        let mean = loss::mean_huber(&q, &y, self.config.delta_clip);
         let mut grads = self.online.gradient(&mean)?;
         let norm = clip_grad_norm(&mut grads, self.config.clip_grad_norm);
         let values = [mean.double_value(&[]), norm.double_value(&[])];
         if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-            let finite = losses.isfinite();
+            let finite = loss::huber(&q, &y, self.config.delta_clip).isfinite();
             let worst = if finite.all().int64_value(&[]) != 0 {
                 "every single loss is finite".to_owned()
             } else {
@@ -145,7 +145,7 @@ impl Dqn {
                 worst,
             });
         }
-        let error = loss::td_error(&q, &y).abs().mean(tch::Kind::Float).double_value(&[]);
+        let error = mean_distance(&q, &y);
         {
             let _guard = no_grad_guard();
             self.adam.step(self.online.flat_mut(), &grads);
@@ -160,6 +160,14 @@ impl Dqn {
         }
         Ok([values[0], values[1], error])
     }
+}
+
+/// Mean absolute difference of two `[N] f32`.
+// PERF: 0.3 us where tensor operations take 4.5; `update` has waited for the device already.
+fn mean_distance(a: &Tensor, b: &Tensor) -> f64 {
+    let (a, b) = (a.to_device(Device::Cpu), b.to_device(Device::Cpu));
+    let (a, b) = (slice::<f32>(&a), slice::<f32>(&b));
+    a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / a.len() as f64
 }
 
 impl Algo for Dqn {
@@ -210,7 +218,7 @@ impl Algo for Dqn {
             serde_json::from_value(saved.values.clone()).map_err(|e| misfit(e.to_string()))?;
         let [online, target, first_moment, second_moment] =
             ["online", "target", "adam_first_moment", "adam_second_moment"]
-                .map(|n| flat_values(saved, n, &self.online));
+                .map(|n| flat_values(saved, n, self.online.len()));
         let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(self.device);
         let state = AdamState {
             steps: counters.adam_steps,
@@ -230,28 +238,13 @@ impl Algo for Dqn {
     }
 }
 
-fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
-    let mut values = vec![0f32; t.numel()];
-    let len = values.len();
-    t.to_device(Device::Cpu).copy_data(&mut values, len);
-    let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    NamedArray {
-        name: name.to_owned(),
-        shape: vec![len],
-        dtype: DType::F32,
-        bytes: Cow::Owned(bytes),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn flat_values(saved: &Saved<'_>, name: &str, like: &Params) -> Result<Vec<f32>, AlgoError> {
-    let array = saved.arrays.iter().find(|a| a.name == name);
-    let array = array.ok_or_else(|| AlgoError::State(format!("array {name} is missing")))?;
-    if array.dtype != DType::F32 || array.shape != [like.len()] {
-        return Err(AlgoError::State(format!(
-            "array {name} is {:?}, the model has {} weights",
-            array.shape,
-            like.len()
-        )));
+    #[test]
+    fn distances_are_absolute_and_averaged() {
+        let (a, b) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[0f32, 4.0]));
+        assert_eq!(mean_distance(&a.set_requires_grad(true), &b), 1.5);
     }
-    Ok(array.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }

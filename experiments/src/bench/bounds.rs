@@ -1,6 +1,6 @@
 //! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
-use super::measure::Contender;
-use agents::model::{MakeQModel, QMlp};
+use super::measure::{Contender, median};
+use agents::model::{MakeQModel, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use anyhow::Result;
 use rand::RngExt;
@@ -9,18 +9,21 @@ use rlcore::cells::StepCells;
 use rlcore::envs::{CartPole, CartPoleEnv};
 use rlcore::seed::{Rng, rng};
 use rlcore::{BatchSpec, Env, EnvContext, EnvRank, EnvSpaces, MakeEnv};
+use std::time::Instant;
 
 /// Time steps in one call, each of which fills a row of a block as the samplers' do.
-const ROWS: usize = 64;
+pub(super) const ROWS: usize = 64;
 
-struct Bare {
+pub(super) struct Bare {
     envs: Vec<CartPoleEnv>,
     columns: rlcore::block::Columns,
     spaces: EnvSpaces,
+    rngs: Vec<Rng>,
 }
 
 impl Bare {
-    fn new(b: usize) -> Result<Self> {
+    /// Environments that have been reset, and a stream of actions for each.
+    pub(super) fn new(b: usize) -> Result<Self> {
         let mut envs = Vec::new();
         for i in 0..b {
             envs.push(CartPole::default().make(&EnvContext { env_rank: EnvRank(i) })?);
@@ -37,15 +40,25 @@ impl Bare {
             env.seed(i as u64);
             env.reset(&mut columns.observation.cell_mut(ROWS, i))?;
         }
-        Ok(Self { envs, columns, spaces })
+        let rngs = (0..b).map(|i| rng(i as u64)).collect();
+        Ok(Self { envs, columns, spaces, rngs })
     }
 
-    /// One step of every environment with the actions of row `t`, resets included.
-    fn step(&mut self, t: usize) -> Result<()> {
+    /// Draws the actions of row `t` and takes them.
+    pub(super) fn random_step(&mut self, t: usize) -> Result<()> {
+        let [action] = self.columns.action.row_mut(t).split::<i64, 1>();
+        for (a, rng) in action.iter_mut().zip(&mut self.rngs) {
+            *a = rng.random_range(0..2);
+        }
+        self.step(t, self.envs.len())
+    }
+
+    /// One step of the first `n` environments with the actions of row `t`, resets included.
+    fn step(&mut self, t: usize, n: usize) -> Result<()> {
         let c = &mut self.columns;
         let mut cells =
             StepCells::new(c.action.row(t), c.observation.row_mut(t + 1), c.env_info.row_mut(t));
-        for (i, env) in self.envs.iter_mut().enumerate() {
+        for (i, env) in self.envs.iter_mut().take(n).enumerate() {
             cells.move_to(i);
             if env.step(cells.action, &mut cells.observation, &mut cells.info)?.reset {
                 env.reset(&mut cells.observation)?;
@@ -58,26 +71,23 @@ impl Bare {
 /// One core: action draw, step, observation write, resets.
 pub(super) fn random(b: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
-    let mut rngs: Vec<Rng> = (0..b).map(|i| rng(i as u64)).collect();
     let work = move || {
-        for t in 0..ROWS {
-            let [action] = bare.columns.action.row_mut(t).split::<i64, 1>();
-            for (a, rng) in action.iter_mut().zip(&mut rngs) {
-                *a = rng.random_range(0..2);
-            }
-            bare.step(t)?;
-        }
+        (0..ROWS).try_for_each(|t| bare.random_step(t))?;
         Ok((b * ROWS) as u64)
     };
     Ok(Contender { name: format!("bare loop, {b} rows"), work: Box::new(work), pids: vec![] })
 }
 
-/// One core: forward pass over `b` rows, arg-max, step, resets.
-pub(super) fn mlp(b: usize) -> Result<Contender> {
-    let mut bare = Bare::new(b)?;
+fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> {
     let mut builder = ParamBuilder::default();
-    let model = QMlp::default().make(&bare.spaces, &mut builder)?;
-    let params = Params::init(&builder.finish(), 1, tch::Device::Cpu, Grad::Off);
+    let model = QMlp { hidden: vec![width, width] }.make(spaces, &mut builder)?;
+    Ok((model, Params::init(&builder.finish(), 1, tch::Device::Cpu, Grad::Off)))
+}
+
+/// One core: forward pass over `b` rows, arg-max; then step and resets of the part that falls to one of `cores`.
+pub(super) fn mlp(b: usize, cores: usize) -> Result<Contender> {
+    let mut bare = Bare::new(b)?;
+    let (model, params) = model(&bare.spaces, 64)?;
     let seen = bare.columns.observation.row_tensors();
     let work = move || {
         let _guard = tch::no_grad_guard();
@@ -88,9 +98,28 @@ pub(super) fn mlp(b: usize) -> Result<Contender> {
             for (a, q) in action.iter_mut().zip(rlcore::tensor::slice::<f32>(&q).chunks_exact(2)) {
                 *a = i64::from(q[1] > q[0]);
             }
-            bare.step(t)?;
+            bare.step(t, b / cores)?;
         }
         Ok((b * ROWS) as u64)
     };
-    Ok(Contender { name: format!("bound, {b} rows"), work: Box::new(work), pids: vec![] })
+    let name = match cores {
+        1 => format!("bound, {b} rows"),
+        _ => format!("bound, {b} rows, steps on {cores} cores"),
+    };
+    Ok(Contender { name, work: Box::new(work), pids: vec![] })
+}
+
+/// Seconds of a forward pass over `b` rows with hidden layers of `width`, the median of many.
+pub(super) fn forward_seconds(b: usize, width: usize) -> Result<f64> {
+    let bare = Bare::new(b)?;
+    let (model, params) = model(&bare.spaces, width)?;
+    let seen = bare.columns.observation.row_tensors();
+    let _guard = tch::no_grad_guard();
+    let mut seconds = Vec::new();
+    for i in 0..600 {
+        let begun = Instant::now();
+        let _q = model.forward(&params, &seen[i % ROWS]);
+        seconds.push(begun.elapsed().as_secs_f64());
+    }
+    Ok(median(seconds))
 }

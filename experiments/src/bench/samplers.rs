@@ -1,131 +1,269 @@
-//! `experiments bench samplers`.
+//! `experiments bench samplers`: every sampler beside the bare work that it has to do.
 use super::bounds;
 use super::measure::{
     Contender, Protocol, Window, measure, median, median_rate, ratio, raw, readable,
 };
+use super::ping_pong::ping_pong;
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
 use anyhow::{Context, Result};
 
-use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, affinity};
+use rlcore::envs::{CartPole, Slow};
+use rlcore::{BatchSpec, EnvFactory, affinity};
+use samplers::SamplerKind::{Alternating, Cpu, Gpu, Serial};
 use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Policy {
+pub(super) enum Policy {
     Random,
-    Mlp,
+    Mlp(usize),
 }
 
-fn sampler(
+impl Policy {
+    fn name(self) -> String {
+        match self {
+            Self::Random => "random actions".into(),
+            Self::Mlp(width) => format!("MLP {width}-{width}"),
+        }
+    }
+
+    fn agent(self) -> Result<AgentFactory> {
+        let Self::Mlp(width) = self else {
+            return Ok(AgentFactory::new(&RandomAgentConfig {})?);
+        };
+        let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
+        let model = QMlp { hidden: vec![width, width] };
+        Ok(AgentFactory::new(&DqnAgentConfig { model, epsilon, eps_start_steps: 0, eps_steps: 1 })?)
+    }
+}
+
+/// Such as `gpu, 1 worker`.
+pub(super) fn title(kind: SamplerKind, workers: usize) -> String {
+    match (kind, workers) {
+        (Serial, _) => "serial".to_owned(),
+        (_, 1) => format!("{kind:?}, 1 worker").to_lowercase(),
+        _ => format!("{kind:?}, {workers} workers").to_lowercase(),
+    }
+}
+
+/// A sampler that collects batch after batch.
+pub(super) fn sampler(
     policy: Policy,
     kind: SamplerKind,
     workers: usize,
-    t: usize,
-    b: usize,
+    spec: BatchSpec,
+    env: &EnvFactory,
 ) -> Result<Contender> {
-    let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
-    let mlp = DqnAgentConfig { model: QMlp::default(), epsilon, eps_start_steps: 0, eps_steps: 1 };
-    let agent = match policy {
-        Policy::Random => AgentFactory::new(&RandomAgentConfig {})?,
-        Policy::Mlp => AgentFactory::new(&mlp)?,
-    };
     let worker = WorkerConfig { n: workers, ..Default::default() };
-    let config = SamplerConfig { kind, t, b, worker, ..Default::default() };
-    let env = EnvFactory::new(&CartPole::default())?;
-    let setup = Setup::new(config, env, agent);
+    let config = SamplerConfig { kind, t: spec.t, b: spec.b, worker, ..Default::default() };
+    let setup = Setup::new(config, env.clone(), policy.agent()?);
     let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
-    let name = match kind {
-        SamplerKind::Serial => "serial".to_owned(),
-        SamplerKind::Cpu => format!("cpu, {workers} workers"),
-        SamplerKind::Gpu => format!("gpu, {workers} workers"),
-        SamplerKind::Alternating => format!("alternating, {workers} workers"),
-    };
     let pids = sampler.worker_pids();
     let work = move || {
         sampler.obtain_samples(1 << 40)?;
-        Ok((t * b) as u64)
+        Ok(spec.steps() as u64)
     };
-    Ok(Contender { name, work: Box::new(work), pids })
+    Ok(Contender { name: title(kind, workers), work: Box::new(work), pids })
 }
 
-/// One line of the table: contender, its rate, and the ratio that the goal is about.
+/// A group of contenders that are measured side by side, and what is said of them.
+struct Group {
+    name: String,
+    policy: Policy,
+    t: usize,
+    b: usize,
+    env: EnvFactory,
+    contenders: Vec<Contender>,
+    lines: Vec<Line>,
+}
+
+/// One line of the table: contender, and the ratio that the goal is about.
 struct Line {
     who: usize,
-    /// Contender compared with, and how many of it.
-    of: Option<(usize, f64)>,
+    versus: Versus,
     what: &'static str,
     goal: Option<f64>,
 }
 
-struct Group {
-    policy: Policy,
-    t: usize,
-    b: usize,
+enum Versus {
+    Nothing,
+    /// So many times a contender.
+    Of(usize, f64),
+    /// The fastest of these in each round.
+    BestOf(Vec<usize>),
 }
 
 impl Group {
-    fn name(&self) -> String {
-        let policy = if self.policy == Policy::Random { "random actions" } else { "MLP 64-64" };
-        format!("{policy} B={} T={}", self.b, self.t)
+    fn new(policy: Policy, t: usize, b: usize) -> Result<Self> {
+        Ok(Self {
+            name: format!("{}, B={b}, T={t}", policy.name()),
+            policy,
+            t,
+            b,
+            env: EnvFactory::new(&CartPole::default())?,
+            contenders: vec![],
+            lines: vec![],
+        })
     }
 
-    /// In the order of the constants below.
-    fn contenders(&self) -> Result<Vec<Contender>> {
-        let bound = if self.policy == Policy::Random { bounds::random } else { bounds::mlp };
-        let mut all = vec![bound(self.b)?, bound(self.b / 2)?, bound(self.b / 4)?];
-        all.push(sampler(self.policy, SamplerKind::Serial, 1, self.t, self.b)?);
-        for workers in [1, 2, 4] {
-            all.push(sampler(self.policy, SamplerKind::Cpu, workers, self.t, self.b)?);
+    fn add(&mut self, contender: Contender) -> usize {
+        self.contenders.push(contender);
+        self.contenders.len() - 1
+    }
+
+    fn sampler(&mut self, kind: SamplerKind, workers: usize) -> Result<usize> {
+        let spec = BatchSpec { t: self.t, b: self.b };
+        Ok(self.add(sampler(self.policy, kind, workers, spec, &self.env)?))
+    }
+
+    fn line(&mut self, who: usize, versus: Versus, what: &'static str, goal: Option<f64>) {
+        self.lines.push(Line { who, versus, what, goal });
+    }
+
+    fn print(&self, windows: &[Vec<Window>]) -> usize {
+        crate::say!("\n{:<34}{:>10}  {:>8}  ratio", self.name, "steps/s", "CPU-s/M");
+        let mut missed = 0;
+        for line in &self.lines {
+            let w = &windows[line.who];
+            let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
+            let value = match &line.versus {
+                Versus::Nothing => None,
+                Versus::Of(other, times) => Some(ratio(w, &windows[*other]) / times),
+                Versus::BestOf(all) => {
+                    let best =
+                        |r: usize| all.iter().map(|i| windows[*i][r].rate).fold(0.0, f64::max);
+                    Some(median(w.iter().enumerate().map(|(r, w)| w.rate / best(r)).collect()))
+                }
+            };
+            let verdict = match (value, line.goal) {
+                (Some(v), Some(goal)) if v < goal => {
+                    missed += 1;
+                    format!("  MISSED, goal {goal:.2}")
+                }
+                (_, Some(goal)) => format!("  goal {goal:.2}"),
+                _ => String::new(),
+            };
+            let value = value.map_or(String::new(), |v| format!("{v:.2} {}", line.what));
+            crate::say!(
+                "  {:<32}{:>10}  {cpu:>8.3}  {value}{verdict}",
+                self.contenders[line.who].name,
+                readable(median_rate(w))
+            );
         }
-        Ok(all)
-    }
-
-    fn lines(&self) -> Vec<Line> {
-        let random = self.policy == Policy::Random;
-        let line = |who, of, what, goal| Line { who, of, what, goal };
-        let one_core = "of the bare work on one core";
-        let two = if random {
-            line(CPU_2, Some((SERIAL, 1.0)), "times serial", Some(1.7))
-        } else {
-            line(
-                CPU_2,
-                Some((HALF, 2.0)),
-                "of the bare work on two cores, B/2 rows each",
-                Some(0.8),
-            )
-        };
-        let four = (!random && self.t == 64 && self.b != 256).then_some(0.7);
-        vec![
-            line(WHOLE, None, "", None),
-            line(SERIAL, Some((WHOLE, 1.0)), one_core, Some(if random { 0.7 } else { 0.8 })),
-            line(CPU_1, Some((WHOLE, 1.0)), one_core, None),
-            two,
-            line(CPU_4, Some((QUARTER, 2.0)), "of the bare work on two cores, B/4 rows each", None),
-            line(CPU_4, None, "of the best sampler", four),
-        ]
+        missed
     }
 }
 
-const WHOLE: usize = 0;
-const HALF: usize = 1;
-const QUARTER: usize = 2;
-const SERIAL: usize = 3;
-const CPU_1: usize = 4;
-const CPU_2: usize = 5;
-const CPU_4: usize = 6;
+const ONE_CORE: &str = "of the bare work on one core";
+const TWO_CORES: &str = "of the bare work on two cores, B/2 rows each";
+const ITS_BEST: &str = "of this sampler's best";
 
-/// Rate of the fastest sampler in each round.
-fn best_of(windows: &[Vec<Window>]) -> Vec<f64> {
-    let rounds = windows[0].len();
-    let fastest = |r: usize| windows[SERIAL..].iter().map(|w| w[r].rate).fold(0.0, f64::max);
-    (0..rounds).map(fastest).collect()
+fn random() -> Result<Group> {
+    let mut g = Group::new(Policy::Random, 64, 1024)?;
+    let bound = g.add(bounds::random(1024)?);
+    let serial = g.sampler(Serial, 1)?;
+    g.line(bound, Versus::Nothing, "", None);
+    g.line(serial, Versus::Of(bound, 1.0), ONE_CORE, Some(0.7));
+    let (one, two, four) = (g.sampler(Cpu, 1)?, g.sampler(Cpu, 2)?, g.sampler(Cpu, 4)?);
+    g.line(one, Versus::Of(bound, 1.0), ONE_CORE, None);
+    g.line(two, Versus::Of(serial, 1.0), "times serial", Some(1.7));
+    g.line(four, Versus::BestOf(vec![one, two, four]), ITS_BEST, None);
+    Ok(g)
 }
 
-pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
+/// All samplers over the MLP. Goals of four workers depend on the size of the batch.
+fn mlp(t: usize, b: usize) -> Result<Group> {
+    let mut g = Group::new(Policy::Mlp(64), t, b)?;
+    let (whole, half) = (g.add(bounds::mlp(b, 1)?), g.add(bounds::mlp(b / 2, 1)?));
+    g.line(whole, Versus::Nothing, "", None);
+    let serial = g.sampler(Serial, 1)?;
+    g.line(serial, Versus::Of(whole, 1.0), ONE_CORE, Some(0.8));
+    let (large, lock_step) = (b >= 1024, t >= 64);
+    let kinds = if lock_step { &[Cpu, Gpu, Alternating][..] } else { &[Cpu] };
+    for kind in kinds.iter().copied() {
+        let (one, two) = (g.sampler(kind, 1)?, g.sampler(kind, 2)?);
+        let goal = (kind == Gpu).then_some(0.8);
+        g.line(one, Versus::Of(whole, 1.0), ONE_CORE, goal);
+        match kind {
+            Cpu => g.line(two, Versus::Of(half, 2.0), TWO_CORES, Some(0.8)),
+            Gpu => {
+                let shared = g.add(bounds::mlp(b, 2)?);
+                let what = "of the bare forward pass, then steps on two cores";
+                g.line(two, Versus::Of(shared, 1.0), what, large.then_some(0.8));
+            }
+            _ => g.line(two, Versus::Of(whole, 1.0), ONE_CORE, None),
+        }
+        if lock_step {
+            let four = g.sampler(kind, 4)?;
+            g.line(four, Versus::BestOf(vec![one, two, four]), ITS_BEST, large.then_some(0.7));
+            if b <= 64 {
+                g.line(four, Versus::Of(one, 1.0), "of one worker", Some(0.5));
+            }
+        }
+    }
+    Ok(g)
+}
+
+/// Every sampler with more workers than there are CPUs, on next to nothing: who waits must not keep others from working.
+fn crowded() -> Result<Group> {
+    let mut g = Group::new(Policy::Mlp(64), 64, 8)?;
+    for kind in [Cpu, Gpu, Alternating] {
+        let (one, four) = (g.sampler(kind, 1)?, g.sampler(kind, 4)?);
+        g.line(one, Versus::Nothing, "", None);
+        g.line(four, Versus::Of(one, 1.0), "of one worker", Some(0.5));
+    }
+    Ok(g)
+}
+
+/// Environments that take as long as the forward pass.
+fn alternating() -> Result<Group> {
+    const B: usize = 256;
+    let policy = Policy::Mlp(256);
+    let (whole, half) = (bounds::forward_seconds(B, 256)?, bounds::forward_seconds(B / 2, 256)?);
+    let step = whole / B as f64;
+    let mut g = Group::new(policy, 64, B)?;
+    g.env = EnvFactory::new(&Slow { busy_us: step * 1e6, ..Slow::default() })?;
+    let ideal = 2.0 * whole / (2.0 * half.max(whole / 2.0));
+    g.name = format!("{}, {:.0} us a step of all", g.name, whole * 1e6);
+    let (gpu, alternating) = (g.sampler(Gpu, 1)?, g.sampler(Alternating, 1)?);
+    g.line(gpu, Versus::Nothing, "", None);
+    g.line(alternating, Versus::Of(gpu, 1.0), "times gpu", Some(1.7));
+    g.contenders[alternating].name = format!("alternating, 1 worker (ideal {ideal:.2})");
+    Ok(g)
+}
+
+fn round_trip() -> Result<Group> {
+    let mut g = Group::new(Policy::Random, 64, 8)?;
+    let (bare, gpu) = (g.add(ping_pong(8)?), g.sampler(Gpu, 1)?);
+    g.line(bare, Versus::Nothing, "", None);
+    g.line(
+        gpu,
+        Versus::Of(bare, 1.0),
+        "of the bare round trip (at most 4 times as long)",
+        Some(0.25),
+    );
+    Ok(g)
+}
+
+type MakeGroup = fn() -> Result<Group>;
+
+const GROUPS: [(&str, MakeGroup); 9] = [
+    ("random", random),
+    ("mlp-64", || mlp(64, 64)),
+    ("mlp-256", || mlp(64, 256)),
+    ("mlp-1024", || mlp(64, 1024)),
+    ("mlp-64-short", || mlp(16, 64)),
+    ("mlp-1024-short", || mlp(16, 1024)),
+    ("crowded", crowded),
+    ("alternating", alternating),
+    ("round-trip", round_trip),
+];
+
+/// `only`: groups whose name contains it.
+pub(super) fn run(quick: bool, only: &str, csv: Option<&Path>) -> Result<()> {
     let protocol = if quick {
         Protocol {
             rounds: 5,
@@ -145,48 +283,14 @@ pub(super) fn run(quick: bool, csv: Option<&Path>) -> Result<()> {
     );
     let mut all =
         String::from("group,contender,round,steps_per_second,cpu_seconds_per_million_steps\n");
-    let groups = [64, 16].into_iter().flat_map(|t| {
-        let random = Group { policy: Policy::Random, t, b: 1024 };
-        let mlp = [64, 256, 1024].map(|b| Group { policy: Policy::Mlp, t, b });
-        std::iter::once(random).chain(mlp)
-    });
     let mut missed = 0;
-    for group in groups {
-        let mut contenders = group.contenders()?;
-        let windows = measure(&mut contenders, protocol)?;
-        all.push_str(&raw(&group.name(), &contenders, &windows));
-        crate::say!("\n{:<34}{:>10}  {:>8}  ratio", group.name(), "steps/s", "CPU-s/M");
-        for line in group.lines() {
-            let w = &windows[line.who];
-            let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
-            let value = match line.of {
-                Some((other, times)) => Some(ratio(w, &windows[other]) / times),
-                None if line.what.is_empty() => None,
-                None => {
-                    let best = best_of(&windows);
-                    Some(median(w.iter().zip(best).map(|(w, b)| w.rate / b).collect()))
-                }
-            };
-            let verdict = match (value, line.goal) {
-                (Some(v), Some(goal)) if v < goal => {
-                    missed += 1;
-                    format!("  missed: goal {goal:.2}")
-                }
-                (_, Some(goal)) => format!("  goal {goal:.2}"),
-                _ => String::new(),
-            };
-            let value = value.map_or(String::new(), |v| format!("{v:.2} {}", line.what));
-            crate::say!(
-                "  {:<32}{:>10}  {cpu:>8.3}  {value}{verdict}",
-                contenders[line.who].name,
-                readable(median_rate(w))
-            );
-        }
+    for (_, group) in GROUPS.iter().filter(|(name, _)| name.contains(only)) {
+        let mut group = group()?;
+        let windows = measure(&mut group.contenders, protocol)?;
+        all.push_str(&raw(&group.name, &group.contenders, &windows));
+        missed += group.print(&windows);
     }
-    crate::say!(
-        "\nrlpyt with that MLP at B=64, T=64 on such a machine: serial 55k, CPU sampler with 2 workers 40k steps/s"
-    );
-    crate::say!("{missed} goals missed; took {:.0} s", begun.elapsed().as_secs_f64());
+    crate::say!("\n{missed} goals missed; took {:.0} s", begun.elapsed().as_secs_f64());
     if let Some(path) = csv {
         std::fs::write(path, all).with_context(|| format!("--csv {}", path.display()))?;
         crate::say!("raw measurements in {}", path.display());

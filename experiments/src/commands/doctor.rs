@@ -5,12 +5,15 @@ use rlcore::control::{Op, WorkerControl};
 use rlcore::forkserver::{self, Surroundings};
 use rlcore::gate::Gate;
 use rlcore::segment::Segment;
+use rlcore::wake::Patience;
 use rlcore::{affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(5);
 const ROUNDS: u32 = 2000;
+const LEAST_MEMORY: u64 = 1 << 30;
 
 pub(super) fn run() -> i32 {
     let machine = Machine::this();
@@ -32,19 +35,31 @@ pub(super) fn run() -> i32 {
     };
     let torch = loaded("libtorch_cpu");
     let version = torch.first().and_then(|p| {
-        let dir = std::path::Path::new(p).parent()?.parent()?;
+        let dir = Path::new(p).parent()?.parent()?;
         let text = std::fs::read_to_string(dir.join("version.py")).ok()?;
         text.lines().find(|l| l.starts_with("__version__"))?.split('\'').nth(1).map(str::to_owned)
     });
     let sum = tch::Tensor::from_slice(&[1f32, 2.0]).sum(tch::Kind::Float).double_value(&[]);
-    let text = format!(
-        "{} at {}",
-        version.as_deref().unwrap_or("of unknown version"),
-        torch.first().unwrap_or(&"?")
-    );
+    let text = match &torch[..] {
+        // The part behind the `+` of a version names a CUDA even where its libraries were left out.
+        [path] => format!(
+            "{}, {} build, at {path}",
+            version.as_deref().and_then(|v| v.split('+').next()).unwrap_or("of unknown version"),
+            if Path::new(path).with_file_name("libtorch_cuda.so").exists() {
+                "CUDA"
+            } else {
+                "CPU"
+            },
+        ),
+        many => format!("{} copies are loaded, there must be one: {}", many.len(), many.join(" ")),
+    };
     say("libtorch", sum == 3.0 && torch.len() == 1, text);
     let gomp = loaded("libgomp");
-    say("OpenMP", gomp.len() <= 1, format!("{} copy loaded", gomp.len()));
+    let text = match &gomp[..] {
+        [] | [_] => format!("{} copy loaded", gomp.len()),
+        many => format!("{} copies are loaded, which is slow: {}", many.len(), many.join(" ")),
+    };
+    say("OpenMP", gomp.len() <= 1, text);
     say(
         "cpu",
         true,
@@ -59,31 +74,42 @@ pub(super) fn run() -> i32 {
         "threads",
         true,
         format!(
-            "libtorch would use {}; a run uses runner.threads, a worker 1",
+            "{} by default in libtorch; a learner uses runner.threads, a worker 1",
             tch::get_num_threads()
         ),
     );
     let free = memory::available();
     say(
         "memory",
-        free > 1 << 30,
-        format!("{} free of {}", memory::readable(free), memory::readable(machine.memory)),
+        free > LEAST_MEMORY,
+        format!(
+            "{} free of {}{}",
+            memory::readable(free),
+            memory::readable(machine.memory),
+            if free > LEAST_MEMORY { "" } else { ": too little for a run; close other programs" }
+        ),
     );
     match wake_word() {
         Ok((spin, start)) => say(
             "workers",
             true,
-            format!("started in {start:.1} ms; wake word round trip {spin:.2} us"),
+            format!("one started in {start:.1} ms; order and answer take {spin:.2} us"),
         ),
         Err(e) => say("workers", false, format!("{e:#}")),
     }
     let cuda = tch::Cuda::device_count();
     let text = if cuda > 0 {
-        format!("{cuda} devices")
+        format!("{cuda} devices (train with --device cuda)")
     } else {
-        "none (fetch the CUDA libtorch with `make setup CUDA=1` where there is a device)".into()
+        "no device that this libtorch can use; with a GPU, `make setup CUDA=1` and build again"
+            .into()
     };
     say("CUDA", true, text);
+    match bad {
+        0 => crate::say!("\nEverything that a run needs is here."),
+        1 => crate::say!("\nOne check failed: see the line that begins with FAIL."),
+        _ => crate::say!("\n{bad} checks failed: see the lines that begin with FAIL."),
+    }
     i32::from(bad > 0)
 }
 
@@ -115,7 +141,7 @@ fn wake_word() -> Result<(f64, f64)> {
                 Ok(())
             }
         };
-        gate.all.wait_checked(round, affinity::spins(2), LIMIT, alive)?;
+        gate.all.wait_checked(round, Patience::OWN_CORE, LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
     control.order(Op::Quit, 0, 0);
@@ -131,7 +157,7 @@ fn echo(channel: Channel) -> i32 {
         loop {
             let alive =
                 || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
-            seen = control.command.wait_checked(seen, affinity::spins(2), LIMIT, alive)?;
+            seen = control.command.wait_checked(seen, Patience::OWN_CORE, LIMIT, alive)?;
             if control.ordered().0 == Op::Quit {
                 return Ok(());
             }

@@ -1,26 +1,28 @@
 //! `experiments eval`.
 use super::resume::{config_of, newest};
+use super::summary::{self, looks, ours};
 use crate::assemble::{check, prepare};
+use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rlcore::table::Stats;
 use std::path::PathBuf;
 
 /// Evaluations of this command are numbered from here, so that no episode was ever seen in training.
-const FRESH: u64 = 1 << 32;
+pub(super) const FRESH: u64 = 1 << 32;
 
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// The run's directory.
+    /// The run's directory, such as runs/cartpole-dqn-s0.
     run: PathBuf,
-    /// Episodes.
+    /// Episodes to play.
     #[arg(long, default_value_t = 100)]
     episodes: usize,
     /// Checkpoint to measure [default: the newest].
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Draws other episodes.
+    /// Number of this evaluation: the same number plays the same episodes, another number others.
     #[arg(long, default_value_t = 0)]
     number: u32,
 }
@@ -40,16 +42,11 @@ impl EvalArgs {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        let weights = runners::weights(&checkpoint)?;
-        // The algorithm is built for its parameters' names and shapes alone: the least replay will do.
-        let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo;
-        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
-            + (algo.n_step_return + 2) * config.sampler.b;
-        let mut parts = prepare(&config)?.start(None)?;
-        parts.algo.params_mut().load_safetensors(&weights)?;
-        let mut flat = vec![0.0; parts.algo.params().len()];
-        parts.algo.params().write_to(&mut flat);
-        parts.sampler.publish(&flat)?;
+        least_replay(&mut config);
+        let mut prepared = prepare(&config)?;
+        let weights = prepared.load_weights(&checkpoint)?;
+        let mut parts = prepared.start(None)?;
+        parts.sampler.publish(&weights)?;
         let env_steps = steps_of(&checkpoint).unwrap_or(1).max(1);
         let found =
             parts.sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
@@ -74,11 +71,26 @@ impl EvalArgs {
                 config.eval.max_steps
             );
         }
+        let run = self.run.display();
+        let number = self.number.wrapping_add(1);
+        let other = ours(&format!("eval {run} --number {number}"));
+        let mut next = vec![("other ones", other)];
+        next.extend(looks(std::slice::from_ref(&self.run), &self.run));
+        summary::next(&next);
         Ok(())
     }
 }
 
-fn steps_of(checkpoint: &std::path::Path) -> Result<u64> {
+/// The algorithm is built for its parameters' names and shapes alone: the least replay will do, where there is one.
+pub(super) fn least_replay(config: &mut Config) {
+    if let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo {
+        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
+            + (algo.n_step_return + 2) * config.sampler.b;
+    }
+}
+
+/// Environment steps after which a checkpoint was written, as its name says.
+pub(super) fn steps_of(checkpoint: &std::path::Path) -> Result<u64> {
     let name =
         checkpoint.file_name().and_then(|n| n.to_str()).context("a checkpoint has a name")?;
     Ok(name.trim_start_matches("step_").parse()?)

@@ -2,8 +2,11 @@
 mod doctor;
 mod eval;
 mod list;
+mod plot;
 mod resume;
+mod summary;
 mod train;
+mod watch;
 
 use crate::config::Config;
 use crate::presets;
@@ -16,7 +19,8 @@ use std::path::PathBuf;
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Start with: experiments train cartpole-dqn --sampler cpu --workers 2"
+    max_term_width = 100,
+    after_help = "Start with: experiments train cartpole-dqn\n            experiments list"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -27,17 +31,21 @@ pub struct Cli {
 enum Command {
     /// Train an agent from a preset.
     Train(train::TrainArgs),
-    /// Continue a run from its newest checkpoint, to the bit where the environments can save their state.
+    /// Continue a run from its newest checkpoint.
     Resume(resume::ResumeArgs),
-    /// Measure a run's agent over fresh episodes.
+    /// Measure the agent of a run over fresh episodes.
     Eval(eval::EvalArgs),
-    /// Show presets, samplers and environments.
+    /// Draw learning curves of runs: mean and band over seeds, several configurations in one figure, as SVG and PNG.
+    Plot(plot::PlotArgs),
+    /// Play evaluation episodes of a run's agent and draw them: an animated GIF, and a sheet of frames as PNG.
+    Watch(watch::WatchArgs),
+    /// List presets, samplers and environments.
     List,
-    /// Show the configuration that `train` would run, as TOML.
+    /// Print every setting that `train` would use, as TOML.
     ShowConfig(ConfigArgs),
-    /// Check libtorch, threads, memory, the wake word and CUDA on this machine.
+    /// Check that this machine can run: libtorch, memory, worker processes, CUDA.
     Doctor,
-    /// Measure speed against bounds taken in the same run.
+    /// Measure speed on this machine.
     #[command(subcommand)]
     Bench(crate::bench::BenchCommand),
 }
@@ -47,16 +55,17 @@ enum Command {
 pub struct ConfigArgs {
     /// Preset to start from; `experiments list` shows them.
     preset: String,
-    /// TOML file with settings that differ from the preset.
+    /// TOML file of settings that differ from the preset's, named as `show-config` prints them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, such as `algo.learning_rate=3e-4`; `key=` with nothing after it removes the key.
+    /// One setting, such as `algo.learning_rate=3e-4`; may be given several times. `show-config` prints the names; `key=` with
+    /// nothing after it removes an optional setting.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// How samples are collected: serial or cpu (short for --set sampler.kind=...).
     #[arg(long)]
     sampler: Option<String>,
-    /// Worker processes; 0 for one a CPU (short for --set sampler.worker.n=...).
+    /// Worker processes, where the sampler has any; 0 for one per CPU (short for --set sampler.worker.n=...).
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Where to learn: cpu, cuda, cuda:1 (short for --set device=...).
@@ -97,6 +106,8 @@ impl Cli {
             Command::Train(args) => args.run(),
             Command::Resume(args) => args.run(),
             Command::Eval(args) => args.run().map(|()| 0),
+            Command::Plot(args) => args.run().map(|()| 0),
+            Command::Watch(args) => args.run().map(|()| 0),
             Command::List => {
                 list::run();
                 Ok(0)

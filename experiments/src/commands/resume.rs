@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 /// Arguments of `resume`.
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
-    /// The run's directory.
+    /// The run's directory, such as runs/cartpole-dqn-s0.
     run: PathBuf,
-    /// Checkpoint to continue from [default: the newest]. Later ones are removed.
+    /// Checkpoint to continue from [default: the newest]. Later checkpoints and log rows are deleted.
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
     /// One setting that differs from now on, such as `runner.n_steps=800000`, or `runner.stop_return=` to go on after a run
-    /// is solved.
+    /// is solved; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }

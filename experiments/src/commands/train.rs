@@ -1,5 +1,6 @@
 //! `experiments train`.
 use super::ConfigArgs;
+use super::summary::{self, ours};
 use crate::assemble::{Prepared, prepare};
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
@@ -16,35 +17,45 @@ const MOST_SEEDS: u64 = 10_000;
 pub(super) struct TrainArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Seed of the run.
+    /// Seed of the run [default: the preset's, which is 0].
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Several runs one after another: `0..4` for seeds 0, 1, 2, 3 and 4, or `0,7,9`.
+    /// Several runs, one after another: `0..4` for the seeds 0, 1, 2, 3 and 4, or `0,7,9`.
     #[arg(long, value_name = "RANGE")]
     seeds: Option<String>,
-    /// Directory of the run [default: runs/<preset>-s<seed>, with a number where that is taken]; with --seeds, of DIR/s<seed>.
+    /// Where to write the run [default: runs/<preset>-s<seed>, then ...-2, ...-3]. With --seeds each run is in DIR/s<seed>.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
-    /// Replace the run that is in the directory already.
+    /// Delete the run that is in the directory already, and begin anew.
     #[arg(long)]
     overwrite: bool,
 }
 
 impl TrainArgs {
     pub(super) fn run(self) -> Result<i32> {
-        let Some(text) = &self.seeds else { return self.one(self.seed, self.run_dir.clone()) };
+        let preset = &self.config.preset;
+        let Some(text) = &self.seeds else {
+            return finish(&self.one(self.seed, self.run_dir.clone())?, Some(preset));
+        };
+        let mut runs = Vec::new();
         for seed in parse_seeds(text)? {
             crate::say!("seed {seed}");
             let dir = self.run_dir.as_ref().map(|d| d.join(format!("s{seed}")));
-            let code = self.one(Some(seed), dir)?;
-            if code != 0 {
-                return Ok(code);
+            let outcome = self.one(Some(seed), dir)?;
+            if matches!(outcome.stop, Stop::Signal(_)) {
+                return finish(&outcome, Some(preset));
             }
+            summary::headline(&outcome);
+            runs.push(run_of(&outcome)?);
+            summary::places(&runs[runs.len() - 1], &outcome);
+            crate::say!("");
         }
+        let above = runs[0].parent().context("a run lies in a directory")?.to_owned();
+        summary::next(&summary::looks(&runs, &above));
         Ok(0)
     }
 
-    fn one(&self, seed: Option<u64>, dir: Option<PathBuf>) -> Result<i32> {
+    fn one(&self, seed: Option<u64>, dir: Option<PathBuf>) -> Result<Outcome> {
         let config = self.config.resolve(seed)?;
         let prepared = prepare(&config)?;
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
@@ -60,8 +71,7 @@ impl TrainArgs {
         };
         dir.write_config(&rlcore::config::to_toml(&config)?)?;
         let mut runner = runner(&config, prepared, dir)?;
-        let outcome = runner.run();
-        finish(&outcome?, Some(&self.config.preset))
+        Ok(runner.run()?)
     }
 }
 
@@ -90,44 +100,37 @@ pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result
     Ok(runner)
 }
 
-/// Says how training ended and what to do next; the exit code.
+/// Says how training ended, where everything lies and what to do next; the exit code.
 pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
-    let run = outcome
-        .checkpoint
-        .parent()
-        .and_then(|p| p.parent())
-        .context("a checkpoint lies in a run")?;
-    let run = run.display();
-    // As it was called, so that the lines below can be copied.
-    let program = std::env::args().next().unwrap_or_else(|| "experiments".into());
-    let spent = format!(
-        "{} steps, {} updates, {:.1} s",
-        outcome.env_steps, outcome.updates, outcome.seconds
-    );
-    crate::say!("");
-    match outcome.stop {
-        Stop::Return(r) => crate::say!("solved: mean return {r:.1} after {spent}"),
-        Stop::Steps => crate::say!("the budget (runner.n_steps) is used up: {spent}"),
-        Stop::Seconds => crate::say!("the time (runner.stop_seconds) is over: {spent}"),
-        Stop::Signal(signal) => {
-            crate::say!("stopped by signal {signal} after {spent}; a checkpoint is written");
-            crate::say!("continue with: {program} resume {run}");
-            return Ok(signals::exit_code(signal));
-        }
+    let run = run_of(outcome)?;
+    let shown = run.display();
+    summary::headline(outcome);
+    summary::places(&run, outcome);
+    if let Stop::Signal(signal) = outcome.stop {
+        crate::say!("continue with: {}", ours(&format!("resume {shown}")));
+        return Ok(signals::exit_code(signal));
     }
-    crate::say!("  the run       {run}  (config.toml, progress.csv, log.txt, checkpoints/)");
-    crate::say!("  the weights   {}", outcome.checkpoint.join(runners::WEIGHTS_FILE).display());
-    crate::say!("try next");
-    crate::say!("  measure it    {program} eval {run}");
+    let mut next = vec![("measure it", ours(&format!("eval {shown}")))];
+    next.extend(summary::looks(std::slice::from_ref(&run), &run));
     if matches!(outcome.stop, Stop::Return(_)) {
-        crate::say!("  go on         {program} resume {run} --set runner.stop_return=");
+        next.push(("go on", ours(&format!("resume {shown} --set runner.stop_return="))));
+    } else if outcome.stop == Stop::Steps {
+        let more = format!("resume {shown} --set runner.n_steps={}", 2 * outcome.env_steps);
+        next.push(("go on", ours(&more)));
     }
     if let Some(preset) = preset {
-        crate::say!("  other seeds   {program} train {preset} --seeds 1..4");
-        crate::say!("  change it     {program} train {preset} --set algo.learning_rate=1e-3");
-        crate::say!("  every setting {program} show-config {preset}");
+        next.push(("other seeds", ours(&format!("train {preset} --seeds 1..4"))));
+        next.push(("change it", ours(&format!("train {preset} --set algo.learning_rate=1e-3"))));
+        next.push(("all settings", ours(&format!("show-config {preset}"))));
     }
+    summary::next(&next);
     Ok(0)
+}
+
+/// The directory of the run that ended so.
+fn run_of(outcome: &Outcome) -> Result<PathBuf> {
+    let run = outcome.checkpoint.parent().and_then(|p| p.parent());
+    Ok(run.context("a checkpoint lies in a run")?.to_owned())
 }
 
 fn parse_seeds(text: &str) -> Result<Vec<u64>> {

@@ -26,7 +26,7 @@ fn actor(host: Host, at: usize) -> String {
         SamplerKind::Cpu => "worker ".into(),
         SamplerKind::Gpu => format!("the action server (pid {own}, env ranks 0..10): "),
         SamplerKind::Alternating => {
-            let half = if at % 2 == 0 { "0..5" } else { "5..10" };
+            let half = if at.is_multiple_of(2) { "0..5" } else { "5..10" };
             format!("the action server (pid {own}, env ranks {half}): ")
         }
     }

@@ -228,7 +228,7 @@ fn serial_start_fails() -> Result<(), Failed> {
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
     let mut add = |name: &str, host: Host, body: Body| {
-        tests.push((format!("life::{}_{name}", host.name()), body))
+        tests.push((format!("life::{}_{name}", host.name()), body));
     };
     for host in PROCESSES {
         add("after_parallel_op", host, Box::new(move || after_parallel_op(host)));

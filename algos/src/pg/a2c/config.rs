@@ -1,0 +1,62 @@
+//! Hyper-parameters of A2C.
+use crate::pg::NormalizeAdvantage;
+use crate::pg::config::check;
+use serde::{Deserialize, Serialize};
+
+/// Defaults are those of rlpyt's `algos/pg/a2c.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct A2cConfig {
+    /// Discount per step.
+    pub discount: f64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Weight of half the squared error of the value.
+    pub value_loss_coeff: f64,
+    /// Weight of the entropy, which is rewarded.
+    pub entropy_loss_coeff: f64,
+    /// Gradients are scaled to at most this 2-norm.
+    pub clip_grad_norm: f64,
+    /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
+    pub gae_lambda: f64,
+    /// `off` or `batch`; a batch is one minibatch here.
+    pub normalize_advantage: NormalizeAdvantage,
+    /// The learning rate falls linearly to zero over the run's steps.
+    pub linear_lr_schedule: bool,
+    /// Adam's epsilon.
+    pub adam_eps: f64,
+}
+
+impl Default for A2cConfig {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            learning_rate: 1e-3,
+            value_loss_coeff: 0.5,
+            entropy_loss_coeff: 0.01,
+            clip_grad_norm: 1.0,
+            gae_lambda: 1.0,
+            normalize_advantage: NormalizeAdvantage::Off,
+            linear_lr_schedule: false,
+            adam_eps: 1e-8,
+        }
+    }
+}
+
+impl A2cConfig {
+    /// Says which setting cannot be, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        check(
+            &[
+                ("learning_rate", self.learning_rate),
+                ("clip_grad_norm", self.clip_grad_norm),
+                ("adam_eps", self.adam_eps),
+            ],
+            &[("discount", self.discount), ("gae_lambda", self.gae_lambda)],
+            &[
+                ("value_loss_coeff", self.value_loss_coeff),
+                ("entropy_loss_coeff", self.entropy_loss_coeff),
+            ],
+        )
+    }
+}

@@ -1,0 +1,134 @@
+//! A batch of the sample block as policy-gradient algorithms see it.
+//!
+//! Tensors are views of the block, copies only where the model is on another device; what the estimators work on lies in
+//! vectors of the host. Steps are numbered `t * B + b`.
+use agents::pg::PgInput;
+use rlcore::block::{Columns, flag};
+use rlcore::cells::Tree;
+use rlcore::schema::Element;
+use tch::{Device, Kind, Tensor};
+
+/// One batch of T time steps by B environments.
+#[derive(Debug)]
+pub struct Batch {
+    /// Time steps.
+    pub t: usize,
+    /// Environments.
+    pub b: usize,
+    /// Rewards `[T * B]`.
+    pub reward: Vec<f32>,
+    /// `[T * B]`, 0 or 1.
+    pub terminated: Vec<u8>,
+    /// `[T * B]`, 0 or 1.
+    pub truncated: Vec<u8>,
+    /// `[T * B]`: 1 for steps to learn from.
+    pub valid: Vec<u8>,
+    /// `V(s_t)` `[T * B]`, recorded while sampling.
+    pub value: Vec<f32>,
+    /// `[T * B]`: what the policy's loss weighs likelihoods by; an estimator fills it in.
+    pub advantage: Vec<f64>,
+    /// `[T * B]`: what the value learns; an estimator fills it in.
+    pub return_: Vec<f64>,
+    pub(super) inputs: Inputs,
+    /// `[T, B, ...]`: what the distribution wants to know of the action.
+    pub(super) drawn: Tensor,
+    /// `[T, B]`: log-likelihoods of the actions when they were taken.
+    pub(super) old_log_likelihood: Tensor,
+}
+
+/// What models see: leaves `[T, B, ...]`, the state before the first row `[B, ...]`. Of models without a state only the
+/// observation, and in minibatches that is `[N, ...]`.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub(super) observation: Vec<Tensor>,
+    /// The rest of what a recurrent model wants.
+    pub(super) past: Option<Past>,
+}
+
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) prev_action: Vec<Tensor>,
+    pub(super) prev_reward: Tensor,
+    pub(super) state: Vec<Tensor>,
+    /// `[T, B]`: 1 where the state is zeroed before the step.
+    pub(super) reset: Tensor,
+}
+
+impl Inputs {
+    /// As models take it. `nothing`: an empty tensor, for those without a past.
+    pub(super) fn lend<'a>(&'a self, nothing: &'a Tensor) -> PgInput<'a> {
+        match &self.past {
+            None => PgInput {
+                observation: &self.observation,
+                prev_action: &[],
+                prev_reward: nothing,
+                state: &[],
+                reset: None,
+            },
+            Some(past) => PgInput {
+                observation: &self.observation,
+                prev_action: &past.prev_action,
+                prev_reward: &past.prev_reward,
+                state: &past.state,
+                reset: Some(&past.reset),
+            },
+        }
+    }
+}
+
+/// One element of every cell of a leaf, row after row.
+pub(super) fn numbers<T: Element + Copy>(tree: &Tree, leaf: usize) -> Vec<T> {
+    (0..tree.rows()).flat_map(|row| tree.row(row).get::<T>(leaf)).copied().collect()
+}
+
+impl Batch {
+    /// `drawn` and `old_log_likelihood` as in the fields; they come from the distribution. `recurrent`: the model has a state.
+    pub(super) fn new(
+        samples: &Columns,
+        drawn: Tensor,
+        old_log_likelihood: Tensor,
+        recurrent: bool,
+        device: Device,
+    ) -> Self {
+        let (t, b) = (samples.reward.rows(), samples.reward.columns());
+        let flags = |leaf| numbers::<u8>(&samples.flags, leaf);
+        let (terminated, truncated) = (flags(flag::TERMINATED), flags(flag::TRUNCATED));
+        let steps = |tree: &Tree| -> Vec<Tensor> {
+            let leaves = tree.tensors();
+            leaves.iter().map(|leaf| leaf.narrow(0, 0, t as i64).to_device(device)).collect()
+        };
+        let past = recurrent.then(|| {
+            let done = |i: usize| f32::from(terminated[i] | truncated[i]);
+            // Row 0: the state was recorded after it was zeroed.
+            let reset: Vec<f32> =
+                (0..t * b).map(|i| if i < b { 0.0 } else { done(i - b) }).collect();
+            let states = samples.agent_state.tensors();
+            Past {
+                prev_action: steps(&samples.prev_action),
+                prev_reward: steps(&samples.prev_reward).remove(0).to_kind(Kind::Float),
+                state: states.iter().map(|s| s.get(0).to_device(device)).collect(),
+                reset: Tensor::from_slice(&reset).view([t as i64, b as i64]).to_device(device),
+            }
+        });
+        Self {
+            inputs: Inputs { observation: steps(&samples.observation), past },
+            reward: numbers(&samples.reward, 0),
+            valid: flags(flag::VALID),
+            value: numbers(&samples.agent_info, 0),
+            advantage: vec![0.0; t * b],
+            return_: vec![0.0; t * b],
+            t,
+            b,
+            terminated,
+            truncated,
+            drawn,
+            old_log_likelihood,
+        }
+    }
+
+    /// Lets the value learn `advantage + value`.
+    pub fn returns_from_advantages(&mut self) {
+        let sums = self.advantage.iter().zip(&self.value).map(|(a, v)| a + f64::from(*v));
+        self.return_ = sums.collect();
+    }
+}

@@ -1,0 +1,110 @@
+//! What the last observations of truncated episodes are worth.
+//!
+//! The block keeps the observation, and the learner values it with the weights that sampled the batch. A recurrent model must
+//! know what led to it: its state is followed through the batch up to each truncated step, whose action and reward are then
+//! the previous ones. rlpyt values such steps as if the episode had ended.
+use super::batch::{Batch, Inputs, Past};
+use super::learner::Learner;
+use crate::algo::AlgoError;
+use crate::replay::ReplayError;
+use rlcore::block::Columns;
+use rlcore::cells::Tree;
+use tch::{Tensor, no_grad_guard};
+
+/// A truncated step and the row of its final observation in the block.
+struct Final {
+    t: usize,
+    column: usize,
+    slot: usize,
+}
+
+/// The truncated steps in order of time: `terminated` wins where both are set, and keeps no final observation.
+fn finals(batch: &Batch, capacity: usize) -> Result<Vec<Final>, AlgoError> {
+    let mut used = vec![0; batch.b];
+    let mut found = Vec::new();
+    for (i, truncated) in batch.truncated.iter().enumerate() {
+        if *truncated != 0 && batch.terminated[i] == 0 {
+            let column = i % batch.b;
+            found.push(Final { t: i / batch.b, column, slot: used[column] });
+            used[column] += 1;
+        }
+    }
+    match used.iter().position(|n| *n > capacity) {
+        Some(column) => {
+            let truncated = used[column];
+            Err(ReplayError::NoFinalObservation { column, truncated, capacity }.into())
+        }
+        None => Ok(found),
+    }
+}
+
+/// `[T * B]`: values of final observations at truncated steps, elsewhere 0.
+pub(super) fn values(
+    learner: &Learner,
+    batch: &Batch,
+    samples: &Columns,
+) -> Result<Vec<f32>, AlgoError> {
+    let _guard = no_grad_guard();
+    let mut values = vec![0.0; batch.t * batch.b];
+    let finals = finals(batch, samples.final_observation.rows())?;
+    if finals.is_empty() {
+        return Ok(values);
+    }
+    let device = learner.params().device();
+    let pick = |tree: &Tree, index: Vec<i64>| -> Vec<Tensor> {
+        let index = Tensor::from_slice(&index);
+        let leaves = tree.tensors();
+        leaves.iter().map(|l| l.flatten(0, 1).index_select(0, &index).to_device(device)).collect()
+    };
+    let number = |t: usize, column: usize| (t * batch.b + column) as i64;
+    let observations = |finals: &[Final]| {
+        pick(&samples.final_observation, finals.iter().map(|f| number(f.slot, f.column)).collect())
+    };
+    let mut put = |finals: &[Final], inputs: &Inputs| {
+        let found = learner.values(inputs);
+        for (f, value) in finals.iter().zip(found) {
+            values[f.t * batch.b + f.column] = value;
+        }
+    };
+    let Some(past) = &batch.inputs.past else {
+        put(&finals, &Inputs { observation: observations(&finals), past: None });
+        return Ok(values);
+    };
+    let mut state: Vec<Tensor> = past.state.iter().map(Tensor::shallow_clone).collect();
+    let mut from = 0;
+    for group in finals.chunk_by(|a, b| a.t == b.t) {
+        let rows = (group[0].t + 1 - from) as i64;
+        let part = |t: &Tensor| t.narrow(0, from as i64, rows);
+        let parts = |leaves: &[Tensor]| leaves.iter().map(part).collect();
+        let inputs = Inputs {
+            observation: parts(&batch.inputs.observation),
+            past: Some(Past {
+                prev_action: parts(&past.prev_action),
+                prev_reward: part(&past.prev_reward),
+                state,
+                reset: part(&past.reset),
+            }),
+        };
+        state = learner.forward(&inputs).state;
+        from = group[0].t + 1;
+
+        let columns: Vec<i64> = group.iter().map(|f| f.column as i64).collect();
+        let columns = Tensor::from_slice(&columns).to_device(device);
+        let step = |tree: &Tree| pick(tree, group.iter().map(|f| number(f.t, f.column)).collect());
+        let row = |leaves: Vec<Tensor>| -> Vec<Tensor> {
+            leaves.iter().map(|l| l.unsqueeze(0)).collect()
+        };
+        let reset = past.reset.narrow(0, 0, 1).index_select(1, &columns).zeros_like();
+        let inputs = Inputs {
+            observation: row(observations(group)),
+            past: Some(Past {
+                prev_action: row(step(&samples.action)),
+                prev_reward: row(step(&samples.reward)).remove(0),
+                state: state.iter().map(|s| s.index_select(0, &columns)).collect(),
+                reset,
+            }),
+        };
+        put(group, &inputs);
+    }
+    Ok(values)
+}

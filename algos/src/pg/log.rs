@@ -1,0 +1,135 @@
+//! What is logged of updates: kept on the device, read once an epoch.
+use super::loss::{Losses, Outputs};
+use crate::algo::OptInfo;
+use tch::{Device, Kind, Tensor};
+
+/// Scalars of an update, in the order in which they are read.
+const SCALARS: [&str; 5] = ["loss", "gradNorm", "entropy", "piLoss", "valueLoss"];
+/// Means over an update's steps.
+const MEANS: [&str; 3] = ["perplexity", "kl", "clipFraction"];
+
+/// How an update's policy differs from the one that sampled.
+#[derive(Debug)]
+pub struct Ratio {
+    /// Differences of log-likelihoods `[N]`, without gradient.
+    pub log_ratio: Tensor,
+    /// Ratios further than this from 1 count as clipped.
+    pub clip: f64,
+}
+
+/// Values of the updates made from a batch. `kl` and `clipFraction` are there for algorithms with a ratio.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    values: [Vec<f64>; SCALARS.len() + MEANS.len()],
+    /// Scalars of the updates since the last reading, update after update.
+    scalars: Vec<Tensor>,
+    steps: Vec<Steps>,
+}
+
+/// An update's steps, `[N]` each.
+#[derive(Debug)]
+struct Steps {
+    entropy: Tensor,
+    ratio: Option<Ratio>,
+    valid: Option<Tensor>,
+}
+
+/// A scalar that is NaN or infinite.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub(super) what: &'static str,
+    pub(super) value: f64,
+    /// Updates of this batch before it.
+    pub(super) update: usize,
+}
+
+impl Log {
+    pub(super) fn add(
+        &mut self,
+        losses: &Losses,
+        norm: &Tensor,
+        outputs: &Outputs,
+        ratio: Option<Ratio>,
+        valid: Option<&Tensor>,
+    ) {
+        let scalars = [&losses.total, norm, &losses.entropy, &losses.policy, &losses.value];
+        self.scalars.extend(scalars.map(Tensor::detach));
+        let (entropy, valid) = (outputs.entropy.detach(), valid.map(Tensor::shallow_clone));
+        self.steps.push(Steps { entropy, ratio, valid });
+    }
+
+    /// Reads what was added since the last time; the mean KL of those updates, NaN if none.
+    pub(super) fn read(&mut self) -> Result<f64, Bad> {
+        let (scalars, steps) = (std::mem::take(&mut self.scalars), std::mem::take(&mut self.steps));
+        if steps.is_empty() {
+            return Ok(f64::NAN);
+        }
+        for (i, value) in host(&Tensor::stack(&scalars, 0)).into_iter().enumerate() {
+            self.values[i % SCALARS.len()].push(value);
+        }
+        for (column, what) in [(0, "loss"), (1, "gradient norm")] {
+            let values = &self.values[column];
+            if let Some(update) = values.iter().position(|v| !v.is_finite()) {
+                return Err(Bad { what, value: values[update], update });
+            }
+        }
+        let all = |of: &dyn Fn(&Steps) -> Option<&Tensor>| -> Vec<f64> {
+            let parts: Vec<&Tensor> = steps.iter().filter_map(of).collect();
+            if parts.is_empty() { vec![] } else { host(&Tensor::cat(&parts, 0)) }
+        };
+        let entropy = all(&|s| Some(&s.entropy));
+        let log_ratio = all(&|s| s.ratio.as_ref().map(|r| &r.log_ratio));
+        let mut kl = 0.0;
+        let mut first = 0;
+        for s in &steps {
+            let range = first..first + s.entropy.numel();
+            first = range.end;
+            let valid = s.valid.as_ref().map(host);
+            let mean = |x: &[f64], f: &dyn Fn(f64) -> f64| -> f64 {
+                let weight = |i: usize| valid.as_ref().map_or(1.0, |v| v[i]);
+                let sum: f64 = x.iter().enumerate().map(|(i, x)| weight(i) * f(*x)).sum();
+                sum / (0..x.len()).map(weight).sum::<f64>()
+            };
+            let [perplexity, kls, clipped] = &mut self.values[SCALARS.len()..] else {
+                unreachable!("three means follow the scalars")
+            };
+            perplexity.push(mean(&entropy[range.clone()], &f64::exp));
+            if let Some(Ratio { clip, .. }) = s.ratio {
+                let log_ratio = &log_ratio[range];
+                clipped.push(mean(log_ratio, &|r| f64::from(u8::from(is_clipped(r, clip)))));
+                kls.push(mean(log_ratio, &kl_term));
+                kl += kls[kls.len() - 1];
+            }
+        }
+        Ok(kl / steps.len() as f64)
+    }
+
+    /// Updates read since the log began.
+    pub(super) fn len(&self) -> usize {
+        self.values[0].len()
+    }
+
+    /// What was read; the log starts anew.
+    pub(super) fn take(&mut self) -> OptInfo {
+        let values = std::mem::take(&mut self.values);
+        let named = SCALARS.into_iter().chain(MEANS).zip(values);
+        named.filter(|(name, v)| !v.is_empty() || !["kl", "clipFraction"].contains(name)).collect()
+    }
+}
+
+/// Its mean over actions of the old policy estimates KL(old, new), and it is never negative: `r - 1 - log r` (Schulman 2020,
+/// "Approximating KL divergence", k3).
+fn kl_term(log_ratio: f64) -> f64 {
+    log_ratio.exp_m1() - log_ratio
+}
+
+fn is_clipped(log_ratio: f64, clip: f64) -> bool {
+    log_ratio.exp_m1().abs() > clip
+}
+
+fn host(t: &Tensor) -> Vec<f64> {
+    let mut values = vec![0f32; t.numel()];
+    let len = values.len();
+    t.to_kind(Kind::Float).to_device(Device::Cpu).copy_data(&mut values, len);
+    values.into_iter().map(f64::from).collect()
+}

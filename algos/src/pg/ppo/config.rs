@@ -1,0 +1,84 @@
+//! Hyper-parameters of PPO.
+use crate::pg::NormalizeAdvantage;
+use crate::pg::config::check;
+use serde::{Deserialize, Serialize};
+
+/// Defaults are those of rlpyt's `algos/pg/ppo.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PpoConfig {
+    /// Discount per step.
+    pub discount: f64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Weight of half the squared error of the value.
+    pub value_loss_coeff: f64,
+    /// Weight of the entropy, which is rewarded.
+    pub entropy_loss_coeff: f64,
+    /// Gradients are scaled to at most this 2-norm.
+    pub clip_grad_norm: f64,
+    /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
+    pub gae_lambda: f64,
+    /// Updates that one pass over a batch is cut into: over time steps, for recurrent models over environments.
+    pub minibatches: usize,
+    /// Passes over a batch.
+    pub epochs: usize,
+    /// Ratios of likelihoods outside `1 - ratio_clip ..= 1 + ratio_clip` gain nothing.
+    pub ratio_clip: f64,
+    /// Learning rate and ratio_clip fall linearly to zero over the run's steps.
+    pub linear_lr_schedule: bool,
+    /// `off`, `batch` or `minibatch`.
+    pub normalize_advantage: NormalizeAdvantage,
+    /// Values may move this far from the recorded ones before their loss counts the larger error; absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_clip: Option<f64>,
+    /// No further pass over a batch after one whose mean estimate of KL(old, new) is above this, nats; absent: all passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_kl: Option<f64>,
+    /// Adam's epsilon.
+    pub adam_eps: f64,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            learning_rate: 1e-3,
+            value_loss_coeff: 1.0,
+            entropy_loss_coeff: 0.01,
+            clip_grad_norm: 1.0,
+            gae_lambda: 1.0,
+            minibatches: 4,
+            epochs: 4,
+            ratio_clip: 0.1,
+            linear_lr_schedule: true,
+            normalize_advantage: NormalizeAdvantage::Off,
+            value_clip: None,
+            target_kl: None,
+            adam_eps: 1e-8,
+        }
+    }
+}
+
+impl PpoConfig {
+    /// Says which setting cannot be, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        check(
+            &[
+                ("learning_rate", self.learning_rate),
+                ("clip_grad_norm", self.clip_grad_norm),
+                ("minibatches", self.minibatches as f64),
+                ("epochs", self.epochs as f64),
+                ("ratio_clip", self.ratio_clip),
+                ("value_clip", self.value_clip.unwrap_or(1.0)),
+                ("target_kl", self.target_kl.unwrap_or(1.0)),
+                ("adam_eps", self.adam_eps),
+            ],
+            &[("discount", self.discount), ("gae_lambda", self.gae_lambda)],
+            &[
+                ("value_loss_coeff", self.value_loss_coeff),
+                ("entropy_loss_coeff", self.entropy_loss_coeff),
+            ],
+        )
+    }
+}

@@ -1,0 +1,58 @@
+//! The clipped surrogate objective: Schulman et al. 2017, as in rlpyt's `algos/pg/ppo.py`.
+//!
+//! Differs: the ratio is `exp` of a difference of log-likelihoods, for every distribution, where rlpyt divides probabilities
+//! with 1e-8 added to both (a relative difference of 1e-8 over the probability).
+use crate::pg::Ratio;
+use crate::pg::loss::{Coefficients, Losses, Outputs, Targets, combine, valid_mean};
+
+/// `-mean(min(r A, clip(r, 1-e, 1+e) A))` with `r = exp(log_ratio)`, the value's loss (see
+/// [`value_error`](crate::pg::loss::value_error)) and the entropy's; also what is logged of the ratio.
+pub fn loss(
+    outputs: &Outputs,
+    targets: &Targets,
+    c: Coefficients,
+    ratio_clip: f64,
+    value_clip: Option<f64>,
+) -> (Losses, Ratio) {
+    let log_ratio = &outputs.log_likelihood - &targets.old_log_likelihood;
+    let ratio = log_ratio.exp();
+    let clipped = ratio.clamp(1.0 - ratio_clip, 1.0 + ratio_clip);
+    let gain = (ratio * &targets.advantage).minimum(&(clipped * &targets.advantage));
+    let policy = -valid_mean(&gain, targets.valid.as_ref());
+    let ratio = Ratio { log_ratio: log_ratio.detach(), clip: ratio_clip };
+    (combine(policy, outputs, targets, c, value_clip), ratio)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::golden::losses_agree;
+    use tch::Tensor;
+
+    /// Broken by a maximum for the minimum, a clip of one side only, a value without its half.
+    #[test]
+    fn golden() {
+        losses_agree("ppo", |outputs, targets, c, clip| {
+            loss(outputs, targets, c, clip.unwrap(), None).0
+        });
+    }
+
+    #[test]
+    fn a_clipped_value_counts_the_larger_error_and_stops_there() {
+        let tensor = |x: &[f64]| Tensor::from_slice(x);
+        let value = tensor(&[1.0, 3.0]).set_requires_grad(true);
+        let targets = Targets {
+            old_log_likelihood: tensor(&[0.0, 0.0]),
+            advantage: tensor(&[0.0, 0.0]),
+            return_: tensor(&[2.0, 3.0]),
+            old_value: tensor(&[0.0, 1.0]),
+            valid: None,
+        };
+        let error = crate::pg::loss::value_error(&value, &targets, Some(0.5));
+        // Held at 0.5 and 1.5: errors 1.5 and 1.5, both larger than 1 and 0, and without gradient.
+        assert_eq!(error.double_value(&[]), 0.5 * 1.5f64.powi(2));
+        error.backward();
+        assert_eq!(Vec::<f64>::try_from(value.grad()).unwrap(), [0.0, 0.0]);
+        assert_eq!(crate::pg::loss::value_error(&value, &targets, None).double_value(&[]), 0.25);
+    }
+}

@@ -1,0 +1,60 @@
+//! REINFORCE: one update from each batch, towards actions in proportion to the return that followed them.
+//!
+//! Williams 1992, with returns from each step on. Nothing estimates a value, so only steps whose episode ends within the
+//! batch are learned from: choose `sampler.t` several episodes long, or short episodes are all that counts. A truncated
+//! episode counts as ended.
+use super::config::ReinforceConfig;
+use super::loss::loss;
+use crate::algo::{AlgoError, OptInfo};
+use crate::pg::minibatch::Normalized;
+use crate::pg::returns::discount_return;
+use crate::pg::{Batch, Learner, LearnerSettings, Method, PolicyGradient};
+use rlcore::block::Columns;
+
+/// See the module documentation.
+pub type Reinforce = PolicyGradient<ReinforceConfig>;
+
+impl Method for ReinforceConfig {
+    fn learner(&self) -> LearnerSettings {
+        LearnerSettings {
+            learning_rate: self.learning_rate,
+            adam_eps: self.adam_eps,
+            clip_grad_norm: self.clip_grad_norm,
+            entropy_loss_coeff: self.entropy_loss_coeff,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Self::check(self)
+    }
+
+    fn learn(
+        &self,
+        learner: &mut Learner,
+        samples: &Columns,
+        _progress: f64,
+    ) -> Result<OptInfo, AlgoError> {
+        let mut batch = learner.batch(samples);
+        let done: Vec<u8> =
+            batch.terminated.iter().zip(&batch.truncated).map(|(a, b)| a | b).collect();
+        keep_finished(&mut batch, &done);
+        let zeros = vec![0f32; batch.b];
+        batch.return_ = discount_return(&batch.reward, &done, &zeros, self.discount);
+        batch.advantage.clone_from(&batch.return_);
+        let normalized = if self.normalize_return { Normalized::Each } else { Normalized::No };
+        for minibatch in batch.minibatches(1, None, normalized) {
+            let outputs = learner.outputs(&minibatch);
+            let losses = loss(&outputs, &minibatch.targets, self.entropy_loss_coeff);
+            learner.step(&losses, &outputs, &minibatch, None)?;
+        }
+        learner.finish(&batch)
+    }
+}
+
+/// Takes out the steps after each environment's last end.
+fn keep_finished(batch: &mut Batch, done: &[u8]) {
+    for column in 0..batch.b {
+        let steps = (column..done.len()).step_by(batch.b).rev();
+        steps.take_while(|i| done[*i] == 0).for_each(|i| batch.valid[i] = 0);
+    }
+}

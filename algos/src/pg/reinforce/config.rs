@@ -1,0 +1,49 @@
+//! Hyper-parameters of REINFORCE.
+use crate::pg::config::check;
+use serde::{Deserialize, Serialize};
+
+/// Williams 1992; learning rate and discount are the defaults of A2C.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReinforceConfig {
+    /// Discount per step.
+    pub discount: f64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Weight of the entropy, which is rewarded.
+    pub entropy_loss_coeff: f64,
+    /// Gradients are scaled to at most this 2-norm.
+    pub clip_grad_norm: f64,
+    /// Returns are shifted and scaled to mean 0 and standard deviation 1 over the batch: the mean is a baseline.
+    pub normalize_return: bool,
+    /// Adam's epsilon.
+    pub adam_eps: f64,
+}
+
+impl Default for ReinforceConfig {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            learning_rate: 1e-3,
+            entropy_loss_coeff: 0.0,
+            clip_grad_norm: 1.0,
+            normalize_return: true,
+            adam_eps: 1e-8,
+        }
+    }
+}
+
+impl ReinforceConfig {
+    /// Says which setting cannot be, and what to change.
+    pub fn check(&self) -> Result<(), String> {
+        check(
+            &[
+                ("learning_rate", self.learning_rate),
+                ("clip_grad_norm", self.clip_grad_norm),
+                ("adam_eps", self.adam_eps),
+            ],
+            &[("discount", self.discount)],
+            &[("entropy_loss_coeff", self.entropy_loss_coeff)],
+        )
+    }
+}

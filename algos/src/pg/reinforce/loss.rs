@@ -1,0 +1,34 @@
+//! The loss of REINFORCE: Williams 1992.
+use crate::pg::loss::{Losses, Outputs, Targets, valid_mean};
+
+/// `-mean(log pi(a) A) - c_e mean(H)`, where the "advantage" is the return itself, or a standardised one. Nothing learns a
+/// value.
+pub fn loss(outputs: &Outputs, targets: &Targets, entropy_coeff: f64) -> Losses {
+    let valid = targets.valid.as_ref();
+    let policy = -valid_mean(&(&outputs.log_likelihood * &targets.advantage), valid);
+    let entropy = valid_mean(&outputs.entropy, valid);
+    let total = if entropy_coeff == 0.0 {
+        policy.shallow_clone()
+    } else {
+        &policy - entropy.g_mul_scalar(entropy_coeff)
+    };
+    Losses { total, value: policy.zeros_like(), policy, entropy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::golden::losses_agree;
+
+    /// A2C's golden numbers without the value's part: the policies' gradients are the same. Broken by a wrong sign or mean.
+    #[test]
+    fn golden() {
+        losses_agree("a2c", |outputs, targets, c, _| {
+            let mut losses = loss(outputs, targets, c.entropy);
+            let value = crate::pg::loss::value_error(&outputs.value, targets, None) * c.value;
+            losses.total = &losses.total + &value;
+            losses.value = value;
+            losses
+        });
+    }
+}

@@ -1,0 +1,252 @@
+//! The algorithms on blocks of random steps.
+use super::batch::{Inputs, Past};
+use super::minibatch::Normalized;
+use super::testing::{Ends, SPEC, Toy, algorithm, block};
+use super::{Batch, Learner, finals};
+use crate::{A2cConfig, Algo, NormalizeAdvantage, PpoConfig, ReinforceConfig, Saved};
+use rlcore::block::flag;
+use tch::Tensor;
+
+const PLAIN: Toy = Toy { remembers: false, normalises: true };
+const MEMORY: Toy = Toy { remembers: true, normalises: true };
+
+fn ppo() -> PpoConfig {
+    PpoConfig { minibatches: 3, epochs: 2, learning_rate: 0.01, ..Default::default() }
+}
+
+fn host(t: &Tensor) -> Vec<f32> {
+    Vec::<f32>::try_from(t.detach().reshape([-1])).unwrap()
+}
+
+fn near(a: &[f32], b: &[f32]) {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} {b}"));
+}
+
+fn learner(model: Toy) -> Learner {
+    algorithm(ppo(), model, 1000).unwrap().into_learner()
+}
+
+/// Each truncated step's value by walking its column one step at a time. Broken by a state that goes on over an end, by the
+/// action or reward of another step, by the final observation of another episode.
+#[test]
+fn truncated_steps_are_worth_their_own_final_observation() {
+    for (model, ends) in [(PLAIN, Ends::GoOn), (MEMORY, Ends::GoOn), (MEMORY, Ends::Wait)] {
+        let (learner, samples) = (learner(model), block(SPEC, ends, 1));
+        let batch = learner.batch(&samples);
+        let got = finals::values(&learner, &batch, &samples).unwrap();
+        let mut seen = 0;
+        for b in 0..SPEC.b {
+            let mut h = samples.agent_state.tensors()[0].get(0).narrow(0, b as i64, 1);
+            let mut slot = 0;
+            for t in 0..SPEC.t {
+                let cell =
+                    |t: &Tensor, row: usize| t.narrow(0, row as i64, 1).narrow(1, b as i64, 1);
+                let step = |observation: Tensor, action: Tensor, reward: Tensor, h: &Tensor| {
+                    let past = Past {
+                        prev_action: vec![action],
+                        prev_reward: reward.shallow_clone(),
+                        state: vec![h.shallow_clone()],
+                        reset: reward.zeros_like(),
+                    };
+                    let past = model.remembers.then_some(past);
+                    let observation =
+                        vec![if model.remembers { observation } else { observation.get(0) }];
+                    learner.forward(&Inputs { observation, past })
+                };
+                let out = step(
+                    cell(&samples.observation.tensors()[0], t),
+                    cell(&samples.prev_action.tensors()[0], t),
+                    cell(&samples.prev_reward.tensors()[0], t),
+                    &h,
+                );
+                h = out.state.first().map_or(h, Tensor::shallow_clone);
+                let flags = samples.flags.cell(t, b);
+                let (terminated, truncated) =
+                    (flags.u8(flag::TERMINATED)[0], flags.u8(flag::TRUNCATED)[0]);
+                let want = if truncated == 1 && terminated == 0 {
+                    let last = step(
+                        cell(&samples.final_observation.tensors()[0], slot),
+                        cell(&samples.action.tensors()[0], t),
+                        cell(&samples.reward.tensors()[0], t),
+                        &h,
+                    );
+                    (slot, seen) = (slot + 1, seen + 1);
+                    host(&last.value)[0]
+                } else {
+                    0.0
+                };
+                near(&[got[t * SPEC.b + b]], &[want]);
+                if terminated + truncated > 0 {
+                    h = h.zeros_like();
+                }
+            }
+        }
+        assert!(seen > 3, "{seen}");
+    }
+}
+
+fn steps_of(batch: &Batch, part: &Tensor) -> Vec<usize> {
+    // Returns are numbered below, so that a part says which steps it has.
+    assert_eq!(batch.return_.len(), SPEC.steps());
+    host(part).into_iter().map(|x| x as usize).collect()
+}
+
+/// Every step that happened is in one minibatch, with its own inputs; the others are in none, or masked. Broken by a dropped
+/// remainder, by leaves permuted differently.
+#[test]
+fn minibatches_share_out_a_batch() {
+    for (model, ends) in
+        [(PLAIN, Ends::GoOn), (PLAIN, Ends::Wait), (MEMORY, Ends::GoOn), (MEMORY, Ends::Wait)]
+    {
+        let (learner, samples) = (learner(model), block(SPEC, ends, 2));
+        let mut batch = learner.batch(&samples);
+        batch.return_ = (0..SPEC.steps()).map(|i| i as f64).collect();
+        let whole = batch.minibatches(1, None, Normalized::No).remove(0);
+        let whole_steps = steps_of(&batch, &whole.targets.return_);
+        let outputs = learner.outputs(&whole);
+        let [all_values, all_likelihoods] = [&outputs.value, &outputs.log_likelihood].map(host);
+        for parts in [1, 2, 3, 5] {
+            let mut seen = vec![0; SPEC.steps()];
+            let mut sizes = vec![];
+            for part in batch.minibatches(parts, Some(&mut learner.draws()), Normalized::No) {
+                let steps = steps_of(&batch, &part.targets.return_);
+                sizes.push(steps.len());
+                let valid = part.targets.valid.as_ref().map_or(vec![1.0; steps.len()], host);
+                let of = |all: &[f32]| -> Vec<f32> {
+                    let place = |s: &usize| whole_steps.iter().position(|w| w == s).unwrap();
+                    steps.iter().map(|s| all[place(s)]).collect()
+                };
+                let outputs = learner.outputs(&part);
+                near(&host(&outputs.value), &of(&all_values));
+                near(&host(&outputs.log_likelihood), &of(&all_likelihoods));
+                for (s, valid) in steps.iter().zip(valid) {
+                    assert_eq!(valid, f32::from(batch.valid[*s]), "step {s}");
+                    seen[*s] += u8::from(valid == 1.0);
+                }
+                let old: Vec<f32> = steps.iter().map(|s| batch.value[*s]).collect();
+                assert_eq!(host(&part.targets.old_value), old);
+            }
+            assert_eq!(seen, batch.valid);
+            assert_eq!(sizes.len(), parts);
+            let unit = if model.remembers { SPEC.t } else { 1 };
+            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= unit, "{sizes:?}");
+        }
+    }
+}
+
+/// Two whole runs against one that is saved and loaded in the middle, for every algorithm. Broken by any state that is not
+/// saved, to the bit: moments of Adam, its step count, observation statistics, the number of updates.
+#[test]
+fn a_loaded_algorithm_continues_to_the_bit() {
+    let minibatch = NormalizeAdvantage::Minibatch;
+    let normalized = PpoConfig { normalize_advantage: minibatch, target_kl: Some(0.01), ..ppo() };
+    for model in [PLAIN, MEMORY] {
+        let make = || -> Vec<Box<dyn Algo>> {
+            vec![
+                Box::new(algorithm(ppo(), model, 1000).unwrap()),
+                Box::new(algorithm(normalized.clone(), model, 1000).unwrap()),
+                Box::new(algorithm(A2cConfig::default(), model, 1000).unwrap()),
+                Box::new(algorithm(ReinforceConfig::default(), model, 1000).unwrap()),
+            ]
+        };
+        for (mut straight, mut resumed) in make().into_iter().zip(make()) {
+            let batch =
+                |i: u64| block(SPEC, if i.is_multiple_of(2) { Ends::GoOn } else { Ends::Wait }, i);
+            let steps = |i: u64| (i + 1) * SPEC.steps() as u64;
+            let learn = |algo: &mut dyn Algo, i| algo.optimize(&batch(i), steps(i)).unwrap();
+            let begun = weights(&*straight);
+            (0..3).for_each(|i| drop(learn(&mut *straight, i)));
+            assert_ne!(weights(&*straight), begun);
+            {
+                let Saved { arrays, values } = straight.save().unwrap();
+                // As a checkpoint does: through text.
+                let values = serde_json::from_str(&values.to_string()).unwrap();
+                resumed.load(&Saved { arrays, values }).unwrap();
+            }
+            for i in 3..6 {
+                assert_eq!(learn(&mut *straight, i), learn(&mut *resumed, i));
+            }
+            assert_eq!(weights(&*straight), weights(&*resumed));
+            assert_eq!(straight.updates(), resumed.updates());
+        }
+    }
+}
+
+fn weights(algo: &dyn Algo) -> Vec<f32> {
+    host(algo.params().flat())
+}
+
+#[test]
+fn schedules_end_with_the_budget() {
+    let run = |config: PpoConfig, env_steps: u64| {
+        let mut algo = algorithm(config, PLAIN, 1000).unwrap();
+        let begun = host(&algo.params_mut().trained_mut());
+        let info = algo.optimize(&block(SPEC, Ends::GoOn, 3), env_steps).unwrap();
+        let ended = host(&algo.params_mut().trained_mut());
+        let moved = begun.iter().zip(&ended).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        (moved, info)
+    };
+    // Adam's first step has the size of the learning rate.
+    let one = PpoConfig { minibatches: 1, epochs: 1, ..ppo() };
+    let batch = SPEC.steps() as u64;
+    assert!((run(one.clone(), batch).0 - 0.01).abs() < 1e-4, "all of the budget is left");
+    assert!((run(one.clone(), batch + 500).0 - 0.005).abs() < 1e-4, "half of it");
+    assert_eq!(run(one.clone(), batch + 1000).0, 0.0, "nothing");
+    let constant = PpoConfig { linear_lr_schedule: false, ..one };
+    assert!((run(constant, batch + 1000).0 - 0.01).abs() < 1e-4);
+}
+
+#[test]
+fn passes_end_where_the_policy_has_moved_too_far() {
+    let updates = |target_kl| {
+        let config = PpoConfig { epochs: 5, target_kl, ..ppo() };
+        let mut algo = algorithm(config, PLAIN, 1000).unwrap();
+        let info = algo.optimize(&block(SPEC, Ends::GoOn, 3), 84).unwrap();
+        let kl = info.iter().find(|(name, _)| *name == "kl").unwrap();
+        assert_eq!(kl.1.len() as u64, algo.updates());
+        algo.updates()
+    };
+    assert_eq!(updates(None), 15);
+    assert_eq!(updates(Some(1e-9)), 3, "one pass");
+    assert_eq!(updates(Some(1e9)), 15);
+}
+
+#[test]
+fn nothing_to_learn_from_is_no_update() {
+    let mut samples = block(SPEC, Ends::GoOn, 4);
+    for t in 0..SPEC.t {
+        for b in 0..SPEC.b {
+            let mut flags = samples.flags.cell_mut(t, b);
+            flags.u8(flag::TERMINATED)[0] = 0;
+            flags.u8(flag::TRUNCATED)[0] = 0;
+        }
+    }
+    let mut reinforce = algorithm(ReinforceConfig::default(), PLAIN, 1000).unwrap();
+    reinforce.optimize(&samples, 84).unwrap();
+    assert_eq!(reinforce.updates(), 0, "no episode has ended");
+    samples.flags.zero();
+    let mut ppo = algorithm(ppo(), PLAIN, 1000).unwrap();
+    ppo.optimize(&samples, 84).unwrap();
+    assert_eq!(ppo.updates(), 0, "no step has happened");
+}
+
+#[test]
+fn errors_say_what_to_change() {
+    let refused =
+        |config: PpoConfig, model| algorithm(config, model, 1000).unwrap_err().to_string();
+    let many = PpoConfig { minibatches: 8, ..ppo() };
+    assert!(refused(many.clone(), MEMORY).contains("raise sampler.b"));
+    assert!(algorithm(many, PLAIN, 1000).is_ok());
+    assert!(
+        refused(PpoConfig { gae_lambda: 1.5, ..ppo() }, PLAIN).contains("algo.gae_lambda = 1.5")
+    );
+    assert!(refused(PpoConfig { target_kl: Some(0.0), ..ppo() }, PLAIN).contains("algo.target_kl"));
+
+    let mut samples = block(SPEC, Ends::GoOn, 4);
+    samples.reward.cell_mut(2, 3).f32(0)[0] = 1e30;
+    let mut algo = algorithm(ppo(), PLAIN, 1000).unwrap();
+    let error = algo.optimize(&samples, 84).unwrap_err().to_string();
+    assert!(error.contains("of update 0 is") && error.contains("environment 3"), "{error}");
+    assert!(error.contains("84 environment steps"), "{error}");
+}

@@ -1,0 +1,85 @@
+//! The least that a lock-step sampler can do: a word that goes to another process and back, and the environments' steps.
+use super::bounds::{Bare, ROWS};
+use super::measure::Contender;
+use anyhow::{Context, Result, ensure};
+use crossbeam_utils::CachePadded;
+use rlcore::channel::Channel;
+use rlcore::forkserver::{self, Surroundings};
+use rlcore::segment::Segment;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(5);
+/// Two lines, each written by one side.
+const BYTES: usize = 2 * size_of::<CachePadded<AtomicU64>>();
+/// Round trips between two looks at the clock.
+const ROUNDS: u64 = 20_000;
+/// What the other side answers by going back to sleep.
+const QUIT: u64 = u64::MAX;
+
+fn words(segment: &'static Segment) -> (&'static AtomicU64, &'static AtomicU64) {
+    let words = segment.atomics::<CachePadded<AtomicU64>>(0, 2);
+    (&words[0], &words[1])
+}
+
+/// Round trips to a process that does nothing but answer, each followed by one step of `b` environments in this one.
+pub(super) fn ping_pong(b: usize) -> Result<Contender> {
+    let segment = Segment::create("ping-pong", BYTES)?;
+    let (channel, theirs) = Channel::pair()?;
+    let child = forkserver::server()?.spawn(echo, &theirs, Surroundings::default())?;
+    drop(theirs);
+    let fd = segment.fd().context("a memfd has a descriptor")?;
+    channel.send_fds(&[fd.as_raw_fd()])?;
+    channel.recv::<()>(LIMIT)?;
+    let pids = vec![child.pid()];
+    let mut bare = Bare::new(b)?;
+    let mut round = 0;
+    let work = move || {
+        ensure!(child.ended()?.is_none(), "the other side of the ping-pong died");
+        // Between two of these it sleeps on its socket.
+        channel.send(&(), LIMIT)?;
+        let (ping, pong) = words(segment);
+        for _ in 0..ROUNDS {
+            round += 1;
+            ping.store(round, Ordering::Release);
+            while pong.load(Ordering::Acquire) != round {
+                std::hint::spin_loop();
+            }
+            bare.random_step(round as usize % ROWS)?;
+        }
+        ping.store(QUIT, Ordering::Release);
+        channel.recv::<()>(LIMIT)?;
+        ping.store(round, Ordering::Release);
+        Ok(ROUNDS * b as u64)
+    };
+    Ok(Contender { name: format!("bare round trip, {b} rows"), work: Box::new(work), pids })
+}
+
+fn echo(channel: Channel) -> i32 {
+    let serve = || -> Result<()> {
+        let fd = channel.recv_fds(LIMIT)?.pop().context("no descriptor")?;
+        let (ping, pong) = words(Segment::attach(fd, BYTES)?);
+        channel.send(&(), LIMIT)?;
+        loop {
+            channel.recv::<()>(Duration::from_secs(3600))?;
+            let begun = Instant::now();
+            let mut seen = pong.load(Ordering::Relaxed);
+            loop {
+                let now = ping.load(Ordering::Acquire);
+                if now == QUIT {
+                    break;
+                }
+                if now != seen {
+                    seen = now;
+                    pong.store(now, Ordering::Release);
+                } else if begun.elapsed() > LIMIT {
+                    return Ok(());
+                }
+                std::hint::spin_loop();
+            }
+            channel.send(&(), LIMIT)?;
+        }
+    };
+    i32::from(serve().is_err())
+}

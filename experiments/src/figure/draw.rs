@@ -1,0 +1,210 @@
+//! The figure itself, for any of plotters' backends: title, legend, axes, a line and a band for each configuration, a caption.
+//!
+//! Backends know whole pixels only, which shows in curves. So everything is drawn [`SCALE`] times as large as it is meant, and
+//! [`super::output`] makes it smaller again.
+use super::curve::{Band, Curve};
+use super::ticks::short;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Width and height that are meant.
+pub const SIZE: (u32, u32) = (880, 540);
+/// Drawn pixels to one that is meant.
+pub const SCALE: u32 = 4;
+
+/// The palette of Okabe and Ito (2008), which colour-blind people can tell apart; yellow is left out, for it is pale on white.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
+const INK: RGBColor = RGBColor(40, 40, 40);
+const PALE: RGBColor = RGBColor(100, 100, 100);
+const GRID: RGBColor = RGBColor(226, 226, 226);
+const MARGIN: i32 = 18;
+/// Height of a line of text.
+const LINE: i32 = 21;
+
+/// As many configurations as there are colours.
+pub const MOST_CURVES: usize = COLOURS.len();
+
+/// What is drawn.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Above everything.
+    pub title: String,
+    /// Below the horizontal axis.
+    pub x_label: String,
+    /// Beside the vertical axis.
+    pub y_label: String,
+    /// A line of the legend, and what it names; at most [`MOST_CURVES`].
+    pub curves: Vec<(String, Curve)>,
+}
+
+/// What the band and the dashes mean, as far as this figure has them.
+fn caption(figure: &Figure) -> String {
+    let has = |band| figure.curves.iter().any(|(_, c)| c.band == band);
+    let band = match (has(Band::Std), has(Band::Range)) {
+        (true, true) => {
+            "Line: mean over seeds. Band: \u{b1} 1 standard deviation; of two seeds, from one to the other."
+        }
+        (true, false) => "Line: mean over seeds. Band: \u{b1} 1 standard deviation.",
+        (false, true) => "Line: mean of two seeds. Band: from one to the other.",
+        (false, false) => "",
+    };
+    let held = figure.curves.iter().any(|(_, c)| c.x.last().is_some_and(|x| *x > c.all_until));
+    let dashes = if held { "Dashed: seeds that have ended hold their last value." } else { "" };
+    [band, dashes].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+fn px(meant: i32) -> i32 {
+    meant * SCALE as i32
+}
+
+fn font(size: i32, colour: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", px(size)).into_font().color(&colour)
+}
+
+type Area<DB> = DrawingArea<DB, Shift>;
+type Drawn<DB, T = ()> =
+    Result<T, DrawingAreaErrorKind<<DB as plotters::backend::DrawingBackend>::ErrorType>>;
+
+/// Draws `figure` onto an area of [`SIZE`] times [`SCALE`] pixels.
+pub fn draw<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure) -> Drawn<DB> {
+    root.fill(&WHITE)?;
+    let title = font(19, INK).pos(Pos::new(HPos::Left, VPos::Top));
+    root.draw(&Text::new(figure.title.clone(), (px(MARGIN), px(14)), title))?;
+    let top = legend(root, figure, px(44))?;
+    let (_, height) = root.dim_in_pixel();
+    let caption = caption(figure);
+    let mut bottom = px(10);
+    if !caption.is_empty() {
+        let style = font(13, PALE).pos(Pos::new(HPos::Left, VPos::Top));
+        root.draw(&Text::new(caption, (px(MARGIN), height as i32 - px(26)), style))?;
+        bottom += px(LINE + 4);
+    }
+    axes(&root.margin(top, bottom, px(MARGIN), px(MARGIN + 10)), figure)?;
+    root.present()
+}
+
+/// Draws the legend from `top` down, as many entries beside each other as fit; the value is where it ends.
+fn legend<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure, top: i32) -> Drawn<DB, i32> {
+    let style = font(15, INK).pos(Pos::new(HPos::Left, VPos::Center));
+    let (swatch, gap) = (px(26), px(8));
+    let end = root.dim_in_pixel().0 as i32 - px(MARGIN);
+    let (mut x, mut y) = (px(MARGIN), top + px(LINE) / 2);
+    for ((label, curve), colour) in figure.curves.iter().zip(COLOURS) {
+        // The font in which an SVG is shown may be wider than ours.
+        let text = root.estimate_text_size(label, &style)?.0 as i32 * 6 / 5;
+        let width = swatch + gap + text;
+        if x > px(MARGIN) && x + width > end {
+            (x, y) = (px(MARGIN), y + px(LINE));
+        }
+        if curve.band != Band::None {
+            let corners = [(x, y - px(6)), (x + swatch, y + px(6))];
+            root.draw(&Rectangle::new(corners, colour.mix(0.2).filled()))?;
+        }
+        let line = ShapeStyle::from(&colour).stroke_width(px(5) as u32 / 2);
+        root.draw(&PathElement::new([(x, y), (x + swatch, y)], line))?;
+        root.draw(&Text::new(label.clone(), (x + swatch + gap, y), style.clone()))?;
+        x += width + px(24);
+    }
+    Ok(y + px(LINE))
+}
+
+fn axes<DB: DrawingBackend>(area: &Area<DB>, figure: &Figure) -> Drawn<DB> {
+    let curves = || figure.curves.iter().map(|(_, c)| c);
+    let (x0, x1) = extent(curves().flat_map(|c| &c.x), 0.0);
+    let (y0, y1) = extent(curves().flat_map(|c| c.low.iter().chain(&c.high)), 0.04);
+    let mut chart = ChartBuilder::on(area)
+        .set_label_area_size(LabelAreaPosition::Left, px(66))
+        .set_label_area_size(LabelAreaPosition::Bottom, px(46))
+        .build_cartesian_2d(x0..x1, y0..y1)?;
+    let tick = |v: &f64| short(*v);
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(ShapeStyle::from(&GRID).stroke_width(px(1) as u32))
+        .axis_style(ShapeStyle::from(&PALE).stroke_width(px(1) as u32))
+        .set_all_tick_mark_size(px(4))
+        // Digits are centred on their line, not the font's whole height.
+        .y_label_offset(px(2))
+        .x_labels(9)
+        .y_labels(7)
+        .x_label_formatter(&tick)
+        .y_label_formatter(&tick)
+        .label_style(font(14, INK))
+        .axis_desc_style(font(15, INK))
+        .x_desc(figure.x_label.clone())
+        .y_desc(figure.y_label.clone())
+        .draw()?;
+    // All bands below all lines.
+    for (curve, colour) in curves().zip(COLOURS).filter(|(c, _)| c.band != Band::None) {
+        let edge = |values: &[f64]| -> Vec<(f64, f64)> {
+            curve.x.iter().copied().zip(values.iter().copied()).collect()
+        };
+        let mut outline = edge(&curve.high);
+        outline.extend(edge(&curve.low).into_iter().rev());
+        chart.draw_series([Polygon::new(outline, colour.mix(0.2))])?;
+    }
+    for (curve, colour) in curves().zip(COLOURS) {
+        let points: Vec<(f64, f64)> =
+            curve.x.iter().copied().zip(curve.mean.iter().copied()).collect();
+        let all = points.partition_point(|p| p.0 <= curve.all_until);
+        let style = ShapeStyle::from(&colour).stroke_width(px(5) as u32 / 2);
+        chart.draw_series(LineSeries::new(points[..all].iter().copied(), style))?;
+        // A single point has no length: a dot shows it.
+        if points.len() == 1 {
+            chart.draw_series([Circle::new(points[0], px(4), colour.filled())])?;
+        }
+        let rest = points[all.saturating_sub(1)..].to_vec();
+        if points.len() > all {
+            chart.draw_series(DashedLineSeries::new(rest, px(7), px(5), style))?;
+        }
+    }
+    Ok(())
+}
+
+/// Smallest and largest of `values`, moved apart by `share` of their distance; never the same.
+fn extent<'a>(values: impl Iterator<Item = &'a f64>, share: f64) -> (f64, f64) {
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+    if low < high {
+        let more = (high - low) * share;
+        (low - more, high + more)
+    } else {
+        let half = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
+        (low - half, low + half)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(band: Band, all_until: f64) -> Figure {
+        let (x, mean) = (vec![0.0, 1.0], vec![2.0, 2.0]);
+        let curve = Curve { x, low: mean.clone(), high: mean.clone(), mean, band, all_until };
+        let text = String::new;
+        Figure { title: text(), x_label: text(), y_label: text(), curves: vec![(text(), curve)] }
+    }
+
+    #[test]
+    fn the_caption_says_what_is_there() {
+        assert_eq!(caption(&figure(Band::None, 1.0)), "");
+        assert!(caption(&figure(Band::Std, 1.0)).ends_with("1 standard deviation."));
+        assert!(caption(&figure(Band::Range, 0.5)).contains("two seeds"));
+        assert!(caption(&figure(Band::Range, 0.5)).ends_with("hold their last value."));
+    }
+
+    #[test]
+    fn an_axis_is_never_empty() {
+        assert_eq!(extent([2.0, 4.0].iter(), 0.5), (1.0, 5.0));
+        assert_eq!(extent([0.0, 0.0].iter(), 0.5), (-1.0, 1.0));
+        assert_eq!(extent([-10.0].iter(), 0.0), (-11.0, -9.0));
+    }
+}

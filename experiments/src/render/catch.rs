@@ -1,0 +1,38 @@
+//! Catch from its pixels `[1, rows, columns]`, 0 to 255: what the agent sees, only larger.
+use super::Renderer;
+use super::canvas::{Canvas, Colour, WHITE};
+
+/// The longer side of a board, about.
+const LONG: usize = 300;
+/// Captions need this width.
+const WIDTH: u32 = 220;
+const GAP: f32 = 1.0;
+const GRID: Colour = [66, 74, 90];
+
+fn cell(rows: usize, columns: usize) -> usize {
+    (LONG / rows.max(columns)).max(3)
+}
+
+pub(super) fn renderer(rows: usize, columns: usize) -> Renderer {
+    let side = cell(rows, columns);
+    let size = ((columns * side) as u32, (rows * side) as u32);
+    let size = (size.0.max(WIDTH), size.1);
+    Renderer { size, delay: 25, shape: vec![1, rows, columns], paint }
+}
+
+fn paint(canvas: &mut Canvas, observation: &[f64], shape: &[usize]) {
+    let (rows, columns) = (shape[1], shape[2]);
+    let side = cell(rows, columns) as f32;
+    let width = (columns as f32 * side).max(WIDTH as f32);
+    let left = (width - columns as f32 * side) / 2.0;
+    canvas.rect((0.0, 0.0), (width, rows as f32 * side), WHITE);
+    canvas.rect((left, 0.0), (columns as f32 * side, rows as f32 * side), GRID);
+    for (i, value) in observation.iter().enumerate() {
+        let at = (left + (i % columns) as f32 * side, (i / columns) as f32 * side);
+        // From a dark board to bright cells.
+        let bright = (value / 255.0) as f32;
+        let mix = |dark: f32, light: f32| (dark + (light - dark) * bright) as u8;
+        let colour = [mix(38.0, 255.0), mix(44.0, 190.0), mix(56.0, 60.0)];
+        canvas.rect((at.0 + GAP / 2.0, at.1 + GAP / 2.0), (side - GAP, side - GAP), colour);
+    }
+}

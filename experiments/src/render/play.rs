@@ -1,0 +1,226 @@
+//! Evaluation episodes of one environment, with everything that was seen.
+//!
+//! The same episodes as environment 0 plays in `experiments eval`: seeded alike, and with the agent's previous action, reward
+//! and recurrent state as `samplers::collector` gives them. It is no sampler: a sampler's block shows the reset observation
+//! where an episode ends, and here the end is what one wants to see.
+use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase};
+use anyhow::{Context, Result};
+use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
+use rlcore::cells::Tree;
+use rlcore::env::EnvContext;
+use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
+use rlcore::progress::Progress;
+use rlcore::seed::{self, Rng, Role};
+use rlcore::tensor::RowTensors;
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
+
+/// What was seen after some steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// The first leaf of the observation, flat.
+    pub observation: Vec<f64>,
+    /// Sum of the rewards so far.
+    pub ret: f64,
+}
+
+/// One episode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// Moment `i` follows step `i`; 0 is the reset.
+    pub moments: Vec<Moment>,
+    /// It did not end by itself within the steps that it was given.
+    pub is_cut: bool,
+}
+
+impl Episode {
+    /// Its length in steps.
+    pub fn steps(&self) -> usize {
+        self.moments.len().saturating_sub(1)
+    }
+
+    /// Its return.
+    pub fn ret(&self) -> f64 {
+        self.moments.last().map_or(0.0, |m| m.ret)
+    }
+}
+
+/// Which episodes, and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the evaluation.
+    pub number: u64,
+    /// Environment steps of training, for schedules.
+    pub env_steps: u64,
+    /// Episodes to play.
+    pub episodes: usize,
+    /// An episode is cut off after this many steps.
+    pub max_steps: usize,
+}
+
+/// Plays an agent with these weights in one environment.
+pub fn play(
+    env: &EnvFactory,
+    agent: &AgentFactory,
+    device: &str,
+    weights: &[f32],
+    order: &Order,
+) -> Result<Vec<Episode>> {
+    let mut stage = Stage::new(env, agent, device, weights, order)?;
+    let phase = Phase::Evaluate { env_steps: order.env_steps };
+    let episodes =
+        (0..order.episodes).map(|_| stage.episode(phase, order.max_steps)).collect::<Result<_>>();
+    stage.close();
+    episodes
+}
+
+/// An agent, an environment, and a block of one step between them.
+struct Stage {
+    spaces: EnvSpaces,
+    envs: Box<dyn EnvSlice>,
+    agent: Box<dyn Agent>,
+    block: Block,
+    /// Row 0 of the observation is seen now, row 1 next.
+    columns: Columns,
+    observation_tensors: RowTensors,
+    prev_action_tensors: RowTensors,
+    prev_reward_tensors: RowTensors,
+    /// The recurrent state is the block's row of it.
+    state_tensors: RowTensors,
+    rng: [Rng; 1],
+    progress: Progress,
+}
+
+impl Stage {
+    fn new(
+        env: &EnvFactory,
+        agent: &AgentFactory,
+        device: &str,
+        weights: &[f32],
+        order: &Order,
+    ) -> Result<Self> {
+        let rank = EnvRank(0);
+        let mut envs = env.build(&[EnvContext { env_rank: rank }])?;
+        let spaces = envs.spaces();
+        let context = AgentContext {
+            spaces: spaces.clone(),
+            global_b: 1,
+            local: (rank, 1),
+            device: device.to_owned(),
+        };
+        let mut agent = agent.build(&context)?;
+        agent.load_weights(weights);
+        let seed_of = |role| seed::seed_of_pair(order.seed, role, order.number, rank.0 as u64);
+        envs.seed(0, seed_of(Role::EvalEnv));
+        let spec = BatchSpec { t: 1, b: 1 };
+        let layout = Layout::new(spec, &spaces, &agent.schema(), BlockOptions::default());
+        let block = Block::create(layout)?;
+        let columns = block.columns(0..1);
+        let first = |tree: &Tree| tree.row_tensors().into_iter().next().unwrap_or_default();
+        Ok(Self {
+            observation_tensors: first(&columns.observation),
+            prev_action_tensors: first(&columns.prev_action),
+            prev_reward_tensors: first(&columns.prev_reward),
+            state_tensors: first(&columns.agent_state),
+            rng: [seed::rng(seed_of(Role::EvalAct))],
+            progress: Progress::default(),
+            spaces,
+            envs,
+            agent,
+            block,
+            columns,
+        })
+    }
+
+    fn episode(&mut self, phase: Phase, max_steps: usize) -> Result<Episode> {
+        self.envs.reset(0, &mut self.columns.observation.row_mut(0), &self.progress)?;
+        self.forget();
+        let mut episode = Episode { moments: vec![self.moment(0, 0.0)], is_cut: false };
+        for _ in 0..max_steps {
+            self.act(phase)?;
+            let reward = self.step()?;
+            let ret = episode.ret() + f64::from(reward);
+            episode.moments.push(self.moment(1, ret));
+            if self.flag(flag::RESET) {
+                return Ok(episode);
+            }
+            self.columns.observation.copy_row(1, 0);
+            // A lost life is an end for the agent.
+            if self.columns.done(0, 0) {
+                self.forget();
+            } else {
+                let c = &mut self.columns;
+                c.prev_action.row_mut(0).copy_from(c.action.row(0));
+                c.prev_reward.row_mut(0).copy_from(c.reward.row(0));
+            }
+        }
+        episode.is_cut = true;
+        Ok(episode)
+    }
+
+    /// What the agent knows at an episode's start.
+    fn forget(&mut self) {
+        let c = &mut self.columns;
+        self.spaces.action.null(&mut c.prev_action.cell_mut(0, 0));
+        c.prev_reward.zero();
+        c.agent_state.zero();
+    }
+
+    fn act(&mut self, phase: Phase) -> Result<()> {
+        let c = &mut self.columns;
+        let mut io = ActIo {
+            first_rank: EnvRank(0),
+            observation: c.observation.row(0),
+            observation_tensors: &self.observation_tensors,
+            prev_action: c.prev_action.row(0),
+            prev_action_tensors: &self.prev_action_tensors,
+            prev_reward: c.prev_reward.row(0).get::<f32>(0),
+            prev_reward_tensor: &self.prev_reward_tensors[0],
+            action: c.action.row_mut(0),
+            info: c.agent_info.row_mut(0),
+            state: c.agent_state.row_mut(0),
+            state_tensors: &self.state_tensors,
+            rng: &mut self.rng,
+        };
+        self.agent.act(&mut io, phase).context("the agent cannot act")
+    }
+
+    /// Steps the environment; the value is the reward.
+    fn step(&mut self) -> Result<f32> {
+        let c = &mut self.columns;
+        let [terminated, truncated, reset, _] = c.flags.row_mut(0).split::<u8, 4>();
+        let [reward] = c.reward.row_mut(0).split::<f32, 1>();
+        c.env_info.zero();
+        let mut io = StepIo {
+            running: &[1],
+            action: c.action.row(0),
+            observation: c.observation.row_mut(1),
+            reward,
+            terminated,
+            truncated,
+            reset,
+            info: c.env_info.row_mut(0),
+            final_observation: &mut c.final_observation,
+            final_used: &mut [0],
+            progress: &self.progress,
+        };
+        // The end stays to be seen.
+        self.envs.step(&mut io, ResetMode::Wait)?;
+        self.envs.take_notes(0);
+        Ok(c.reward.row(0).get::<f32>(0)[0])
+    }
+
+    fn flag(&self, leaf: usize) -> bool {
+        self.columns.flags.cell(0, 0).u8(leaf)[0] != 0
+    }
+
+    fn moment(&self, row: usize, ret: f64) -> Moment {
+        Moment { observation: self.columns.observation.cell(row, 0).to_f64(0), ret }
+    }
+
+    fn close(mut self) {
+        self.envs.close();
+        self.block.release();
+    }
+}

@@ -1,0 +1,183 @@
+//! TensorBoard's event file: every number of `progress.csv` as a scalar under its column's name, over environment steps.
+//!
+//! Records (`tfrecord`) of the message `Event` (`tensorboard/compat/proto/{event,summary}.proto`), encoded by hand: a version, a
+//! mark that a session starts, then one record for each row. Scalars are f32, as TensorBoard keeps them; NaN (the
+//! statistics of nothing) is left out.
+//!
+//! As with TensorFlow, each process that continues a run begins a new file, and a mark at its head makes a TensorBoard that is
+//! open forget later steps. Files of before are cut where they are: they may be open, and a reader that misses one waits for it.
+use super::Cell;
+use super::tfrecord::{framed, records};
+use crate::run_dir::FileError;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What TensorBoard knows an event file by; then follow seconds since 1970 and, where others put the machine, the run's name.
+pub(crate) const NAME: &str = "events.out.tfevents";
+
+/// Bytes of a run's name in a file's name, which may have 255 in all.
+const LONGEST: usize = 100;
+
+/// Records before the first row.
+const HEAD: usize = 2;
+
+/// Numbers of `Event`'s fields.
+const FILE_VERSION: u8 = 3;
+const SUMMARY: u8 = 5;
+const SESSION_LOG: u8 = 7;
+
+/// The event files of a run.
+#[derive(Debug)]
+pub struct Events {
+    dir: PathBuf,
+    /// Steps from here on are this process's.
+    from: u64,
+    out: Option<Out>,
+}
+
+impl Events {
+    /// Those of the run in `dir`, from its beginning. A file is made with the first row.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), from: 0, out: None }
+    }
+
+    /// Removes the rows after `step` (environment steps), and what a crash cut off. A record that is damaged ends its file.
+    pub fn truncate_to_step(&mut self, step: u64) -> Result<(), FileError> {
+        self.out = None;
+        self.from = step + 1;
+        for path in files(&self.dir)? {
+            let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
+            // The head has no rows; its mark may name a later step.
+            let kept = |(i, (_, event)): &(usize, (&[u8], &[u8]))| {
+                *i < HEAD || step_of(event).is_some_and(|s| s <= step)
+            };
+            let kept = records(&bytes).enumerate().take_while(kept);
+            let kept: usize = kept.map(|(_, (whole, _))| whole.len()).sum();
+            let file = File::options().write(true).open(&path);
+            let cut = file.and_then(|f| f.set_len(kept as u64));
+            cut.map_err(FileError::at("cut back", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Appends a row's numbers at `step` (environment steps) and hands them to the system; texts and NaN are left out. After
+    /// an error the file is as before.
+    pub fn row<S: AsRef<str>>(&mut self, step: u64, cells: &[(S, Cell)]) -> Result<(), FileError> {
+        let mut summary = Vec::new();
+        for (tag, cell) in cells {
+            let number = match cell {
+                Cell::Float(x) if !x.is_nan() => *x as f32,
+                Cell::Int(x) => *x as f32,
+                Cell::Float(_) | Cell::Text(_) => continue,
+            };
+            let mut value = Vec::new();
+            delimited(&mut value, 1, tag.as_ref().as_bytes());
+            value.push(2 << 3 | 5);
+            value.extend(number.to_le_bytes());
+            delimited(&mut summary, 1, &value);
+        }
+        let row = framed(&event(step, SUMMARY, &summary));
+        let out = match &mut self.out {
+            Some(out) => out,
+            none => none.insert(Out::create(&self.dir)?),
+        };
+        let head = if out.bytes == 0 { head(self.from) } else { vec![] };
+        out.write(&[head, row].concat())
+    }
+}
+
+/// The file of this process.
+#[derive(Debug)]
+struct Out {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Out {
+    fn create(dir: &Path) -> Result<Self, FileError> {
+        let seconds = files(dir)?.last().map_or(0, |newest| seconds_of(newest) + 1);
+        let path = named(dir, now().as_secs().max(seconds));
+        let file = File::options().append(true).create_new(true).open(&path);
+        let file = file.map_err(FileError::at("create", &path))?;
+        Ok(Self { file, path, bytes: 0 })
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<(), FileError> {
+        if let Err(e) = self.file.write_all(records) {
+            let _ = self.file.set_len(self.bytes); // a part of it may have got through
+            return Err(FileError::at("write", &self.path)(e));
+        }
+        self.bytes += records.len() as u64;
+        Ok(())
+    }
+}
+
+/// What a file begins with: its version, and a mark: who reads it forgets the steps from `from` on.
+fn head(from: u64) -> Vec<u8> {
+    let version = event(from, FILE_VERSION, b"brain.Event:2");
+    let start = event(from, SESSION_LOG, &[8, 1]); // status: START
+    [framed(&version), framed(&start)].concat()
+}
+
+fn now() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn named(dir: &Path, seconds: u64) -> PathBuf {
+    let dir_name = dir.canonicalize().unwrap_or_default();
+    let mut run = dir_name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    run.truncate((0..=LONGEST).rev().find(|end| run.is_char_boundary(*end)).unwrap_or(0));
+    dir.join(format!("{NAME}.{seconds:010}.{run}"))
+}
+
+fn seconds_of(path: &Path) -> u64 {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.split('.').nth(3).and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// The event files of a run, oldest first.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = fs::read_dir(dir).map_err(FileError::at("read", dir))?;
+    let ours = |e: &fs::DirEntry| e.file_name().to_string_lossy().starts_with(NAME);
+    let mut files: Vec<_> = entries.flatten().filter(ours).map(|e| e.path()).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// `Event { wall_time = 1, step = 2, <field> }`; `step_of` knows this order.
+fn event(step: u64, field: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![1 << 3 | 1];
+    out.extend(now().as_secs_f64().to_le_bytes());
+    out.push(2 << 3);
+    varint(&mut out, step);
+    delimited(&mut out, field, content);
+    out
+}
+
+fn step_of(event: &[u8]) -> Option<u64> {
+    let (tag, digits) = event.get(9..)?.split_first()?;
+    let last = digits.iter().position(|byte| byte & 0x80 == 0).filter(|last| *last < 10)?;
+    let step = digits[..=last].iter().rev().fold(0, |n, byte| n << 7 | u64::from(byte & 0x7f));
+    (*tag == 2 << 3).then_some(step)
+}
+
+/// A field of bytes, text or a message.
+fn delimited(out: &mut Vec<u8>, field: u8, content: &[u8]) {
+    out.push(field << 3 | 2);
+    varint(out, content.len() as u64);
+    out.extend(content);
+}
+
+fn varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+#[cfg(test)]
+mod tests;
