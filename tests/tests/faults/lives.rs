@@ -83,7 +83,7 @@ fn deaf_to_signals(host: Host) -> Result<(), Failed> {
 
 /// One slow environment makes others wait for longer than the stall's limit; nobody stalls.
 fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
-    let slow = Faulty { fault: Some(Fault::Slow(25)), place, rank: 2, at: 0 };
+    let slow = Faulty { fault: Some(Fault::Slow(15)), place, rank: 2, at: 0 };
     let mut setup = setup(&slow, &Faulty { rank: 1, ..slow }, host)?;
     setup.config.worker.step_timeout = 0.2;
     if place == Place::Make {
