@@ -4,7 +4,7 @@
 //! are null after every `done`; what waits shows its true reset observation at the next batch; terminated, truncated, reset
 //! and valid are kept apart.
 //!
-//! Its two halves, [`stepper`] and [`actor`], can lie in different processes: an action server has the actor, its workers
+//! Its two halves, `stepper` and `actor`, can lie in different processes: an action server has the actor, its workers
 //! the steppers, and the rows of the block go to and fro.
 pub(crate) mod actor;
 pub(crate) mod life;
