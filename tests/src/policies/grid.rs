@@ -10,7 +10,7 @@ use rlcore::{DType, EnvSpaces, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// A multi-layer perceptron whose inputs are rounded to eighths: with weights of [`grid_weights`] every sum is exact in f32,
+/// A multi-layer perceptron whose inputs are rounded to eighths: with weights of [`grid_weights`](super::grid_weights) every sum is exact in f32,
 /// in whatever order it is taken.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GridMlp {}
