@@ -118,7 +118,7 @@ impl WorkerHandle {
     }
 
     /// Whether it has something to do. One that has arrived makes no progress while the master waits for another.
-    fn busy(&self) -> bool {
+    pub(crate) fn busy(&self) -> bool {
         (self.asked && self.answers.is_empty()) || self.control.arrivals() != self.due
     }
 
