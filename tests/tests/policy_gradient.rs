@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 use agents::dist::{Bound, GaussianConfig, Std};
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp};
-use algos::{AlgoError, NormalizeAdvantage, PpoConfig};
+use algos::{NormalizeAdvantage, PpoConfig};
 use experiments::assemble::{Parts, check, prepare};
 use experiments::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
 use rlcore::envs::columns::ResetMode;
@@ -54,20 +54,20 @@ fn ppo(config: Config, reset: ResetMode) -> Config {
 }
 
 /// Samples and learns from `n` batches; what was logged of each.
-fn learn(parts: &mut Parts, n: u64) -> Result<Vec<algos::OptInfo>, AlgoError> {
+fn learn(parts: &mut Parts, n: u64) -> anyhow::Result<Vec<algos::OptInfo>> {
     let mut weights = vec![0.0; parts.algo.params().len()];
     let mut logged = vec![];
     for i in 0..n {
         parts.algo.params().write_to(&mut weights);
-        parts.sampler.publish(&weights).unwrap();
-        let samples = parts.sampler.obtain_samples(i * 240).unwrap();
+        parts.sampler.publish(&weights)?;
+        let samples = parts.sampler.obtain_samples(i * 240)?;
         logged.push(parts.algo.optimize(samples.columns(), (i + 1) * 240)?);
     }
     Ok(logged)
 }
 
 fn only(info: &algos::OptInfo, name: &str) -> f64 {
-    let values = &info.iter().find(|(n, _)| *n == name).unwrap().1;
+    let values = &info.iter().find(|(n, _)| *n == name).expect("it is logged").1;
     assert_eq!(values.len(), 1, "{name}");
     values[0]
 }
