@@ -1,11 +1,13 @@
 //! Adam, gradient clipping and target updates on flat vectors.
 //!
 //! All parameters of an optimiser are one tensor `[P]`, their gradients another, so that a step is
-//! seven operations and a checkpoint two tensors; tch's own optimisers cannot save their state, nor
-//! return a gradient norm. Kingma and Ba 2015 with PyTorch's placement of epsilon. Nothing here
-//! waits for a device; numbers on the host are functions of the step count.
+//! one loop (elsewhere than in host memory: seven operations) and a checkpoint two tensors; tch's
+//! own optimisers cannot save their state, nor return a gradient norm. Kingma and Ba 2015 with
+//! PyTorch's placement of epsilon. Nothing here waits for a device; numbers on the host are
+//! functions of the step count.
+use rlcore::tensor::{slice, slice_mut};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 /// Settings of Adam; the defaults are the paper's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,18 +89,26 @@ impl Adam {
             &decayed
         };
         *steps += 1;
+        // c = 1 - beta^steps, of the second moment its root.
+        let c1 = 1.0 - beta1.powf(*steps as f64);
+        let c2 = (1.0 - beta2.powf(*steps as f64)).sqrt();
+        if params.device() == Device::Cpu && params.kind() == Kind::Float {
+            let moments = (slice_mut(first_moment), slice_mut(second_moment));
+            let factors = [1.0 - beta1, 1.0 - beta2, learning_rate / c1, 1.0 / c2, eps];
+            step_on_host(slice_mut(params), slice(grads), moments, factors.map(|f| f as f32));
+            return;
+        }
         let _ = first_moment.lerp_(grads, 1.0 - beta1);
         let _ = grads.square_out(&self.scratch);
         let _ = second_moment.lerp_(&self.scratch, 1.0 - beta2);
         if learning_rate == 0.0 {
             return;
         }
-        // p -= lr/c1 * m / (sqrt(v/c2) + eps), c = 1 - beta^steps, with the scalar factors moved
-        // into the denominator: tch's addcdiv_ takes none.
-        let scale = -(1.0 - beta1.powf(*steps as f64)) / learning_rate;
-        let root = (1.0 - beta2.powf(*steps as f64)).sqrt();
+        // p -= lr/c1 * m / (sqrt(v)/c2 + eps), with the scalar factors moved into the denominator:
+        // tch's addcdiv_ takes none.
+        let scale = -c1 / learning_rate;
         let _ = second_moment.sqrt_out(&self.scratch);
-        let _ = self.scratch.g_mul_scalar_(scale / root);
+        let _ = self.scratch.g_mul_scalar_(scale / c2);
         let _ = self.scratch.g_add_scalar_(scale * eps);
         let _ = params.addcdiv_(first_moment, &self.scratch);
     }
@@ -128,13 +138,38 @@ impl Adam {
     }
 }
 
+/// One pass over all vectors. Factors: of the new gradient in the two moments, of the whole step, of
+/// the second moment's root, and epsilon.
+// PERF: 4.6k parameters take 3 us instead of the tensor operations' 14 (MLP 64-64, an update of
+// `experiments bench peers`' DQN).
+fn step_on_host(
+    params: &mut [f32],
+    grads: &[f32],
+    (first, second): (&mut [f32], &mut [f32]),
+    [new1, new2, rate, root, eps]: [f32; 5],
+) {
+    for (((p, g), m), v) in params.iter_mut().zip(grads).zip(first).zip(second) {
+        *m += new1 * (g - *m);
+        *v += new2 * (g * g - *v);
+        *p -= rate * *m / (root * v.sqrt() + eps);
+    }
+}
+
 /// Scales `grads` `[P]` in place so that their 2-norm is at most `max_norm`; returns the norm
 /// before that, a 0-d tensor: reading it (`double_value`) is the only thing that waits for a
-/// device. As `torch.nn.utils.clip_grad_norm_`, whose 1e-6 in the divisor we keep. A NaN anywhere
+/// device other than the host. As `torch.nn.utils.clip_grad_norm_`, whose 1e-6 in the divisor we keep. A NaN anywhere
 /// makes norm and gradients NaN.
 pub fn clip_grad_norm(grads: &mut Tensor, max_norm: f64) -> Tensor {
     let _guard = tch::no_grad_guard();
     let norm = grads.norm();
+    if grads.device() == Device::Cpu {
+        // PERF: 1.5 us instead of 7 for 4.6k parameters: here the host knows the norm already.
+        let divisor = (norm.double_value(&[]) + 1e-6) / max_norm;
+        if divisor > 1.0 || divisor.is_nan() {
+            let _ = grads.g_div_scalar_(divisor);
+        }
+        return norm;
+    }
     let mut divisor = norm.g_add_scalar(1e-6);
     let _ = divisor.g_mul_scalar_(1.0 / max_norm);
     let _ = divisor.clamp_min_(1.0);

@@ -26,13 +26,16 @@ use rlcore::progress::Progress;
 pub struct Collector {
     stepper: Stepper,
     actor: Actor,
-    /// Memory to give back at the end.
-    own_block: Option<Block>,
+    /// Goes last: the others look into it.
+    own_block: Option<OwnBlock>,
 }
 
-impl Drop for Collector {
+/// Memory to give back at the end, also where an environment's constructor fails or panics.
+struct OwnBlock(Block);
+
+impl Drop for OwnBlock {
     fn drop(&mut self) {
-        self.own_block.iter().for_each(Block::release);
+        self.0.release();
     }
 }
 
@@ -66,8 +69,8 @@ impl Collector {
             spec.env.spaces().map_err(|error| spec.env_failed(SliceError { column: 0, error }))?;
         let batch = BatchSpec { t, b: spec.columns };
         let layout = Layout::new(batch, &example, schema, BlockOptions::default());
-        let block = Block::create(layout)?;
-        let columns = block.columns(0..spec.columns);
+        let block = OwnBlock(Block::create(layout)?);
+        let columns = block.0.columns(0..spec.columns);
         let mut collector = Self::new(spec, columns, schema)?;
         collector.own_block = Some(block);
         Ok(collector)

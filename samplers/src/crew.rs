@@ -1,6 +1,6 @@
 //! The workers of a parallel sampler and the segment that they share: started together, waited for together, ended together.
 use crate::config::EvalConfig;
-use crate::error::SamplerError;
+use crate::error::{Cause, SamplerError};
 use crate::evaluation::{Evaluation, Order};
 use crate::host::{FAREWELL, WorkerHandle};
 use crate::sampler::{Plan, Setup};
@@ -36,6 +36,8 @@ pub(crate) struct Crew {
     weights_version: u64,
     /// Of the master at a gate.
     patience: Patience,
+    /// Seconds for which all may wait for each other, see [`Crew::wait`].
+    limit: f64,
     failed: bool,
 }
 
@@ -80,6 +82,7 @@ impl Crew {
             weights: shared.weights(segment),
             weights_version: 0,
             patience,
+            limit: setup.config.worker.step_timeout,
             failed: false,
         };
         let first = setup.first_rank();
@@ -153,8 +156,10 @@ impl Crew {
         }
     }
 
-    /// Waits until all workers have arrived at a gate.
+    /// Waits until all workers have arrived at a gate. They count their arrivals before they take part in the gate's: one
+    /// that is stopped in between is not busy and yet everybody waits for it, so that has a limit of its own.
     pub(crate) fn wait(&mut self, gate: usize) -> Result<(), SamplerError> {
+        let mut since = None;
         loop {
             let all = &self.gates[gate].all;
             if let Some(now) = all.wait(self.seen[gate], self.patience, CHECK_EVERY) {
@@ -162,6 +167,25 @@ impl Crew {
                 return Ok(());
             }
             self.check()?;
+            if self.workers.iter().any(WorkerHandle::busy) {
+                since = None;
+                continue;
+            }
+            let idle = since.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
+            if idle > self.limit {
+                return Err(self.all_wait(idle));
+            }
+        }
+    }
+
+    fn all_wait(&self, seconds: f64) -> SamplerError {
+        SamplerError::Worker {
+            worker: "all workers".into(),
+            pid: std::process::id() as i32,
+            env_ranks: self.workers.iter().flat_map(|w| w.lanes().to_vec()).collect(),
+            cause: Cause::Protocol(format!(
+                "everybody has waited for everybody for {seconds:.1} s: one of them was stopped at a gate (limit: sampler.worker.step_timeout)"
+            )),
         }
     }
 
@@ -278,5 +302,33 @@ impl Drop for Crew {
         let until = Instant::now() + FAREWELL;
         self.workers.iter_mut().for_each(|w| w.finish(until));
         self.segment.release_pages();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{HostKind, SamplerConfig, SamplerKind, WorkerConfig};
+    use crate::serial::watched_plan;
+    use agents::{AgentFactory, RandomAgentConfig};
+    use rlcore::EnvFactory;
+    use rlcore::envs::CartPole;
+
+    #[test]
+    fn waiting_for_what_nobody_owes_ends() {
+        let env = EnvFactory::new(&CartPole::default()).unwrap();
+        let agent = AgentFactory::new(&RandomAgentConfig::default()).unwrap();
+        let worker =
+            WorkerConfig { n: 2, host: HostKind::Thread, step_timeout: 0.3, ..Default::default() };
+        let config = SamplerConfig { kind: SamplerKind::Gpu, worker, ..Default::default() };
+        let setup = Setup::new(config, env, agent);
+        let plan = watched_plan(&setup).unwrap();
+        let groups = std::slice::from_ref(&(0..8));
+        let (mut crew, _) = Crew::start(&setup, &plan, groups, Acting::Master).unwrap();
+        crew.order(Op::Serve, 0);
+        crew.wait(0).unwrap();
+        // Both are at the gate, which nobody has opened.
+        let error = crew.wait(0).unwrap_err().to_string();
+        assert!(error.contains("env ranks 0..4, 4..8): everybody has waited"), "{error}");
     }
 }

@@ -118,7 +118,7 @@ impl WorkerHandle {
     }
 
     /// Whether it has something to do. One that has arrived makes no progress while the master waits for another.
-    fn busy(&self) -> bool {
+    pub(crate) fn busy(&self) -> bool {
         (self.asked && self.answers.is_empty()) || self.control.arrivals() != self.due
     }
 
@@ -257,10 +257,17 @@ impl WorkerHandle {
         }
     }
 
-    fn gone_by(&self, until: Instant) -> bool {
-        let hangs = self.stalled && matches!(self.host, Host::Thread(_));
+    /// A thread that nothing can end. Where several stall, one was named.
+    fn hangs(&mut self) -> bool {
+        if self.busy() {
+            self.stalled |= self.clock.stalled(&self.control.progress, self.due).is_some();
+        }
+        self.stalled && matches!(self.host, Host::Thread(_))
+    }
+
+    fn gone_by(&mut self, until: Instant) -> bool {
         while matches!(self.ended(), Ok(None)) {
-            if hangs || Instant::now() > until {
+            if self.hangs() || Instant::now() > until {
                 return false;
             }
             // Readable when it says something or when it is gone; the server's report follows within a moment.

@@ -4,13 +4,16 @@
 //! two halves step in turn: while workers step one, the agent acts on the other. Differs: the recurrent state lies here, a
 //! row for each environment, so that no agent knows of halves; and any number of workers shares each half.
 //!
-//! One turn of a group: all workers have arrived (its observations lie in row t) -> the agent acts -> the gate opens.
+//! One turn of a group: all workers have arrived (its observations lie in row t) -> the agent acts -> the gate opens. An agent
+//! that fails or panics ends the batch with an error that names it; one that never returns ends the process.
+use crate::collector::CollectorError;
 use crate::collector::actor::Actor;
 use crate::collector::life::continues;
 use crate::crew::Crew;
 use crate::error::{Cause, SamplerError, panic_text};
 use crate::sampler::{Plan, Setup};
 use crate::state::{ActState, ColumnState};
+use crate::watchdog::{NOBODY, Watchdog, Who};
 use agents::{Agent, Phase};
 use rlcore::EnvRank;
 use rlcore::block::{Block, Columns};
@@ -24,11 +27,12 @@ pub(crate) struct ActionServer {
     groups: Vec<Group>,
     overlap: bool,
     mode: ResetMode,
+    watchdog: Watchdog,
 }
 
 /// Columns that step together.
 struct Group {
-    ranks: Range<usize>,
+    who: Who,
     columns: Columns,
     actor: Actor,
     /// Stepped in this batch.
@@ -47,53 +51,40 @@ impl ActionServer {
         for range in groups {
             let columns = block.columns(range.clone());
             let ranks = first + range.start..first + range.end;
+            let who = Who { worker: "the action server", env_ranks: ranks.clone() };
             let interval = setup.options.state_interval.max(1);
             let rank = EnvRank(ranks.start);
             let mut actor = Actor::new(&columns, &plan.spaces, &plan.schema, rank, interval)?;
             actor.seed(setup.seed);
-            all.push(Group { ranks, running: vec![1; range.len()], columns, actor });
+            all.push(Group { who, running: vec![1; range.len()], columns, actor });
         }
         Ok(Self {
             agent: setup.agent.build(&plan.context)?,
             groups: all,
             overlap: setup.config.overlap,
             mode: setup.config.reset,
+            watchdog: Watchdog::start(setup.config.worker.step_timeout)?,
         })
     }
 
     /// Serves the actions of one batch, which the workers have been ordered to step.
     pub(crate) fn collect(&mut self, crew: &mut Crew, env_steps: u64) -> Result<(), SamplerError> {
-        let mut acting = 0;
-        let steps = AssertUnwindSafe(|| self.serve(crew, env_steps, &mut acting));
-        catch_unwind(steps).unwrap_or_else(|payload| {
-            let cause = Cause::Panic { env_rank: None, text: panic_text(&*payload) };
-            Err(self.groups[acting].failed(cause))
-        })
-    }
-
-    fn serve(
-        &mut self,
-        crew: &mut Crew,
-        env_steps: u64,
-        acting: &mut usize,
-    ) -> Result<(), SamplerError> {
         let phase = Phase::Sample { env_steps };
         let steps = self.groups[0].columns.reward.rows();
         let n = self.groups.len();
         self.groups.iter_mut().for_each(|g| g.running.fill(1));
         for t in 0..=steps {
             for i in 0..n {
-                *acting = i;
                 crew.wait(i)?;
-                let group = &mut self.groups[i];
+                let (group, agent) = (&mut self.groups[i], &mut *self.agent);
                 if t > 0 {
                     group.finish_step(t - 1, self.mode);
                 }
                 if t == steps {
-                    group.bootstrap(&mut *self.agent)?;
+                    group.bootstrap(agent, &self.watchdog)?;
                     continue;
                 }
-                group.act(t, &mut *self.agent, phase)?;
+                group.act(t, agent, phase, &self.watchdog)?;
                 if !self.overlap && n > 1 {
                     // The other half is at rest before this one moves.
                     crew.peek(1 - i)?;
@@ -116,7 +107,7 @@ impl ActionServer {
     pub(crate) fn load(&mut self, columns: &[ColumnState]) {
         let mut rest = columns;
         for group in &mut self.groups {
-            let (mine, others) = rest.split_at(group.ranks.len());
+            let (mine, others) = rest.split_at(group.running.len());
             group.actor.load(mine.iter().map(|c| (&c.act, continues(c))));
             rest = others;
         }
@@ -124,18 +115,15 @@ impl ActionServer {
 }
 
 impl Group {
-    fn failed(&self, cause: Cause) -> SamplerError {
-        SamplerError::Worker {
-            worker: "the action server".into(),
-            pid: std::process::id() as i32,
-            env_ranks: vec![self.ranks.clone()],
-            cause,
-        }
-    }
-
-    fn act(&mut self, t: usize, agent: &mut dyn Agent, phase: Phase) -> Result<(), SamplerError> {
-        let done = self.actor.act(t, &mut self.columns, &self.running, agent, phase);
-        done.map_err(|e| self.failed(e.into_cause()))
+    fn act(
+        &mut self,
+        t: usize,
+        agent: &mut dyn Agent,
+        phase: Phase,
+        watchdog: &Watchdog,
+    ) -> Result<(), SamplerError> {
+        let Self { who, columns, actor, running } = self;
+        guard(watchdog, who, || actor.act(t, columns, running, agent, phase))
     }
 
     fn finish_step(&mut self, t: usize, mode: ResetMode) {
@@ -147,8 +135,27 @@ impl Group {
         }
     }
 
-    fn bootstrap(&mut self, agent: &mut dyn Agent) -> Result<(), SamplerError> {
-        let done = self.actor.bootstrap(&mut self.columns, agent);
-        done.map_err(|e| self.failed(e.into_cause()))
+    fn bootstrap(
+        &mut self,
+        agent: &mut dyn Agent,
+        watchdog: &Watchdog,
+    ) -> Result<(), SamplerError> {
+        let Self { who, columns, actor, .. } = self;
+        guard(watchdog, who, || actor.bootstrap(columns, agent))
+    }
+}
+
+/// Turns what happens to the agent into the named error.
+fn guard(
+    watchdog: &Watchdog,
+    who: &Who,
+    call: impl FnOnce() -> Result<(), CollectorError>,
+) -> Result<(), SamplerError> {
+    watchdog.progress().tick(NOBODY);
+    match watchdog.watch(who, || catch_unwind(AssertUnwindSafe(call))) {
+        Ok(done) => done.map_err(|e| who.error(e.into_cause())),
+        Err(payload) => {
+            Err(who.error(Cause::Panic { env_rank: None, text: panic_text(&*payload) }))
+        }
     }
 }

@@ -217,7 +217,9 @@ fn run(
         let alive = || alive(channel);
         seen = control.command.wait_checked(seen, setup.between_batches, IDLE_CHECK, alive)?;
         let (op, env_steps, version) = control.ordered();
-        worker.take_weights(version);
+        if op != Op::Serve {
+            worker.take_weights(version);
+        }
         control.set_first_rank(setup.lanes[0].spec.first_rank.0);
         match op {
             Op::Quit => {

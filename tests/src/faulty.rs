@@ -1,5 +1,7 @@
 //! An environment that fails in a chosen way, at a chosen call, in one chosen rank.
+use crate::program::{children, stat, until};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getppid};
 use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Space, Step};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +37,8 @@ pub enum Fault {
     Stall,
     /// Takes this many milliseconds, from then on; no fault.
     Slow(u64),
+    /// Kills this worker, counted from 0, once it waits for somebody; goes on itself.
+    KillSibling(usize),
 }
 
 /// Which call fails.
@@ -104,6 +108,17 @@ fn suffer(fault: Fault) -> Result<(), EnvError> {
         Fault::Slow(milliseconds) => {
             std::thread::sleep(Duration::from_millis(milliseconds));
             Ok(())
+        }
+        Fault::KillSibling(which) => {
+            let victim = children(getppid().as_raw())[which];
+            // It has nothing to sleep for but the others.
+            let mut sleeping = 0;
+            until("a worker that waits", || {
+                sleeping =
+                    if stat(victim).is_some_and(|(s, _)| s == 'S') { sleeping + 1 } else { 0 };
+                sleeping > 5
+            });
+            kill(Pid::from_raw(victim), Signal::SIGKILL).map_err(|e| EnvError::new(e.desc()))
         }
         _ => Ok(()),
     }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod faulty;
+pub mod faulty_agent;
+pub mod pairwise;
 pub mod policies;
 pub mod program;
 pub mod python;

@@ -193,7 +193,7 @@ impl End {
 }
 
 /// State letter and parent.
-fn stat(pid: i32) -> Option<(char, i32)> {
+pub fn stat(pid: i32) -> Option<(char, i32)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
@@ -209,10 +209,14 @@ pub fn pending(pid: i32, signal: Signal) -> bool {
     (mask("SigPnd:") | mask("ShdPnd:")) & (1 << (signal as i32 - 1)) != 0
 }
 
-fn children(parent: i32) -> Vec<i32> {
+/// Children, zombies among them, in order of their numbers.
+pub fn children(parent: i32) -> Vec<i32> {
     let Ok(all) = std::fs::read_dir("/proc") else { return vec![] };
     let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|(_, p)| p == parent)).collect()
+    let mut found: Vec<i32> =
+        pids.filter(|pid| stat(*pid).is_some_and(|(_, p)| p == parent)).collect();
+    found.sort_unstable();
+    found
 }
 
 /// Waits until none of these processes runs; a zombie does not, though whoever adopted it may be slow to bury it.

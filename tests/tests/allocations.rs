@@ -3,15 +3,16 @@
 //!
 //! This file alone in `tests` holds unsafe code: a counting allocator cannot be written without.
 #![allow(missing_docs)]
-use agents::RandomAgentConfig;
+use agents::{AgentFactory, RandomAgentConfig};
 use libtest_mimic::Failed;
+use rlcore::block::BlockOptions;
 use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{
     Acrobot, CartPole, Catch, MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
 };
 use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
 use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
-use samplers::{HostKind, Setup};
+use samplers::{HostKind, SamplerKind, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tests::policies::SlicePolicy;
@@ -86,7 +87,7 @@ fn setup(env: &impl MakeEnv, reset: ResetMode) -> Setup {
     let mut setup = setups::serial(env, &RandomAgentConfig::default(), 16, reset);
     setup.config.b = 64;
     setup.eval = None;
-    setup.options = rlcore::block::BlockOptions::default();
+    setup.options = BlockOptions::default();
     setup
 }
 
@@ -134,6 +135,10 @@ impl Env for LoggingEnv {
     }
 }
 
+fn recurrent() -> AgentFactory {
+    AgentFactory::new(&SlicePolicy::default()).expect("it serialises")
+}
+
 fn cases() -> Vec<(String, Body)> {
     let mut cases: Vec<(String, Body)> = Vec::new();
     let mut add = |name: &str, setup: Setup| {
@@ -141,15 +146,18 @@ fn cases() -> Vec<(String, Body)> {
     };
     let cartpole = setup(&CartPole::default(), ResetMode::AtOnce);
     add("serial_cartpole", cartpole.clone());
-    add(
-        "threads_cartpole",
-        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Thread),
-    );
-    // The master's side alone: workers have allocators of their own.
-    add(
-        "processes_cartpole",
-        setups::parallel(&cartpole, samplers::SamplerKind::Cpu, 2, HostKind::Process),
-    );
+    // Of processes the master's side alone: workers have allocators of their own.
+    for host in [HostKind::Thread, HostKind::Process] {
+        for kind in [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating] {
+            let mut setup = setups::parallel(&cartpole, kind, 2, host);
+            add(&format!("{kind:?}_{host:?}_cartpole").to_lowercase(), setup.clone());
+            // Resets that wait, recurrent state, its record and bootstrap values.
+            setup.config.reset = ResetMode::Wait;
+            setup.agent = recurrent();
+            setup.options = BlockOptions { state_interval: 3, bootstrap_value: true };
+            add(&format!("{kind:?}_{host:?}_waiting_recurrent").to_lowercase(), setup);
+        }
+    }
     add("serial_catch_waiting", setup(&Catch::default(), ResetMode::Wait));
     add(
         "serial_truncated",
@@ -161,9 +169,8 @@ fn cases() -> Vec<(String, Body)> {
     add("serial_mountain_car_continuous", setup(&continuous, ResetMode::AtOnce));
     add("serial_pendulum", setup(&Pendulum { max_steps: 50 }, ResetMode::AtOnce));
     add("serial_logged_info", setup(&Logging {}, ResetMode::AtOnce));
-    let mut recurrent = setup(&Catch::default(), ResetMode::AtOnce);
-    recurrent.agent = agents::AgentFactory::new(&SlicePolicy::default()).expect("it serialises");
-    add("serial_recurrent_state", recurrent);
+    let catch = setup(&Catch::default(), ResetMode::AtOnce);
+    add("serial_recurrent_state", Setup { agent: recurrent(), ..catch });
     cases.push(("counted".into(), Box::new(allocations_are_counted)));
     cases
 }

@@ -3,6 +3,8 @@
 //! Limits are the issue's: two seconds from the event, for a stall from its time-out.
 #![allow(missing_docs)]
 
+#[path = "faults/acting.rs"]
+mod acting;
 #[path = "faults/cases.rs"]
 mod cases;
 #[path = "faults/kills.rs"]
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         eprintln!("error: {e}");
         return ExitCode::FAILURE;
     }
-    let tests = [cases::tests(), kills::tests(), lives::tests(), programs::tests()];
+    let tests =
+        [cases::tests(), acting::tests(), kills::tests(), lives::tests(), programs::tests()];
     tests::main(tests.into_iter().flatten().collect())
 }

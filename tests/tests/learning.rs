@@ -1,4 +1,5 @@
-//! Agents learn. `cartpole-dqn` as shipped, seeds 0 to 4, under two samplers, and one seed of every other preset (the other
+//! Agents learn. `cartpole-dqn` as shipped, seeds 0 to 4, under two samplers, one where the
+//! master acts, and one seed of every other preset (the other
 //! seeds: `experiments train <preset> --seeds 0..4`): training ends with an evaluation at the preset's threshold, and those
 //! weights reach it over fresh episodes too. A loss that is wrong, a target that never moves, actions that do not fit their
 //! observations: each misses it.
@@ -78,6 +79,9 @@ fn main() -> std::process::ExitCode {
     let mut runs = Vec::new();
     for kind in [SamplerKind::Serial, SamplerKind::Cpu] {
         runs.extend((0..5).map(|seed| ("cartpole-dqn", kind, seed)));
+    }
+    for kind in [SamplerKind::Gpu, SamplerKind::Alternating] {
+        runs.push(("cartpole-dqn", kind, 0));
     }
     for kind in [SamplerKind::Serial, SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating]
     {

@@ -14,7 +14,7 @@ use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::run_dir::{Existing, RunDir};
 use runners::{MinibatchRl, RunnerConfig, WEIGHTS_FILE};
-use samplers::{HostKind, Samples, Setup};
+use samplers::{HostKind, SamplerKind, Samples, Setup};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tests::faulty::{EPISODE, Faulty};
@@ -174,6 +174,9 @@ const CATCH: &str = "env.kind=catch";
 const DICT_TOY: [&str; 2] = ["env.kind=dict-toy", "time_limit=9"];
 const WAIT: &str = "sampler.reset=wait";
 const TWO_WORKERS: [&str; 2] = ["sampler.kind=cpu", "sampler.worker.n=2"];
+const GPU: [&str; 2] = ["sampler.kind=gpu", "sampler.worker.n=2"];
+const ALTERNATING: [&str; 2] = ["sampler.kind=alternating", "sampler.worker.n=2"];
+const IN_TURN: &str = "sampler.overlap=false";
 const NO_EVALUATION: &str = "runner.evaluate=false";
 /// Not a multiple of the log's.
 const RARE_CHECKPOINTS: &str = "runner.checkpoint_interval_steps=600";
@@ -209,6 +212,27 @@ fn killed_cpu_dict_toy_waiting() {
     killed(&[&DICT_TOY[..], &TWO_WORKERS, &[WAIT, RARE_CHECKPOINTS]].concat(), unchanged);
 }
 
+// And of environment, reset and lock-step sampler in these four.
+#[test]
+fn killed_gpu_cartpole_waiting() {
+    killed(&[&GPU[..], &[WAIT, RARE_CHECKPOINTS]].concat(), unchanged);
+}
+
+#[test]
+fn killed_gpu_dict_toy() {
+    killed(&[&DICT_TOY[..], &GPU, &[NO_EVALUATION]].concat(), unchanged);
+}
+
+#[test]
+fn killed_alternating_catch() {
+    killed(&[&ALTERNATING[..], &[CATCH, IN_TURN, RARE_CHECKPOINTS]].concat(), unchanged);
+}
+
+#[test]
+fn killed_alternating_dict_toy_waiting() {
+    killed(&[&DICT_TOY[..], &ALTERNATING, &[WAIT, NO_EVALUATION]].concat(), unchanged);
+}
+
 /// A checkpoint is by environment: others may take the columns over. Actions are random throughout, because the last bits of
 /// a row of a matrix product may depend on the number of rows.
 #[test]
@@ -220,12 +244,17 @@ fn killed_and_continued_by_other_workers() {
         changed
     };
     killed(&[&DICT_TOY[..], &TWO_WORKERS, &random].concat(), one_more);
-    let serial = |text: &str| {
-        let changed = text.replace("kind = \"cpu\"", "kind = \"serial\"");
-        assert!(changed != text, "no sampler in: {text}");
-        changed
+    let as_kind = |from: &str, to: &str| {
+        let (from, to) = (format!("kind = \"{from}\""), format!("kind = \"{to}\""));
+        move |text: &str| {
+            let changed = text.replace(&from, &to);
+            assert!(changed != text, "no sampler in: {text}");
+            changed
+        }
     };
-    killed(&[&TWO_WORKERS[..], &random].concat(), serial);
+    killed(&[&TWO_WORKERS[..], &random].concat(), as_kind("cpu", "serial"));
+    killed(&[&GPU[..], &random].concat(), as_kind("gpu", "alternating"));
+    killed(&[&ALTERNATING[..], &random, &[WAIT]].concat(), as_kind("alternating", "cpu"));
 }
 
 /// Continuing from an older checkpoint than the newest: the later ones and their rows go.
@@ -246,24 +275,33 @@ fn continued_from_an_older_checkpoint() {
 #[test]
 fn evaluation_changes_nothing() {
     let program = Program::new(BINARY);
-    for more in [&["env.kind=cartpole"][..], &TWO_WORKERS] {
-        let dir = |name: &str| format!("{name}-{}", more.len());
+    let serial = ["env.kind=cartpole"];
+    for (i, more) in [&serial[..], &TWO_WORKERS, &GPU, &ALTERNATING].into_iter().enumerate() {
+        let dir = |name: &str| format!("{name}-{i}");
         program.succeeds(&args(&dir("with"), 1024, more));
         program.succeeds(&args(&dir("without"), 1024, &[more, &[NO_EVALUATION]].concat()));
         same_learner(&program.path(&dir("with")), &program.path(&dir("without")));
     }
 }
 
-/// One worker acts on batches of the same size as a serial sampler, so everything is equal.
+/// One worker, or the master with any number of them, acts on batches of the same size as a serial sampler, so everything is
+/// equal.
 #[test]
-fn one_worker_equals_serial() {
+fn whoever_acts_on_the_same_rows_equals_serial() {
     let program = Program::new(BINARY);
     for more in [&["env.kind=cartpole"][..], &DICT_TOY] {
         let dir = |name: &str| format!("{name}-{}", more.len());
-        let one = [more, &["sampler.kind=cpu", "sampler.worker.n=1"]].concat();
         program.succeeds(&args(&dir("serial"), 1024, more));
-        program.succeeds(&args(&dir("cpu"), 1024, &one));
-        same(&program.path(&dir("serial")), &program.path(&dir("cpu")));
+        let one = ["sampler.kind=cpu", "sampler.worker.n=1"];
+        for (name, sampler) in [("cpu", &one), ("gpu", &GPU)] {
+            // Evaluation is in workers, whose rows are those of the serial sampler where there is one of them.
+            let sampler = [more, sampler, &["sampler.worker.n=1"]].concat();
+            program.succeeds(&args(&dir(name), 1024, &sampler));
+            same(&program.path(&dir("serial")), &program.path(&dir(name)));
+        }
+        let two = [more, &GPU].concat();
+        program.succeeds(&args(&dir("two"), 1024, &two));
+        same_learner(&program.path(&dir("serial")), &program.path(&dir("two")));
     }
 }
 
@@ -408,14 +446,20 @@ fn environments_that_cannot_save_start_anew() {
     }
 }
 
-/// What an agent may see and DQN does not look at: previous action and reward, recurrent state.
+/// What an agent may see and DQN does not look at: previous action and reward, recurrent state. From every sampler to every
+/// other one and to itself with another number of workers.
 #[test]
 fn a_sampler_continues_for_any_agent() {
     let dict_toy = TimeLimit { env: DictToy::default(), max_steps: 9 };
     for reset in [ResetMode::AtOnce, ResetMode::Wait] {
         let serial = setups::serial(&dict_toy, &SlicePolicy::default(), 5, reset);
-        let threads = setups::parallel(&serial, samplers::SamplerKind::Cpu, 3, HostKind::Thread);
-        for (before, after) in [(&serial, &serial), (&serial, &threads), (&threads, &serial)] {
+        let threads = |workers: usize| {
+            let kinds = [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating];
+            let with = kinds.map(|kind| setups::parallel(&serial, kind, workers, HostKind::Thread));
+            [serial.clone()].into_iter().chain(with).collect::<Vec<_>>()
+        };
+        let (from, to) = (threads(3), threads(2));
+        for (before, after) in from.iter().flat_map(|a| to.iter().map(move |b| (a, b))) {
             let mut whole = samplers::build(before.clone()).unwrap();
             let mut cut = samplers::build(after.clone()).unwrap();
             // Three batches end in the midst of some episodes and at the end of others.
@@ -428,8 +472,9 @@ fn a_sampler_continues_for_any_agent() {
             for i in 3..9 {
                 let (want, got) =
                     (whole.obtain_samples(i).unwrap(), cut.obtain_samples(i).unwrap());
-                assert_eq!(bytes(&want), bytes(&got), "batch {i}, {reset:?}");
-                assert_eq!(want.trajectories(), got.trajectories(), "batch {i}, {reset:?}");
+                let case = (i, reset, before.config.kind, after.config.kind);
+                assert_eq!(bytes(&want), bytes(&got), "{case:?}");
+                assert_eq!(want.trajectories(), got.trajectories(), "{case:?}");
             }
         }
     }

@@ -13,6 +13,7 @@ use agents::model::{MakeQModel, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::block::Columns;
 use rlcore::seed::{Role, rng, seed_of};
+use rlcore::tensor::slice;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad_guard};
@@ -121,13 +122,12 @@ impl Dqn {
             &self.model.forward(&self.online, &observation),
             &batch.action[0].to_device(self.device),
         );
-        let losses = loss::huber(&q, &y, self.config.delta_clip);
-        let mean = loss::weighted_mean(&losses, None);
+        let mean = loss::mean_huber(&q, &y, self.config.delta_clip);
         let mut grads = self.online.gradient(&mean)?;
         let norm = clip_grad_norm(&mut grads, self.config.clip_grad_norm);
         let values = [mean.double_value(&[]), norm.double_value(&[])];
         if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-            let finite = losses.isfinite();
+            let finite = loss::huber(&q, &y, self.config.delta_clip).isfinite();
             let worst = if finite.all().int64_value(&[]) != 0 {
                 "every single loss is finite".to_owned()
             } else {
@@ -145,7 +145,7 @@ impl Dqn {
                 worst,
             });
         }
-        let error = loss::td_error(&q, &y).abs().mean(tch::Kind::Float).double_value(&[]);
+        let error = mean_distance(&q, &y);
         {
             let _guard = no_grad_guard();
             self.adam.step(self.online.flat_mut(), &grads);
@@ -160,6 +160,14 @@ impl Dqn {
         }
         Ok([values[0], values[1], error])
     }
+}
+
+/// Mean absolute difference of two `[N] f32`.
+// PERF: 0.3 us where tensor operations take 4.5; `update` has waited for the device already.
+fn mean_distance(a: &Tensor, b: &Tensor) -> f64 {
+    let (a, b) = (a.to_device(Device::Cpu), b.to_device(Device::Cpu));
+    let (a, b) = (slice::<f32>(&a), slice::<f32>(&b));
+    a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / a.len() as f64
 }
 
 impl Algo for Dqn {
@@ -227,5 +235,16 @@ impl Algo for Dqn {
 
     fn cut(&mut self) {
         self.replay.cut();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_absolute_and_averaged() {
+        let (a, b) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[0f32, 4.0]));
+        assert_eq!(mean_distance(&a.set_requires_grad(true), &b), 1.5);
     }
 }

@@ -78,6 +78,12 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     if n == 0 { f64::NAN } else { f64::midpoint(values[(n - 1) / 2], values[n / 2]) }
 }
 
+/// Median distance from the median.
+pub(super) fn mad(values: &[f64]) -> f64 {
+    let middle = median(values.to_vec());
+    median(values.iter().map(|v| (v - middle).abs()).collect())
+}
+
 /// Median over rounds of `a / b`.
 pub(super) fn ratio(a: &[Window], b: &[Window]) -> f64 {
     median(a.iter().zip(b).map(|(a, b)| a.rate / b.rate).collect())
@@ -87,9 +93,13 @@ pub(super) fn median_rate(a: &[Window]) -> f64 {
     median(a.iter().map(|w| w.rate).collect())
 }
 
-/// `1.23M`, `456k`.
+/// `1.23M`, `456k`, `7.8k`.
 pub(super) fn readable(rate: f64) -> String {
-    if rate >= 1e6 { format!("{:.2}M", rate / 1e6) } else { format!("{:.0}k", rate / 1e3) }
+    match rate {
+        r if r >= 1e6 => format!("{:.2}M", r / 1e6),
+        r if r >= 1e4 => format!("{:.0}k", r / 1e3),
+        r => format!("{:.1}k", r / 1e3),
+    }
 }
 
 /// Raw measurements as CSV.
@@ -100,7 +110,7 @@ pub(super) fn raw(group: &str, contenders: &[Contender], windows: &[Vec<Window>]
             // Writing into a String cannot fail.
             let _ = writeln!(
                 out,
-                "{group},{},{round},{:.0},{:.4}",
+                "\"{group}\",\"{}\",{round},{:.0},{:.4}",
                 c.name, w.rate, w.cpu_seconds_per_million
             );
         }

@@ -1,10 +1,13 @@
-//! Speed, measured side by side with a bound in the same run.
+//! Speed, measured side by side with a bound or a peer in the same run.
 mod bounds;
 mod learner;
 mod measure;
+mod peer;
+mod peers;
 mod ping_pong;
 mod samplers;
 mod start;
+mod training;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -25,6 +28,18 @@ pub enum BenchCommand {
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
+    /// Steps per second beside envpool and stable-baselines3, which take turns with us; `make peers` installs them.
+    Peers {
+        /// Short windows: under three minutes.
+        #[arg(long)]
+        quick: bool,
+        /// Write the raw measurements, one line each.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+        /// Python with the packages of scripts/peers/requirements.txt [default: target/peers/python].
+        #[arg(long, value_name = "PATH")]
+        python: Option<PathBuf>,
+    },
     /// Time of a minibatch of PPO, beside that of a step.
     Learner,
     /// Time and memory of starting workers.
@@ -40,6 +55,7 @@ impl BenchCommand {
         match self {
             Self::Learner => learner::run(),
             Self::Samplers { quick, only, csv } => samplers::run(quick, &only, csv.as_deref()),
+            Self::Peers { quick, csv, python } => peers::run(quick, csv.as_deref(), python),
             Self::Start { workers } => start::run(workers),
         }
     }

@@ -10,14 +10,14 @@ use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
 use anyhow::{Context, Result};
 
 use rlcore::envs::{CartPole, Slow};
-use rlcore::{EnvFactory, affinity};
+use rlcore::{BatchSpec, EnvFactory, affinity};
 use samplers::SamplerKind::{Alternating, Cpu, Gpu, Serial};
 use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Policy {
+pub(super) enum Policy {
     Random,
     Mlp(usize),
 }
@@ -38,6 +38,35 @@ impl Policy {
         let model = QMlp { hidden: vec![width, width] };
         Ok(AgentFactory::new(&DqnAgentConfig { model, epsilon, eps_start_steps: 0, eps_steps: 1 })?)
     }
+}
+
+/// Such as `gpu, 1 worker`.
+pub(super) fn title(kind: SamplerKind, workers: usize) -> String {
+    match (kind, workers) {
+        (Serial, _) => "serial".to_owned(),
+        (_, 1) => format!("{kind:?}, 1 worker").to_lowercase(),
+        _ => format!("{kind:?}, {workers} workers").to_lowercase(),
+    }
+}
+
+/// A sampler that collects batch after batch.
+pub(super) fn sampler(
+    policy: Policy,
+    kind: SamplerKind,
+    workers: usize,
+    spec: BatchSpec,
+    env: &EnvFactory,
+) -> Result<Contender> {
+    let worker = WorkerConfig { n: workers, ..Default::default() };
+    let config = SamplerConfig { kind, t: spec.t, b: spec.b, worker, ..Default::default() };
+    let setup = Setup::new(config, env.clone(), policy.agent()?);
+    let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
+    let pids = sampler.worker_pids();
+    let work = move || {
+        sampler.obtain_samples(1 << 40)?;
+        Ok(spec.steps() as u64)
+    };
+    Ok(Contender { name: title(kind, workers), work: Box::new(work), pids })
 }
 
 /// A group of contenders that are measured side by side, and what is said of them.
@@ -86,21 +115,8 @@ impl Group {
     }
 
     fn sampler(&mut self, kind: SamplerKind, workers: usize) -> Result<usize> {
-        let worker = WorkerConfig { n: workers, ..Default::default() };
-        let config = SamplerConfig { kind, t: self.t, b: self.b, worker, ..Default::default() };
-        let setup = Setup::new(config, self.env.clone(), self.policy.agent()?);
-        let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
-        let name = match (kind, workers) {
-            (Serial, _) => "serial".to_owned(),
-            (_, 1) => format!("{kind:?}, 1 worker").to_lowercase(),
-            _ => format!("{kind:?}, {workers} workers").to_lowercase(),
-        };
-        let (pids, steps) = (sampler.worker_pids(), (self.t * self.b) as u64);
-        let work = move || {
-            sampler.obtain_samples(1 << 40)?;
-            Ok(steps)
-        };
-        Ok(self.add(Contender { name, work: Box::new(work), pids }))
+        let spec = BatchSpec { t: self.t, b: self.b };
+        Ok(self.add(sampler(self.policy, kind, workers, spec, &self.env)?))
     }
 
     fn line(&mut self, who: usize, versus: Versus, what: &'static str, goal: Option<f64>) {

@@ -3,21 +3,74 @@ use crate::processes::{SOON, no_workers_left, segment_bytes};
 use libtest_mimic::Failed;
 use rlcore::EnvFactory;
 use rlcore::envs::columns::ResetMode;
-use samplers::{EvalConfig, HostKind, Sampler, SamplerError, Setup};
+use samplers::{EvalConfig, HostKind, Sampler, SamplerError, SamplerKind, Setup};
 use std::time::{Duration, Instant};
 use tests::faulty::{EPISODE, EXIT, Fault, Faulty, Place, TEXT};
 use tests::policies::SlicePolicy;
 use tests::{Body, setups};
 
-/// Where environments run.
+/// A sampler, and what its workers are (nothing, for the serial one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
-    Serial,
-    Process,
-    Thread,
+pub(crate) struct Host {
+    pub(crate) kind: SamplerKind,
+    pub(crate) host: HostKind,
 }
 
-pub(crate) const HOSTS: [Host; 3] = [Host::Serial, Host::Process, Host::Thread];
+pub(crate) const SERIAL: Host = Host { kind: SamplerKind::Serial, host: HostKind::Thread };
+
+pub(crate) const PARALLEL: [SamplerKind; 3] =
+    [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating];
+
+/// The samplers with worker processes.
+pub(crate) const PROCESSES: [Host; 3] =
+    [process(PARALLEL[0]), process(PARALLEL[1]), process(PARALLEL[2])];
+
+/// Those with worker threads.
+pub(crate) const THREADS: [Host; 3] =
+    [thread(PARALLEL[0]), thread(PARALLEL[1]), thread(PARALLEL[2])];
+
+pub(crate) fn hosts() -> impl Iterator<Item = Host> {
+    [SERIAL].into_iter().chain(PROCESSES).chain(THREADS)
+}
+
+pub(crate) const fn process(kind: SamplerKind) -> Host {
+    Host { kind, host: HostKind::Process }
+}
+
+pub(crate) const fn thread(kind: SamplerKind) -> Host {
+    Host { kind, host: HostKind::Thread }
+}
+
+impl Host {
+    pub(crate) fn name(self) -> String {
+        match self.kind {
+            SamplerKind::Serial => "serial".into(),
+            kind => format!("{kind:?}_{:?}", self.host).to_lowercase(),
+        }
+    }
+
+    pub(crate) fn is_process(self) -> bool {
+        self.kind != SamplerKind::Serial && self.host == HostKind::Process
+    }
+
+    /// Env ranks of a worker, as errors name them.
+    pub(crate) fn ranks(self, worker: usize) -> &'static str {
+        match self.kind {
+            SamplerKind::Serial => "0..10",
+            SamplerKind::Alternating => ["0..2, 5..7", "2..4, 7..9", "4..5, 9..10"][worker],
+            SamplerKind::Cpu | SamplerKind::Gpu => ["0..4", "4..7", "7..10"][worker],
+        }
+    }
+
+    /// The environment that fails: one of worker 1, and not its first; of either half.
+    pub(crate) fn rank(self, at: usize) -> usize {
+        match self.kind {
+            SamplerKind::Alternating if at == 0 => 3,
+            SamplerKind::Alternating => 8,
+            _ => 5,
+        }
+    }
+}
 
 /// One fault at one place, in training or in evaluation.
 #[derive(Clone, Copy)]
@@ -32,20 +85,18 @@ pub(crate) const STALL: Duration = Duration::from_millis(400);
 /// Episodes of an evaluation, two of each environment.
 pub(crate) const EPISODES: usize = 10;
 
-/// The environment that fails: one of worker 1, and not its first.
-const RANK: usize = 4;
+/// One of worker 1, in evaluation.
 const EVAL_RANK: usize = 3;
 
-/// Seven environments; workers 0 to 2 have ranks 0..3, 3..5 and 5..7, and in evaluation 0..2, 2..4 and 4..5.
+/// Ten environments; three workers, that in evaluation have ranks 0..2, 2..4 and 4..5.
 pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Failed> {
     let mut setup = setups::serial(env, &SlicePolicy::default(), 2 * EPISODE, ResetMode::AtOnce);
     setup.config.max_decorrelation_steps = 0;
     let config = EvalConfig { n_envs: 5, n_episodes: EPISODES, max_steps: 1000 };
     setup.eval = Some((EnvFactory::new(eval)?, config));
-    Ok(match host {
-        Host::Serial => setup,
-        Host::Process => setups::parallel(&setup, samplers::SamplerKind::Cpu, 3, HostKind::Process),
-        Host::Thread => setups::parallel(&setup, samplers::SamplerKind::Cpu, 3, HostKind::Thread),
+    Ok(match host.kind {
+        SamplerKind::Serial => setup,
+        kind => setups::parallel(&setup, kind, 3, host.host),
     })
 }
 
@@ -91,9 +142,14 @@ impl Case {
         format!("{fault}_in_{:?}{}{phase}", self.env.place, self.env.at)
     }
 
+    fn env(&self, host: Host) -> Faulty {
+        let rank = if self.evaluating { EVAL_RANK } else { host.rank(self.env.at) };
+        Faulty { rank, ..self.env }
+    }
+
     pub(crate) fn setup(&self, host: Host) -> Result<Setup, Failed> {
-        let sound = Faulty::sound();
-        let (env, eval) = if self.evaluating { (&sound, &self.env) } else { (&self.env, &sound) };
+        let (sound, faulty) = (Faulty::sound(), self.env(host));
+        let (env, eval) = if self.evaluating { (&sound, &faulty) } else { (&faulty, &sound) };
         let mut setup = setup(env, eval, host)?;
         if self.stalls() {
             setup.config.worker.step_timeout = STALL.as_secs_f64();
@@ -108,26 +164,25 @@ impl Case {
     /// Only a process of its own survives these (a stalled thread ends the program: see `programs`).
     fn survivable(&self, host: Host) -> bool {
         let deadly = [Fault::Kill, Fault::Exit, Fault::Stall];
-        host == Host::Process || self.env.fault.is_some_and(|f| !deadly.contains(&f))
+        host.is_process() || self.env.fault.is_some_and(|f| !deadly.contains(&f))
     }
 
     /// What the error says before and after the process number.
     pub(crate) fn text(&self, host: Host) -> (String, String) {
         // Evaluation's environments are built with the others, before anything is evaluated.
         let evaluating = self.evaluating && self.env.place != Place::Make;
-        let (worker, ranks) = match (host, evaluating) {
-            (Host::Serial, false) => ("serial sampler", 0..7),
-            (Host::Serial, true) => ("serial sampler, evaluating", 0..5),
-            (_, false) => ("worker 1", 3..5),
-            (_, true) => ("worker 1, evaluating", 2..4),
+        let (worker, ranks) = match (host.kind, evaluating) {
+            (SamplerKind::Serial, false) => ("serial sampler", host.ranks(0)),
+            (SamplerKind::Serial, true) => ("serial sampler, evaluating", "0..5"),
+            (_, false) => ("worker 1", host.ranks(1)),
+            (_, true) => ("worker 1, evaluating", "2..4"),
         };
-        let ranks = format!("env ranks {}..{}", ranks.start, ranks.end);
-        (format!("{worker} (pid "), format!(", {ranks}): {}", self.cause()))
+        (format!("{worker} (pid "), format!(", env ranks {ranks}): {}", self.cause(host)))
     }
 
     /// Up to the seconds, for a stall.
-    fn cause(&self) -> String {
-        let who = format!("environment {}", self.env.rank);
+    fn cause(&self, host: Host) -> String {
+        let who = format!("environment {}", self.env(host).rank);
         match (self.env.fault, self.env.place) {
             (Some(Fault::Kill), _) => "the process was killed by signal 9 (SIGKILL)".into(),
             (Some(Fault::Exit), _) => format!("the process exited with code {EXIT}"),
@@ -145,7 +200,7 @@ impl Case {
                 "the agent or a constructor has not returned for 0.".into()
             }
             (Some(Fault::Stall), _) => format!("{who} has not returned for 0."),
-            (Some(Fault::Slow(_)) | None, _) => "no fault".into(),
+            (Some(Fault::Slow(_) | Fault::KillSibling(_)) | None, _) => "no fault".into(),
         }
     }
 
@@ -160,9 +215,9 @@ impl Case {
             return Err(format!("no worker is named: {}", outcome.error).into());
         };
         let own = std::process::id() as i32;
-        let right = match (host, outcome.pids.get(1)) {
-            (Host::Process, Some(worker)) => pid == worker,
-            (Host::Process, None) => *pid != own && *pid > 1,
+        let right = match outcome.pids.get(1) {
+            Some(worker) if host.is_process() => pid == worker,
+            None if host.is_process() => *pid != own && *pid > 1,
             _ => *pid == own,
         };
         let (before, after) = self.text(host);
@@ -174,13 +229,17 @@ impl Case {
         if let Some(sampler) = outcome.sampler {
             unusable(sampler)?;
         }
-        no_workers_left()?;
-        // Environments for evaluation keep a block of their own, in this process unless workers are processes.
-        if host == Host::Process && segment_bytes() > held {
-            return Err(format!("{} bytes of segments, {held} before", segment_bytes()).into());
-        }
-        Ok(())
+        nothing_left(held)
     }
+}
+
+/// No worker, process or thread, and no more shared memory than before.
+pub(crate) fn nothing_left(held: u64) -> Result<(), Failed> {
+    no_workers_left()?;
+    if segment_bytes() > held {
+        return Err(format!("{} bytes of segments, {held} before", segment_bytes()).into());
+    }
+    Ok(())
 }
 
 /// Every later call is an error, at once.
@@ -211,9 +270,10 @@ pub(crate) fn all() -> Vec<Case> {
     let shows = [Fault::NanObservation, Fault::WrongShape, Fault::WrongType];
     let steps = [Fault::NanReward, Fault::InfiniteReward];
     let mut out = Vec::new();
-    for (evaluating, rank) in [(false, RANK), (true, EVAL_RANK)] {
+    for evaluating in [false, true] {
         let mut add = |fault, place, at| {
-            let env = Faulty { fault: Some(fault), place, rank, at };
+            // Its rank is the host's to say.
+            let env = Faulty { fault: Some(fault), place, rank: 0, at };
             out.push(Case { env, evaluating });
         };
         for fault in ends {
@@ -244,9 +304,9 @@ pub(crate) fn all() -> Vec<Case> {
 
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
-    for host in HOSTS {
+    for host in hosts() {
         for case in all().into_iter().filter(|case| case.survivable(host)) {
-            let name = format!("{host:?}::{}", case.name());
+            let name = format!("{}::{}", host.name(), case.name());
             tests.push((name, Box::new(move || case.run(host))));
         }
     }

@@ -1,6 +1,6 @@
 //! `kill -9` from outside, at times that the victim does not choose.
-use crate::cases::{EPISODES, Host, provoke, setup, unusable};
-use crate::processes::{SOON, children, no_workers_left, server, signal, until};
+use crate::cases::{EPISODES, Host, PROCESSES, nothing_left, provoke, setup, unusable};
+use crate::processes::{SOON, children, no_workers_left, segment_bytes, server, signal, until};
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rand::RngExt;
@@ -24,19 +24,24 @@ fn expect(error: &SamplerError, pid: i32, ranks: &str) -> Result<(), Failed> {
 }
 
 fn soon(event: Instant) -> Result<(), Failed> {
-    if event.elapsed() < SOON {
+    soon_after(event.elapsed())
+}
+
+fn soon_after(time: Duration) -> Result<(), Failed> {
+    if time < SOON {
         return Ok(());
     }
-    Err(format!("the error came {:?} after the kill", event.elapsed()).into())
+    Err(format!("the error came {time:?} after the kill").into())
 }
 
 /// Between two batches, when the workers sleep on their command words.
 fn waiting(
+    host: Host,
     ranks: &str,
     call: fn(&mut dyn Sampler) -> Result<(), SamplerError>,
 ) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut sampler = samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    let mut sampler = samplers::build(setup(&sound, &sound, host)?)?;
     sampler.obtain_samples(0)?;
     let victim = sampler.worker_pids()[2];
     let event = Instant::now();
@@ -49,9 +54,9 @@ fn waiting(
 }
 
 /// A worker that is stopped is one that stalls: it ends although it cannot hear.
-fn stopped() -> Result<(), Failed> {
+fn stopped(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut setup = setup(&sound, &sound, Host::Process)?;
+    let mut setup = setup(&sound, &sound, host)?;
     setup.config.worker.step_timeout = 0.4;
     let mut sampler = samplers::build(setup)?;
     let victim = sampler.worker_pids()[1];
@@ -59,7 +64,7 @@ fn stopped() -> Result<(), Failed> {
     let event = Instant::now();
     let error = sampler.obtain_samples(0).map(drop).err().ok_or("the stop was not noticed")?;
     soon(event)?;
-    let want = format!("worker 1 (pid {victim}, env ranks 3..5): environment ");
+    let want = format!("worker 1 (pid {victim}, env ranks {}): environment ", host.ranks(1));
     if !error.to_string().starts_with(&want) || !error.to_string().contains("has not returned") {
         return Err(format!("want: {want}\n got: {error}").into());
     }
@@ -68,15 +73,15 @@ fn stopped() -> Result<(), Failed> {
 }
 
 /// A worker of a sampler dies; the sampler beside it goes on.
-fn beside() -> Result<(), Failed> {
+fn beside(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut healthy = samplers::build(setup(&sound, &sound, Host::Process)?)?;
-    let mut sick = samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    let mut healthy = samplers::build(setup(&sound, &sound, host)?)?;
+    let mut sick = samplers::build(setup(&sound, &sound, host)?)?;
     healthy.obtain_samples(0)?;
     let victim = sick.worker_pids()[0];
     signal(victim, Signal::SIGKILL)?;
     let error = sick.obtain_samples(0).map(drop).err().ok_or("the kill was not noticed")?;
-    expect(&error, victim, "0..3")?;
+    expect(&error, victim, host.ranks(0))?;
     for number in 0..3 {
         healthy.obtain_samples(0)?;
         healthy.evaluate(number, EPISODES, 0)?;
@@ -96,7 +101,7 @@ fn beside() -> Result<(), Failed> {
 }
 
 /// Kills worker `which` at a random time in the sampler's life, its start among them.
-fn at_random(seed: u64) -> Result<(), Failed> {
+fn at_random(host: Host, seed: u64) -> Result<(), Failed> {
     let mut rng = rlcore::seed::rng(seed);
     let after = Duration::from_micros(rng.random_range(0..12_000));
     let which: usize = rng.random_range(0..3);
@@ -115,7 +120,7 @@ fn at_random(seed: u64) -> Result<(), Failed> {
         signal(pids[which], Signal::SIGKILL)?;
         Ok((pids[which], event))
     });
-    let outcome = provoke(&setup(&slow(1), &slow(0), Host::Process)?, true)?;
+    let outcome = provoke(&setup(&slow(1), &slow(0), host)?, true)?;
     let (victim, event) = killer.join().map_err(|_| "the killer panicked")??;
     soon(event)?;
     let named = format!("(pid {victim}, env ranks ");
@@ -128,17 +133,36 @@ fn at_random(seed: u64) -> Result<(), Failed> {
     no_workers_left().map_err(|e| format!("seed {seed}: {e:?}").into())
 }
 
+/// A worker that waits for another at a gate (or, where the workers act, for its next order).
+fn at_gate(host: Host) -> Result<(), Failed> {
+    let held = segment_bytes();
+    let fault = Some(Fault::KillSibling(0));
+    let killer = Faulty { fault, place: Place::Step, rank: host.rank(33), at: 33 };
+    let outcome = provoke(&setup(&killer, &Faulty::sound(), host)?, false)?;
+    expect(&outcome.error, outcome.pids[0], host.ranks(0))?;
+    soon_after(outcome.after)?;
+    outcome.sampler.map_or(Ok(()), unusable)?;
+    nothing_left(held)
+}
+
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
-    let mut add = |name: &str, body: Body| tests.push((format!("kill::{name}"), body));
-    add("waiting_for_samples", Box::new(|| waiting("5..7", |s| s.obtain_samples(0).map(drop))));
-    add(
-        "waiting_for_evaluation",
-        Box::new(|| waiting("4..5", |s| s.evaluate(0, EPISODES, 0).map(drop))),
-    );
-    add("waiting_for_save", Box::new(|| waiting("5..7", |s| s.save().map(drop))));
-    add("stopped", Box::new(stopped));
-    add("beside", Box::new(beside));
-    add("at_random_times", Box::new(|| (0..25).try_for_each(at_random)));
+    for host in PROCESSES {
+        let mut add = |name: &str, body: Body| {
+            tests.push((format!("kill::{}_{name}", host.name()), body));
+        };
+        let ranks = host.ranks(2);
+        let samples = move || waiting(host, ranks, |s| s.obtain_samples(0).map(drop));
+        add("waiting_for_samples", Box::new(samples));
+        let evaluation = move || waiting(host, "4..5", |s| s.evaluate(0, EPISODES, 0).map(drop));
+        add("waiting_for_evaluation", Box::new(evaluation));
+        let save = move || waiting(host, ranks, |s| s.save().map(drop));
+        add("waiting_for_save", Box::new(save));
+        add("waiting_at_a_gate", Box::new(move || at_gate(host)));
+        add("stopped", Box::new(move || stopped(host)));
+        add("beside", Box::new(move || beside(host)));
+        let random = move || (0..25).try_for_each(|seed| at_random(host, seed));
+        add("at_random_times", Box::new(random));
+    }
     tests
 }

@@ -1,5 +1,5 @@
 //! Samplers that live as they should: started late, twice, often; ended by drop; patient with what is slow; refused.
-use crate::cases::{EPISODES, Host, provoke, setup};
+use crate::cases::{EPISODES, Host, PROCESSES, SERIAL, THREADS, hosts, provoke, setup};
 use crate::processes::{
     SOON, children, descriptors, no_workers_left, running, segment_bytes, server, signal,
 };
@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rlcore::envs::CartPole;
 use rlcore::envs::columns::ResetMode;
-use samplers::HostKind;
+use samplers::{HostKind, SamplerKind};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 use tests::faulty::{Fault, Faulty, Place};
@@ -15,7 +15,7 @@ use tests::policies::{grid_dqn, grid_weights};
 use tests::{Body, setups};
 
 /// After libtorch has used its threads here, workers use libtorch too; twice in a process, and side by side.
-fn after_parallel_op() -> Result<(), Failed> {
+fn after_parallel_op(host: Host) -> Result<(), Failed> {
     tch::set_num_threads(4);
     let a = Tensor::ones([600, 600], (Kind::Float, Device::Cpu));
     let sum = a.matmul(&a).sum(Kind::Double).double_value(&[]);
@@ -24,7 +24,7 @@ fn after_parallel_op() -> Result<(), Failed> {
     }
     let serial = setups::serial(&CartPole::default(), &grid_dqn(), 20, ResetMode::AtOnce);
     let weights = grid_weights(setups::weight_count(&serial), 3);
-    let setup = setups::parallel(&serial, samplers::SamplerKind::Cpu, 2, HostKind::Process);
+    let setup = setups::parallel(&serial, host.kind, 2, HostKind::Process);
     for _ in 0..2 {
         let mut one = samplers::build(setup.clone())?;
         let mut other = samplers::build(setup.clone())?;
@@ -43,10 +43,10 @@ fn after_parallel_op() -> Result<(), Failed> {
 }
 
 /// Dropping a sampler ends its workers, and those alone.
-fn dropped() -> Result<(), Failed> {
+fn dropped(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut stays = samplers::build(setup(&sound, &sound, Host::Process)?)?;
-    let goes = samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    let mut stays = samplers::build(setup(&sound, &sound, host)?)?;
+    let goes = samplers::build(setup(&sound, &sound, host)?)?;
     let gone = goes.worker_pids();
     let began = Instant::now();
     drop(goes);
@@ -63,9 +63,9 @@ fn dropped() -> Result<(), Failed> {
 }
 
 /// Ctrl-C and the like are the master's business.
-fn deaf_to_signals() -> Result<(), Failed> {
+fn deaf_to_signals(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut sampler = samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    let mut sampler = samplers::build(setup(&sound, &sound, host)?)?;
     for hit in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         for pid in sampler.worker_pids() {
             signal(pid, hit)?;
@@ -83,9 +83,9 @@ fn deaf_to_signals() -> Result<(), Failed> {
 
 /// One slow environment makes others wait for longer than the stall's limit; nobody stalls.
 fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
-    let slow = Faulty { fault: Some(Fault::Slow(60)), place, rank: 2, at: 0 };
+    let slow = Faulty { fault: Some(Fault::Slow(25)), place, rank: 2, at: 0 };
     let mut setup = setup(&slow, &Faulty { rank: 1, ..slow }, host)?;
-    setup.config.worker.step_timeout = 0.3;
+    setup.config.worker.step_timeout = 0.2;
     if place == Place::Make {
         // The whole start counts, in which an example is built as well.
         setup.config.worker.step_timeout = 5.0;
@@ -99,14 +99,14 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
 }
 
 /// Starts and ends, some in the middle of a life, without a trace.
-fn often() -> Result<(), Failed> {
+fn often(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
-    let mut setup = setup(&sound, &sound, Host::Process)?;
+    let mut setup = setup(&sound, &sound, host)?;
     setup.config.worker.n = 2;
     samplers::build(setup.clone())?.obtain_samples(0)?;
     let (before, bytes) = (descriptors(), segment_bytes());
     let began = Instant::now();
-    let cycles = 200;
+    let cycles = 100;
     for i in 0..cycles {
         let mut sampler = samplers::build(setup.clone())?;
         if i % 2 == 0 {
@@ -117,7 +117,7 @@ fn often() -> Result<(), Failed> {
         }
     }
     // A start takes milliseconds; the limit is for a machine that is busy with something else.
-    if began.elapsed() > Duration::from_secs(40) {
+    if began.elapsed() > Duration::from_secs(20) {
         return Err(format!("{cycles} cycles took {:?}", began.elapsed()).into());
     }
     no_workers_left()?;
@@ -150,17 +150,73 @@ fn too_large(host: Host) -> Result<(), Failed> {
 fn more_workers_than_environments(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut setup = setup(&sound, &sound, host)?;
-    setup.config.worker.n = 8;
+    setup.config.worker.n = 12;
     let error = provoke(&setup, false)?.error.to_string();
-    let want = "sampler.worker.n = 8 workers for sampler.b = 7 environments: lower sampler.worker.n to 7 or raise sampler.b";
+    let halves = host.kind == SamplerKind::Alternating;
+    let (of, most, b) = if halves { ("half of ", 5, 24) } else { ("", 10, 12) };
+    let want = format!(
+        "sampler.worker.n = 12 workers for {of}sampler.b = 10 environments: lower sampler.worker.n to {most} or raise sampler.b to {b}"
+    );
     if error == want { Ok(()) } else { Err(format!("want: {want}\n got: {error}").into()) }
+}
+
+/// Refused before the example environment is built, let alone memory taken or a process started.
+fn odd_number_of_environments(host: Host) -> Result<(), Failed> {
+    let (held, others) = (segment_bytes(), descriptors());
+    let broken = Faulty { fault: Some(Fault::Panic), place: Place::Make, rank: 0, at: 0 };
+    let mut setup = setup(&broken, &broken, host)?;
+    setup.config.b = 9;
+    let error = provoke(&setup, false)?.error.to_string();
+    let want = "sampler.kind = \"alternating\" with sampler.b = 9: two halves need an even number, such as 10";
+    if error != want {
+        return Err(format!("want: {want}\n got: {error}").into());
+    }
+    if segment_bytes() > held || descriptors() != others || !children(server()).is_empty() {
+        return Err("something was begun".into());
+    }
+    Ok(())
+}
+
+/// Two samplers share one fork server, take turns, and do not notice each other; one ends, the other goes on.
+fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
+    let sound = Faulty::sound();
+    let (one, two) = (setup(&sound, &sound, host)?, setup(&sound, &sound, other)?);
+    let mut alone = samplers::build(setup(&sound, &sound, SERIAL)?)?;
+    let (mut one, mut two) = (samplers::build(one)?, Some(samplers::build(two)?));
+    for i in 0..12 {
+        let want = alone.obtain_samples(i)?.trajectories();
+        let got = one.obtain_samples(i)?;
+        if i == 6 {
+            two = None;
+        }
+        if let Some(two) = &mut two {
+            // Both leases at once.
+            let theirs = two.obtain_samples(i)?;
+            if theirs.trajectories() != want {
+                return Err(format!("batch {i} of the second differs").into());
+            }
+        }
+        if got.trajectories() != want {
+            return Err(format!("batch {i} of the first differs").into());
+        }
+        drop(got);
+        if i % 4 == 3 {
+            let want = alone.evaluate(i, EPISODES, 0)?;
+            let second = two.as_mut().map(|s| s.evaluate(i, EPISODES, 0)).transpose()?;
+            if one.evaluate(i, EPISODES, 0)? != want || second.is_some_and(|s| s != want) {
+                return Err(format!("evaluation {i} differs").into());
+            }
+        }
+    }
+    drop((one, alone));
+    no_workers_left()
 }
 
 /// A serial sampler that could not start holds no memory.
 fn serial_start_fails() -> Result<(), Failed> {
     let held = segment_bytes();
     let broken = Faulty { fault: Some(Fault::Error), place: Place::Reset, rank: 4, at: 0 };
-    let mut setup = setup(&broken, &Faulty::sound(), Host::Serial)?;
+    let mut setup = setup(&broken, &Faulty::sound(), SERIAL)?;
     setup.eval = None;
     provoke(&setup, false)?;
     if segment_bytes() > held {
@@ -171,22 +227,33 @@ fn serial_start_fails() -> Result<(), Failed> {
 
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
-    let mut add = |name: String, body: Body| tests.push((format!("life::{name}"), body));
-    add("after_parallel_op".into(), Box::new(after_parallel_op));
-    add("dropped".into(), Box::new(dropped));
-    add("deaf_to_signals".into(), Box::new(deaf_to_signals));
-    for host in crate::cases::HOSTS {
-        for place in [Place::Make, Place::Reset, Place::Step] {
-            let name = format!("slow_is_not_stalled_{host:?}_{place:?}");
-            add(name, Box::new(move || slow_is_not_stalled(host, place)));
+    let mut add = |name: &str, host: Host, body: Body| {
+        tests.push((format!("life::{}_{name}", host.name()), body));
+    };
+    for host in PROCESSES {
+        add("after_parallel_op", host, Box::new(move || after_parallel_op(host)));
+        add("dropped", host, Box::new(move || dropped(host)));
+        add("deaf_to_signals", host, Box::new(move || deaf_to_signals(host)));
+        add("started_often", host, Box::new(move || often(host)));
+        for other in PROCESSES {
+            let name = format!("in_turns_with_{}", other.name());
+            add(&name, host, Box::new(move || in_turns(host, other)));
         }
-        add(format!("too_large_{host:?}"), Box::new(move || too_large(host)));
     }
-    for host in [Host::Process, Host::Thread] {
+    for host in hosts() {
+        for place in [Place::Make, Place::Reset, Place::Step] {
+            let name = format!("slow_is_not_stalled_{place:?}");
+            add(&name, host, Box::new(move || slow_is_not_stalled(host, place)));
+        }
+        add("too_large", host, Box::new(move || too_large(host)));
+    }
+    for host in PROCESSES.into_iter().chain(THREADS) {
         let body = move || more_workers_than_environments(host);
-        add(format!("more_workers_than_environments_{host:?}"), Box::new(body));
+        add("more_workers_than_environments", host, Box::new(body));
+        if host.kind == SamplerKind::Alternating {
+            add("odd_number", host, Box::new(move || odd_number_of_environments(host)));
+        }
     }
-    add("serial_start_fails".into(), Box::new(serial_start_fails));
-    add("started_often".into(), Box::new(often));
+    add("start_fails", SERIAL, Box::new(serial_start_fails));
     tests
 }

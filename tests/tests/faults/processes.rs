@@ -4,6 +4,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
+pub(crate) use tests::program::children;
+use tests::program::stat;
 
 /// What the issue allows between an event and what follows from it.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
@@ -28,32 +30,25 @@ pub(crate) fn signal(pid: i32, signal: Signal) -> Result<(), Failed> {
     kill(Pid::from_raw(pid), signal).map_err(|e| format!("{signal} to {pid}: {e}").into())
 }
 
-/// State letter and parent.
-fn stat(pid: i32) -> Option<(char, i32)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
 /// Whether it runs; a zombie does not (whoever adopted it may be slow to bury it).
 pub(crate) fn running(pid: i32) -> bool {
     stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
-}
-
-/// Children, zombies among them.
-pub(crate) fn children(parent: i32) -> Vec<i32> {
-    let Ok(all) = std::fs::read_dir("/proc") else { return vec![] };
-    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|(_, p)| p == parent)).collect()
 }
 
 pub(crate) fn server() -> i32 {
     rlcore::forkserver::server().map_or(0, rlcore::forkserver::ForkServer::pid)
 }
 
-/// The fork server of this process has no worker any more, not even a dead one.
+/// The fork server of this process has no worker any more, not even a dead one, and neither has this process.
 pub(crate) fn no_workers_left() -> Result<(), Failed> {
-    until("the end of all workers", SOON, || children(server()).is_empty())
+    until("the end of all workers", SOON, || children(server()).is_empty() && threads() == 0)
+}
+
+/// Worker threads and watchdogs of this process.
+fn threads() -> usize {
+    let Ok(all) = std::fs::read_dir("/proc/self/task") else { return 0 };
+    let names = all.flatten().filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+    names.filter(|n| n.starts_with("worker ") || n.starts_with("watchdog")).count()
 }
 
 pub(crate) fn all_gone(pids: &[i32]) -> Result<(), Failed> {

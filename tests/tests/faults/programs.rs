@@ -1,9 +1,10 @@
 //! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
-use crate::cases::{self, Host, STALL};
+use crate::cases::{self, Host, PROCESSES, SERIAL, STALL, THREADS};
 use crate::processes::{SOON, all_gone, named_segments, signal};
 use crate::program::Program;
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
+use samplers::SamplerKind;
 use std::time::{Duration, Instant};
 use tests::Body;
 
@@ -11,20 +12,20 @@ use tests::Body;
 fn case(host: Host, name: &str) -> Result<(), Failed> {
     let found = cases::all().into_iter().find(|c| c.name() == name);
     let case = found.ok_or_else(|| format!("no case {name}"))?;
-    let mut program = Program::start(&["case", &format!("{host:?}"), name])?;
+    let mut program = Program::start(&["case", &host.name(), name])?;
     program.says("begins")?;
     let (event, pid) = (Instant::now(), program.pid());
     let (server, _) = program.family(0)?;
     let (before, after) = case.text(host);
-    let who = if host == Host::Process { before } else { format!("{before}{pid}") };
+    let who = if host.is_process() { before } else { format!("{before}{pid}") };
     let limit = if case.stalls() { STALL + SOON } else { SOON };
     program.fails(event, limit, &[&format!("error: {who}"), &after], &[pid, server])
 }
 
 /// A program that samples, is hit by `hit`, and is gone within the limit with all who belong to it.
-fn master_dies(fault: &str, hit: Signal, group: bool) -> Result<(), Failed> {
+fn master_dies(host: Host, fault: &str, hit: Signal, group: bool) -> Result<(), Failed> {
     let segments = named_segments();
-    let mut program = Program::start(&["endless", "Process", fault])?;
+    let mut program = Program::start(&["endless", &host.name(), fault])?;
     program.says("begins")?;
     // A fault in the constructor or in the first reset comes before the first batch.
     if fault == "sound" || fault.contains("Step") {
@@ -47,8 +48,8 @@ fn master_dies(fault: &str, hit: Signal, group: bool) -> Result<(), Failed> {
 }
 
 /// Kills the fork server of a program that samples, or whose workers are still being built.
-fn server_dies(fault: &str, starting: bool) -> Result<(), Failed> {
-    let mut program = Program::start(&["endless", "Process", fault])?;
+fn server_dies(host: Host, fault: &str, starting: bool) -> Result<(), Failed> {
+    let mut program = Program::start(&["endless", &host.name(), fault])?;
     program.says(if starting { "begins" } else { "samples" })?;
     let (server, mut family) = program.family(3)?;
     family.extend([server, program.pid()]);
@@ -59,8 +60,8 @@ fn server_dies(fault: &str, starting: bool) -> Result<(), Failed> {
 }
 
 /// A worker is killed: the program ends with the error, and takes the others along.
-fn worker_dies() -> Result<(), Failed> {
-    let mut program = Program::start(&["endless", "Process", "sound"])?;
+fn worker_dies(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["endless", &host.name(), "sound"])?;
     program.says("samples")?;
     let (server, workers) = program.family(3)?;
     let victim = workers.iter().max().copied().unwrap_or_default();
@@ -69,6 +70,35 @@ fn worker_dies() -> Result<(), Failed> {
     let text = format!(" (pid {victim}, env ranks ");
     let why = "): the process was killed by signal 9 (SIGKILL)";
     program.fails(event, SOON, &["error: worker ", &text, why], &[&workers[..], &[server]].concat())
+}
+
+/// The agent of this process never returns: what else lies in this process cannot go on either.
+fn stalled_agent(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["acting", &host.name()])?;
+    program.says("begins")?;
+    let (event, pid) = (Instant::now(), program.pid());
+    let (server, workers) = program.family(0)?;
+    let who = match host.kind {
+        SamplerKind::Serial => format!("serial sampler (pid {pid}, env ranks 0..10)"),
+        SamplerKind::Cpu => "worker ".into(),
+        SamplerKind::Gpu => format!("the action server (pid {pid}, env ranks 0..10)"),
+        SamplerKind::Alternating => format!("the action server (pid {pid}, env ranks 5..10)"),
+    };
+    let why = ": the agent or a constructor has not returned for 0.";
+    let family = [&workers[..], &[pid, server]].concat();
+    program.fails(event, STALL + SOON, &[&format!("error: {who}"), why], &family)
+}
+
+/// Killed while its agent is acting and all workers wait at a gate.
+fn acting_master_dies(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["acting", &host.name(), "patient"])?;
+    program.says("begins")?;
+    let (server, workers) = program.family(3)?;
+    let family = [&workers[..], &[program.pid(), server]].concat();
+    let event = Instant::now();
+    signal(program.pid(), Signal::SIGKILL)?;
+    all_gone(&family)?;
+    program.end(event, SOON).map(|_| ())
 }
 
 /// The fork server dies between two samplers.
@@ -101,30 +131,44 @@ fn stalled_example() -> Result<(), Failed> {
 pub(crate) fn tests() -> Vec<(String, Body)> {
     let mut tests: Vec<(String, Body)> = Vec::new();
     let mut add = |name: String, body: Body| tests.push((format!("program::{name}"), body));
-    for case_ in cases::all().into_iter().filter(cases::Case::stalls) {
-        for host in [Host::Serial, Host::Thread] {
+    for (i, case_) in cases::all().into_iter().filter(cases::Case::stalls).enumerate() {
+        // A program each: the samplers with threads take turns.
+        for host in [SERIAL, THREADS[i % THREADS.len()]] {
             let name = case_.name();
-            add(format!("{host:?}_{name}"), Box::new(move || case(host, &name)));
+            add(format!("{}_{name}", host.name()), Box::new(move || case(host, &name)));
         }
     }
-    for name in ["Panic_in_Step33", "Kill_in_Step33", "Kill_in_Make0", "Stall_in_Reset0"] {
-        add(format!("Process_{name}"), Box::new(move || case(Host::Process, name)));
+    for host in [SERIAL].into_iter().chain(THREADS) {
+        add(format!("{}_stalled_agent", host.name()), Box::new(move || stalled_agent(host)));
     }
-    for fault in ["sound", "Stall_in_Step33", "Stall_in_Reset0", "Stall_in_Make0"] {
-        let body = move || master_dies(fault, Signal::SIGKILL, false);
-        add(format!("killed_master_{fault}"), Box::new(body));
-    }
-    for hit in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        for (group, name) in [(false, "master"), (true, "group")] {
-            let body = move || master_dies("sound", hit, group);
-            add(format!("{hit}_to_{name}"), Box::new(body));
+    for (i, host) in PROCESSES.into_iter().enumerate() {
+        let mut add = |name: &str, body: Body| add(format!("{}_{name}", host.name()), body);
+        for name in ["Panic_in_Step33", "Kill_in_Step33", "Kill_in_Make0", "Stall_in_Reset0"] {
+            add(name, Box::new(move || case(host, name)));
         }
+        add("stalled_agent", Box::new(move || stalled_agent(host)));
+        for fault in ["sound", "Stall_in_Step33", "Stall_in_Reset0", "Stall_in_Make0"] {
+            let body = move || master_dies(host, fault, Signal::SIGKILL, false);
+            add(&format!("killed_master_{fault}"), Box::new(body));
+        }
+        add("killed_master_acting", Box::new(move || acting_master_dies(host)));
+        // Every pair of host, signal and receiver.
+        for (j, hit) in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().enumerate() {
+            let (group, name) = [(false, "master"), (true, "group")][(i + j) % 2];
+            let body = move || master_dies(host, "sound", hit, group);
+            add(&format!("{hit}_to_{name}"), Box::new(body));
+        }
+        for (name, fault, starting) in [
+            ("sampling", "sound", false),
+            ("starting", "Stall_in_Make0", true),
+            ("stalled", "Stall_in_Step33", false),
+        ] {
+            let body = move || server_dies(host, fault, starting);
+            add(&format!("killed_server_{name}"), Box::new(body));
+        }
+        add("killed_worker", Box::new(move || worker_dies(host)));
     }
-    add("killed_server_sampling".into(), Box::new(|| server_dies("sound", false)));
-    add("killed_server_starting".into(), Box::new(|| server_dies("Stall_in_Make0", true)));
-    add("killed_server_stalled".into(), Box::new(|| server_dies("Stall_in_Step33", false)));
     add("killed_server_idle".into(), Box::new(idle_server_dies));
-    add("killed_worker".into(), Box::new(worker_dies));
     let line = "error: worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main`";
     add("missing_line".into(), Box::new(move || refused("missing", line)));
     let late = "`rlcore::forkserver::init()` was called with 2 threads running: make it the first line of `main`";

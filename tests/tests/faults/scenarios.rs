@@ -1,9 +1,12 @@
 //! The programs behind [`crate::programs`]: what a `main` of a user would do, good or bad. Errors end in exit code 1.
-use crate::cases::{self, Host, provoke, setup};
+use crate::cases::{self, Host, PROCESSES, THREADS, hosts, provoke, setup};
 use libtest_mimic::Failed;
 use rlcore::forkserver;
+use samplers::SamplerKind;
 use std::process::ExitCode;
+use std::time::Duration;
 use tests::faulty::Faulty;
+use tests::faulty_agent::{AgentCall, AgentFault, FaultyPolicy};
 
 type Outcome = Result<(), Failed>;
 
@@ -13,6 +16,8 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let outcome = match words[..] {
         ["case", host, name] => case(host, name),
         ["endless", host, fault] => endless(host, fault),
+        ["acting", host] => acting(host, cases::STALL),
+        ["acting", host, "patient"] => acting(host, Duration::from_secs(1000)),
         ["example"] => example(),
         ["late"] => late(),
         ["missing"] => missing(),
@@ -29,8 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
 }
 
 fn host(name: &str) -> Result<Host, Failed> {
-    let found = cases::HOSTS.into_iter().find(|h| format!("{h:?}") == name);
-    found.ok_or_else(|| format!("no host {name}").into())
+    hosts().find(|h| h.name() == name).ok_or_else(|| format!("no host {name}").into())
 }
 
 fn find(name: &str) -> Result<cases::Case, Failed> {
@@ -63,12 +67,28 @@ fn endless(on: &str, name: &str) -> Outcome {
     }
 }
 
+/// The agent never returns from an action in the midst of the second batch.
+fn acting(on: &str, limit: Duration) -> Outcome {
+    forkserver::init()?;
+    let host = host(on)?;
+    // One that acts for half of the environments is called twice a step.
+    let at = if host.kind == SamplerKind::Alternating { 61 } else { 33 };
+    let policy = FaultyPolicy { fault: AgentFault::Stall, call: AgentCall::Act, at };
+    let mut setup = crate::acting::setup(&policy, host)?;
+    setup.config.worker.step_timeout = limit.as_secs_f64();
+    let mut sampler = samplers::build(setup)?;
+    sampler.obtain_samples(0)?;
+    println!("begins");
+    sampler.obtain_samples(0)?;
+    Ok(())
+}
+
 /// The first environment's constructor, which the master calls to learn the spaces, never returns.
 fn example() -> Outcome {
     forkserver::init()?;
-    let mut case = find("Stall_in_Make0")?;
-    case.env.rank = 0;
-    let setup = case.setup(Host::Process)?;
+    let stalls = Faulty { rank: 0, ..find("Stall_in_Make0")?.env };
+    let mut setup = setup(&stalls, &Faulty::sound(), PROCESSES[0])?;
+    setup.config.worker.step_timeout = cases::STALL.as_secs_f64();
     println!("begins");
     samplers::build(setup)?;
     Ok(())
@@ -87,9 +107,9 @@ fn late() -> Outcome {
 /// The line is not there: threads work, processes do not.
 fn missing() -> Outcome {
     let sound = Faulty::sound();
-    samplers::build(setup(&sound, &sound, Host::Thread)?)?.obtain_samples(0)?;
-    let at_first = samplers::build(setup(&sound, &sound, Host::Process)?).err();
-    let again = samplers::build(setup(&sound, &sound, Host::Process)?).err();
+    samplers::build(setup(&sound, &sound, THREADS[0])?)?.obtain_samples(0)?;
+    let at_first = samplers::build(setup(&sound, &sound, PROCESSES[0])?).err();
+    let again = samplers::build(setup(&sound, &sound, PROCESSES[0])?).err();
     if at_first.is_none()
         || at_first.map(|e| e.to_string()) != again.as_ref().map(ToString::to_string)
     {
@@ -108,11 +128,11 @@ fn idle() -> Outcome {
     })?;
     println!("begins {server}");
     let sound = Faulty::sound();
-    let first = samplers::build(setup(&sound, &sound, Host::Process)?).map(drop);
-    let again = samplers::build(setup(&sound, &sound, Host::Process)?).map(drop);
+    let first = samplers::build(setup(&sound, &sound, PROCESSES[0])?).map(drop);
+    let again = samplers::build(setup(&sound, &sound, PROCESSES[0])?).map(drop);
     if first.is_ok() || first.map_err(|e| e.to_string()) != again.map_err(|e| e.to_string()) {
         return Err("a dead fork server is not always the same error".into());
     }
-    samplers::build(setup(&sound, &sound, Host::Process)?)?;
+    samplers::build(setup(&sound, &sound, PROCESSES[0])?)?;
     Ok(())
 }

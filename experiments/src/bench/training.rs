@@ -1,0 +1,104 @@
+//! Our side of whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without its files.
+use super::measure::Contender;
+use super::samplers::title;
+use crate::assemble::{self, Parts};
+use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
+use agents::epsilon::EpsilonConfig;
+use agents::model::QMlp;
+use agents::pg::{CategoricalPgAgentConfig, Evaluate};
+use algos::{DqnConfig, NormalizeAdvantage, PpoConfig};
+use anyhow::Result;
+use runners::RunnerConfig;
+use samplers::{SamplerConfig, SamplerKind, WorkerConfig};
+
+/// Learns as `config` says, a batch at a time.
+fn training(name: &str, config: &Config) -> Result<Contender> {
+    let Parts { mut sampler, mut algo } = assemble::prepare(config)?.start(None)?;
+    let pids = sampler.worker_pids();
+    let steps = (config.sampler.t * config.sampler.b) as u64;
+    let mut weights = vec![0.0; algo.params().len()];
+    let (mut env_steps, mut published) = (0, None);
+    let work = move || {
+        if published != Some(algo.updates()) {
+            algo.params().write_to(&mut weights);
+            sampler.publish(&weights)?;
+            published = Some(algo.updates());
+        }
+        let samples = sampler.obtain_samples(env_steps)?;
+        env_steps += steps;
+        std::hint::black_box(samples.trajectories());
+        algo.optimize(samples.columns(), env_steps)?;
+        Ok(steps)
+    };
+    Ok(Contender { name: name.to_owned(), work: Box::new(work), pids })
+}
+
+/// CartPole with the MLP 64-64 and a constant epsilon.
+fn cartpole(sampler: SamplerConfig, algo: DqnConfig) -> Config {
+    let epsilon = EpsilonConfig { eps_init: 0.05, eps_final: 0.05, ..Default::default() };
+    Config {
+        sampler,
+        agent: AgentConfig::Dqn(DqnAgentSettings { model: QMlp::default(), epsilon }),
+        algo: AlgoConfig::Dqn(algo),
+        runner: RunnerConfig { evaluate: false, ..Default::default() },
+        ..Default::default()
+    }
+}
+
+/// Acting and appending to the replay, 8 environments: DQN before its first update, which never comes.
+pub(super) fn collection(kind: SamplerKind, workers: usize) -> Result<Contender> {
+    let worker = WorkerConfig { n: workers, ..Default::default() };
+    let sampler = SamplerConfig { kind, t: 64, b: 8, worker, ..Default::default() };
+    let never = DqnConfig {
+        min_steps_learn: u64::MAX,
+        eps_steps: u64::MAX,
+        replay_size: 100_000,
+        ..Default::default()
+    };
+    training(&title(kind, workers), &cartpole(sampler, never))
+}
+
+/// DQN with the settings of `scripts/peers/sb3_dqn.py`: an update of 64 transitions every 4 steps of one environment.
+pub(super) fn dqn() -> Result<Contender> {
+    let sampler = SamplerConfig { t: 4, b: 1, ..Default::default() };
+    let algo = DqnConfig {
+        batch_size: 64,
+        replay_ratio: 16.0,
+        min_steps_learn: 100,
+        eps_steps: 100,
+        target_update_interval: 2_500,
+        learning_rate: 1e-4,
+        adam_eps: 1e-8,
+        ..Default::default()
+    };
+    training("serial", &cartpole(sampler, algo))
+}
+
+/// PPO with the defaults of stable-baselines3 (`scripts/peers/sb3_ppo.py`): 256 minibatches of 64, 10 times over.
+pub(super) fn ppo() -> Result<Contender> {
+    let algo = PpoConfig {
+        learning_rate: 3e-4,
+        // Half the squared error: theirs is half of the whole.
+        value_loss_coeff: 1.0,
+        entropy_loss_coeff: 0.0,
+        clip_grad_norm: 0.5,
+        gae_lambda: 0.95,
+        minibatches: 256,
+        epochs: 10,
+        ratio_clip: 0.2,
+        linear_lr_schedule: false,
+        normalize_advantage: NormalizeAdvantage::Minibatch,
+        adam_eps: 1e-5,
+        ..Default::default()
+    };
+    let model = PgNet::default();
+    let agent = CategoricalPgAgentConfig { model, evaluate: Evaluate::Mode };
+    let config = Config {
+        sampler: SamplerConfig { t: 2_048, b: 8, ..Default::default() },
+        agent: AgentConfig::CategoricalPg(agent),
+        algo: AlgoConfig::Ppo(algo),
+        runner: RunnerConfig { evaluate: false, ..Default::default() },
+        ..Default::default()
+    };
+    training("serial", &config)
+}

@@ -1,0 +1,115 @@
+//! An agent that fails in a chosen way, at a chosen call.
+use crate::faulty::TEXT;
+use crate::policies::{SliceAgent, SlicePolicy};
+use crate::program::{children, stat, until};
+use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rlcore::block::AgentSchema;
+use rlcore::forkserver;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentFault {
+    /// Returns an error.
+    Error,
+    /// Panics.
+    Panic,
+    /// Never returns.
+    Stall,
+    /// No fault, but until then every call takes this many milliseconds.
+    Slow(u64),
+    /// Sees this worker of its own process's fork server killed, and goes on.
+    KillWorker(usize),
+}
+
+/// Which call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentCall {
+    /// `act`, sampling.
+    Act,
+    /// `act`, evaluating.
+    Evaluate,
+    /// `value`.
+    Value,
+}
+
+/// Settings of [`FaultyAgent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultyPolicy {
+    /// How.
+    pub fault: AgentFault,
+    /// In which call.
+    pub call: AgentCall,
+    /// After how many calls of that kind.
+    pub at: usize,
+}
+
+/// A [`SliceAgent`] that fails.
+#[derive(Debug)]
+pub struct FaultyAgent {
+    settings: FaultyPolicy,
+    agent: SliceAgent,
+    calls: usize,
+}
+
+impl MakeAgent for FaultyPolicy {
+    type Agent = FaultyAgent;
+
+    fn make(&self, context: &AgentContext) -> Result<FaultyAgent, AgentError> {
+        let agent = SlicePolicy::default().make(context)?;
+        Ok(FaultyAgent { settings: *self, agent, calls: 0 })
+    }
+}
+
+impl FaultyAgent {
+    fn suffer(&mut self, call: AgentCall) -> Result<(), AgentError> {
+        if call != self.settings.call {
+            return Ok(());
+        }
+        let FaultyPolicy { fault, at, .. } = self.settings;
+        let (now, before) = (self.calls == at, self.calls < at);
+        self.calls += 1;
+        match fault {
+            AgentFault::Slow(milliseconds) if before => {
+                std::thread::sleep(Duration::from_millis(milliseconds));
+                Ok(())
+            }
+            AgentFault::Error if now => Err(AgentError::new(TEXT)),
+            AgentFault::Panic if now => panic!("{TEXT}"),
+            AgentFault::Stall if now => loop {
+                std::thread::sleep(Duration::from_secs(3600));
+            },
+            AgentFault::KillWorker(which) if now => {
+                let server = forkserver::server().map_err(|e| AgentError::new(e.to_string()))?;
+                let victim = children(server.pid())[which];
+                kill(Pid::from_raw(victim), Signal::SIGKILL)
+                    .map_err(|e| AgentError::new(e.desc()))?;
+                until("its end", || stat(victim).is_none_or(|(state, _)| state == 'Z'));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Agent for FaultyAgent {
+    fn schema(&self) -> AgentSchema {
+        self.agent.schema()
+    }
+
+    fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError> {
+        self.suffer(match phase {
+            Phase::Sample { .. } => AgentCall::Act,
+            Phase::Evaluate { .. } => AgentCall::Evaluate,
+        })?;
+        self.agent.act(io, phase)
+    }
+
+    fn value(&mut self, io: &ValueIo<'_>, out: &mut [f32]) -> Result<(), AgentError> {
+        self.suffer(AgentCall::Value)?;
+        self.agent.value(io, out)
+    }
+}
