@@ -29,12 +29,12 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "cartpole-ppo",
-        about: "PPO solves CartPole-v1 (475 of 500)",
+        about: "PPO solves CartPole-v1 (475 of 500) in seconds on one core",
         config: policy::cartpole_ppo,
     },
     Preset {
         name: "cartpole-a2c",
-        about: "A2C solves CartPole-v1 (475 of 500)",
+        about: "A2C solves CartPole-v1 (475 of 500) in seconds on one core",
         config: policy::cartpole_a2c,
     },
     Preset {
@@ -44,7 +44,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "pendulum-ppo",
-        about: "PPO with continuous actions swings a pendulum up and holds it (-200)",
+        about: "PPO with continuous actions swings a pendulum up and holds it (-200) in seconds on one core",
         config: policy::pendulum_ppo,
     },
     Preset {

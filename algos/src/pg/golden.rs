@@ -86,7 +86,7 @@ pub(super) fn losses_agree(
                 entropy: number("entropy_coeff").unwrap(),
             };
             let got = loss(&outputs, &targets, c, number("ratio_clip"));
-            got.total.backward();
+            got.descent.backward();
 
             let perplexity = valid_mean(&outputs.entropy.exp(), targets.valid.as_ref());
             let same = |key: &str, t: &Tensor| {

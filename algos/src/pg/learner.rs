@@ -139,7 +139,9 @@ impl Learner {
         let info = samples.agent_info.tensors();
         let drawn =
             self.distribution.drawn(&samples.action.tensors(), &info).to_device(self.device);
-        let old = self.distribution.log_likelihood(&info[1].to_device(self.device), &drawn);
+        let dist = info[1].to_device(self.device).flatten(0, 1);
+        let old = self.distribution.log_likelihood(&dist, &drawn.flatten(0, 1));
+        let old = old.view(&drawn.size()[..2]);
         Batch::new(samples, drawn, old, self.recurrent, self.device)
     }
 
@@ -186,12 +188,9 @@ impl Learner {
             dist = self.distribution.mask(dist, Some(&allowed));
         }
         let log_likelihood = self.distribution.log_likelihood(&dist, &minibatch.drawn);
-        let entropy = if self.settings.entropy_loss_coeff == 0.0 {
-            let _guard = no_grad_guard();
-            self.distribution.entropy(&dist)
-        } else {
-            self.distribution.entropy(&dist)
-        };
+        // Entropy that is not rewarded is only logged.
+        let _guard = (self.settings.entropy_loss_coeff == 0.0).then(no_grad_guard);
+        let entropy = self.distribution.entropy(&dist);
         Outputs { log_likelihood, entropy, value }
     }
 
@@ -203,7 +202,7 @@ impl Learner {
         minibatch: &Minibatch,
         ratio: Option<Ratio>,
     ) -> Result<(), AlgoError> {
-        let mut grads = self.params.gradient(&losses.total)?;
+        let mut grads = self.params.gradient(&losses.descent)?;
         let norm = clip_grad_norm(&mut grads, self.settings.clip_grad_norm);
         self.adam.step(&mut self.params.trained_mut(), &grads);
         self.updates += 1;

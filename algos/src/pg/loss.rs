@@ -32,7 +32,9 @@ pub struct Targets {
 /// A loss and its parts, 0-d each.
 #[derive(Debug)]
 pub struct Losses {
-    /// The sum of the parts: what is differentiated.
+    /// What is differentiated: it has the total's gradient, and not always its value.
+    pub descent: Tensor,
+    /// The sum of the parts.
     pub total: Tensor,
     /// Of the policy.
     pub policy: Tensor,
@@ -59,11 +61,22 @@ pub fn valid_mean(x: &Tensor, valid: Option<&Tensor>) -> Tensor {
     }
 }
 
-/// `mean((V - R)^2 / 2)`. With `clip` the larger of that error and the one that V would have within `clip` of the old value
-/// (the code of Schulman et al. 2017; Engstrom et al. 2020 found that it does not help).
-pub fn value_error(value: &Tensor, targets: &Targets, clip: Option<f64>) -> Tensor {
+/// What goes down where the policy gets better, 0-d.
+#[derive(Debug)]
+pub struct Policy {
+    /// Has the gradient of the loss.
+    pub descent: Tensor,
+    /// The loss.
+    pub value: Tensor,
+}
+
+/// `factor * mean((V - R)^2)`. With `clip` the larger of that error and the one that V would have within `clip` of the old
+/// value (the code of Schulman et al. 2017; Engstrom et al. 2020 found that it does not help).
+pub fn value_error(value: &Tensor, targets: &Targets, clip: Option<f64>, factor: f64) -> Tensor {
     let error = match (clip, &targets.valid) {
-        (None, None) => return value.mse_loss(&targets.return_, Reduction::Mean).g_mul_scalar(0.5),
+        (None, None) => {
+            return value.mse_loss(&targets.return_, Reduction::Mean).g_mul_scalar(factor);
+        }
         (None, Some(_)) => (value - &targets.return_).square(),
         (Some(clip), _) => {
             let near = &targets.old_value + (value - &targets.old_value).clamp(-clip, clip);
@@ -71,20 +84,26 @@ pub fn value_error(value: &Tensor, targets: &Targets, clip: Option<f64>) -> Tens
             free.square().maximum(&held.square())
         }
     };
-    valid_mean(&error, targets.valid.as_ref()).g_mul_scalar(0.5)
+    valid_mean(&error, targets.valid.as_ref()).g_mul_scalar(factor)
 }
 
-/// Adds the parts up. `policy` is what goes down where the policy gets better.
+/// Adds the parts up; half the squared error of the value counts.
 pub fn combine(
-    policy: Tensor,
+    policy: Policy,
     outputs: &Outputs,
     targets: &Targets,
     c: Coefficients,
     value_clip: Option<f64>,
 ) -> Losses {
-    let value = value_error(&outputs.value, targets, value_clip).g_mul_scalar(c.value);
+    let value = value_error(&outputs.value, targets, value_clip, 0.5 * c.value);
     let entropy = valid_mean(&outputs.entropy, targets.valid.as_ref());
-    let both = &policy + &value;
-    let total = if c.entropy == 0.0 { both } else { both - entropy.g_mul_scalar(c.entropy) };
-    Losses { total, policy, value, entropy }
+    let with_entropy = |both: Tensor| {
+        if c.entropy == 0.0 { both } else { both - entropy.g_mul_scalar(c.entropy) }
+    };
+    let descent = with_entropy(&policy.descent + &value);
+    let total = {
+        let _guard = tch::no_grad_guard();
+        with_entropy(&policy.value + &value)
+    };
+    Losses { descent, total, policy: policy.value, value, entropy }
 }

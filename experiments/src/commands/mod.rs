@@ -62,7 +62,7 @@ pub struct ConfigArgs {
     /// nothing after it removes an optional setting.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// How samples are collected: serial or cpu (short for --set sampler.kind=...).
+    /// How samples are collected: serial, cpu, gpu or alternating (short for --set sampler.kind=...).
     #[arg(long)]
     sampler: Option<String>,
     /// Worker processes, where the sampler has any; 0 for one per CPU (short for --set sampler.worker.n=...).

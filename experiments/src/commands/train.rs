@@ -92,6 +92,7 @@ pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result
         format!("{:?}", config.sampler.kind).to_lowercase(),
         match config.sampler.kind {
             samplers::SamplerKind::Serial => String::new(),
+            _ if config.sampler.workers() == 1 => " with 1 worker".to_owned(),
             _ => format!(" with {} workers", config.sampler.workers()),
         },
         config.seed,

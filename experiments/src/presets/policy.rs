@@ -51,12 +51,14 @@ pub(super) fn cartpole_a2c() -> Config {
         agent: categorical(PgNet::default()),
         algo: AlgoConfig::A2c(A2cConfig {
             learning_rate: 1e-3,
+            gae_lambda: 0.95,
+            adam_eps: 1e-5,
             entropy_loss_coeff: 0.0,
             linear_lr_schedule: true,
             clip_grad_norm: 0.5,
             ..Default::default()
         }),
-        runner: run(1_000_000, 20_000, 475.0),
+        runner: run(500_000, 20_000, 475.0),
         ..Default::default()
     }
 }

@@ -12,20 +12,22 @@ pub fn loss(outputs: &Outputs, targets: &Targets, entropy_coeff: f64) -> Losses 
     } else {
         &policy - entropy.g_mul_scalar(entropy_coeff)
     };
-    Losses { total, value: policy.zeros_like(), policy, entropy }
+    Losses { descent: total.shallow_clone(), total, value: policy.zeros_like(), policy, entropy }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pg::golden::losses_agree;
+    use crate::pg::loss::value_error;
 
     /// A2C's golden numbers without the value's part: the policies' gradients are the same. Broken by a wrong sign or mean.
     #[test]
     fn golden() {
         losses_agree("a2c", |outputs, targets, c, _| {
             let mut losses = loss(outputs, targets, c.entropy);
-            let value = crate::pg::loss::value_error(&outputs.value, targets, None) * c.value;
+            let value = value_error(&outputs.value, targets, None, 0.5 * c.value);
+            losses.descent = &losses.descent + &value;
             losses.total = &losses.total + &value;
             losses.value = value;
             losses
