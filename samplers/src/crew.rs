@@ -3,10 +3,12 @@ use crate::config::EvalConfig;
 use crate::error::{Cause, SamplerError};
 use crate::evaluation::{Evaluation, Order};
 use crate::host::{FAREWELL, WorkerHandle};
+use crate::protocol::{
+    Acting, CHECK_EVERY, FromWorker, Lane, LaneState, Shared, ToWorker, WorkerSetup,
+};
 use crate::sampler::{Plan, Setup};
 use crate::serial::{collector_spec, eval_spec};
 use crate::state::{ColumnState, SamplerState};
-use crate::worker::{Acting, CHECK_EVERY, FromWorker, Lane, Shared, ToWorker, WorkerSetup};
 use agents::AgentContext;
 use rlcore::batch_spec::split_columns;
 use rlcore::block::Block;
@@ -260,7 +262,7 @@ impl Crew {
     }
 
     /// The state of every column, in order of columns; the acting side is missing where the master acts.
-    pub(crate) fn save(&mut self) -> Result<Vec<crate::worker::LaneState>, SamplerError> {
+    pub(crate) fn save(&mut self) -> Result<Vec<LaneState>, SamplerError> {
         let messages = self.workers.iter().map(|_| ToWorker::Save).collect();
         let parts = self.ask(messages, 0)?.into_iter().filter_map(|a| match a {
             FromWorker::State(lanes) => Some(lanes.into_iter()),

@@ -2,8 +2,9 @@
 use crate::collector::CollectorSpec;
 use crate::config::HostKind;
 use crate::error::{Cause, SamplerError};
+use crate::protocol::{CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSetup};
 use crate::watchdog::{StallClock, stalled};
-use crate::worker::{self, CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSetup};
+use crate::worker;
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, WorkerControl};
 use rlcore::forkserver::{self, Child, ForkServerError, Surroundings};

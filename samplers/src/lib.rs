@@ -12,6 +12,7 @@ mod error;
 mod evaluation;
 mod host;
 mod parallel;
+mod protocol;
 mod sampler;
 mod serial;
 mod server;

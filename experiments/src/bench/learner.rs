@@ -1,16 +1,15 @@
 //! `experiments bench learner`: what a minibatch of PPO costs, beside what sampling costs, with stable-baselines3's defaults
 //! (2048 steps of 8 environments, minibatches of 64, 10 epochs, two tanh networks 64-64), on one thread. The bound is a forward
 //! and backward pass of the same networks, without a loss and an optimiser, measured between the batches.
+use super::training::ppo_defaults;
 use crate::assemble::prepare;
-use crate::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
+use crate::config::PgNet;
 use agents::dist::Categorical;
 use agents::params::{Grad, ParamBuilder, Params};
-use agents::pg::{CategoricalPgAgentConfig, MakePgModel, PgInput, PgModel};
-use algos::{NormalizeAdvantage, PpoConfig};
+use agents::pg::{MakePgModel, PgInput, PgModel};
 use anyhow::Result;
 use rlcore::EnvFactory;
 use rlcore::envs::CartPole;
-use samplers::SamplerConfig;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
@@ -18,33 +17,6 @@ use tch::{Device, Kind, Tensor};
 const BATCHES: usize = 5;
 /// Passes of the bound between two batches.
 const PASSES: u32 = 1000;
-
-fn config() -> Config {
-    Config {
-        env: EnvConfig::Cartpole(CartPole::default()),
-        sampler: SamplerConfig { t: 2048, b: 8, ..Default::default() },
-        agent: AgentConfig::CategoricalPg(CategoricalPgAgentConfig {
-            model: PgNet::default(),
-            ..Default::default()
-        }),
-        algo: AlgoConfig::Ppo(PpoConfig {
-            learning_rate: 3e-4,
-            // Our squared error has a half that theirs has not.
-            value_loss_coeff: 1.0,
-            entropy_loss_coeff: 0.0,
-            clip_grad_norm: 0.5,
-            gae_lambda: 0.95,
-            minibatches: 256,
-            epochs: 10,
-            ratio_clip: 0.2,
-            linear_lr_schedule: false,
-            normalize_advantage: NormalizeAdvantage::Minibatch,
-            adam_eps: 1e-5,
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
 
 /// The networks alone.
 struct Networks {
@@ -91,7 +63,7 @@ impl Networks {
 }
 
 pub(super) fn run() -> Result<()> {
-    let config = config();
+    let config = ppo_defaults();
     let mut parts = prepare(&config)?.start(None)?;
     let mut weights = vec![0.0; parts.algo.params().len()];
     let networks = Networks::new()?;

@@ -76,6 +76,11 @@ pub(super) fn dqn() -> Result<Contender> {
 
 /// PPO with the defaults of stable-baselines3 (`scripts/peers/sb3_ppo.py`): 256 minibatches of 64, 10 times over.
 pub(super) fn ppo() -> Result<Contender> {
+    training("serial", &ppo_defaults())
+}
+
+/// See [`ppo`].
+pub(super) fn ppo_defaults() -> Config {
     let algo = PpoConfig {
         learning_rate: 3e-4,
         // Half the squared error: theirs is half of the whole.
@@ -93,12 +98,11 @@ pub(super) fn ppo() -> Result<Contender> {
     };
     let model = PgNet::default();
     let agent = CategoricalPgAgentConfig { model, evaluate: Evaluate::Mode };
-    let config = Config {
+    Config {
         sampler: SamplerConfig { t: 2_048, b: 8, ..Default::default() },
         agent: AgentConfig::CategoricalPg(agent),
         algo: AlgoConfig::Ppo(algo),
         runner: RunnerConfig { evaluate: false, ..Default::default() },
         ..Default::default()
-    };
-    training("serial", &config)
+    }
 }
