@@ -95,3 +95,27 @@ fn cartpole_dqn() -> Config {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rlcore::config::resolve;
+
+    /// From any preset to any agent and algorithm that fit: what the old kind had and the new has not gives way, a network of
+    /// the same key included.
+    #[test]
+    fn kinds_are_exchanged_on_the_command_line() {
+        for preset in &PRESETS {
+            for (agent, algo) in [
+                ("dqn", "dqn"),
+                ("categorical-pg", "ppo"),
+                ("gaussian-pg", "a2c"),
+                ("categorical-pg", "reinforce"),
+            ] {
+                let sets = [format!("agent.kind={agent}"), format!("algo.kind={algo}")];
+                let config: Config = resolve(&(preset.config)(), None, &sets).unwrap();
+                assert_eq!(config.algo.kind(), algo, "{}", preset.name);
+            }
+        }
+    }
+}

@@ -32,30 +32,27 @@ pub trait PgSettings: MakeAgent {
 
 /// Builds [`CategoricalPgAgent`]s over any model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct CategoricalPgAgentConfig<M = PgMlp> {
     /// The model.
     pub model: M,
     /// How actions are taken in evaluation.
-    #[serde(default)]
     pub evaluate: Evaluate,
 }
 
 /// Builds [`GaussianPgAgent`]s over any model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct GaussianPgAgentConfig<M = PgMlp> {
     /// The model.
     pub model: M,
     /// The distribution.
-    #[serde(default)]
     pub gaussian: GaussianConfig,
     /// How actions are taken in evaluation.
-    #[serde(default)]
     pub evaluate: Evaluate,
 }
 
-impl<M: MakePgModel> MakeAgent for CategoricalPgAgentConfig<M> {
+impl<M: MakePgModel + Default> MakeAgent for CategoricalPgAgentConfig<M> {
     type Agent = CategoricalPgAgent;
 
     fn make(&self, context: &AgentContext) -> Result<CategoricalPgAgent, AgentError> {
@@ -63,7 +60,7 @@ impl<M: MakePgModel> MakeAgent for CategoricalPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel> PgSettings for CategoricalPgAgentConfig<M> {
+impl<M: MakePgModel + Default> PgSettings for CategoricalPgAgentConfig<M> {
     type Model = M;
 
     fn model(&self) -> &M {
@@ -75,7 +72,7 @@ impl<M: MakePgModel> PgSettings for CategoricalPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel> MakeAgent for GaussianPgAgentConfig<M> {
+impl<M: MakePgModel + Default> MakeAgent for GaussianPgAgentConfig<M> {
     type Agent = GaussianPgAgent;
 
     fn make(&self, context: &AgentContext) -> Result<GaussianPgAgent, AgentError> {
@@ -84,7 +81,7 @@ impl<M: MakePgModel> MakeAgent for GaussianPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel> PgSettings for GaussianPgAgentConfig<M> {
+impl<M: MakePgModel + Default> PgSettings for GaussianPgAgentConfig<M> {
     type Model = M;
 
     fn model(&self) -> &M {

@@ -132,8 +132,12 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
                     let full = [path, std::slice::from_ref(&key)].concat();
                     lost(&value, &kept, &full).is_none()
                 }
-                // Serde meets unknown keys before it misses any; a fault elsewhere says nothing about this key.
-                Err(e) => e.message.starts_with("missing field") || Some(e.message) == without,
+                // Serde meets unknown keys before it misses any; a fault elsewhere says nothing about this key. Where the
+                // kind needs no other key, what is missing is missing inside of this one: it is of the old kind.
+                Err(e) => {
+                    let missing = without.is_some() && e.message.starts_with("missing field");
+                    missing || Some(e.message) == without
+                }
             };
             if understood {
                 new.insert(key, value);
