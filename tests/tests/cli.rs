@@ -44,7 +44,7 @@ fn newest(run: &Path) -> PathBuf {
 /// Each `--set`, and what its refusal says.
 const REFUSED: [(&str, &[&str]); 20] = [
     ("algo.lerning_rate=1", &["unknown key `algo.lerning_rate`", "`algo.learning_rate`"]),
-    ("sampler.kind=gpu", &["`sampler.kind`", "`cpu`"]),
+    ("sampler.kind=asynchronous", &["`sampler.kind`", "`cpu`", "`alternating`"]),
     ("algo.batch_size=many", &["`algo.batch_size` must be", "not \"many\""]),
     ("algo.batch_size", &["--set algo.batch_size", "="]),
     ("sampler.t=0", &["sampler.t = 0", "must be at least 1"]),
