@@ -21,9 +21,9 @@ pub enum BenchCommand {
         /// Short windows: under three minutes.
         #[arg(long)]
         quick: bool,
-        /// Only groups whose name contains this: random, mlp-64, mlp-256, mlp-1024, crowded, alternating, round-trip.
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        only: String,
+        /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        only: Vec<String>,
         /// Write the raw measurements, one line each.
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,

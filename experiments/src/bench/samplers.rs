@@ -7,7 +7,7 @@ use super::ping_pong::ping_pong;
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use rlcore::envs::{CartPole, Slow};
 use rlcore::{BatchSpec, EnvFactory, affinity};
@@ -262,8 +262,8 @@ const GROUPS: [(&str, MakeGroup); 9] = [
     ("round-trip", round_trip),
 ];
 
-/// `only`: groups whose name contains it.
-pub(super) fn run(quick: bool, only: &str, csv: Option<&Path>) -> Result<()> {
+/// `only`: names of groups; all where there are none.
+pub(super) fn run(quick: bool, only: &[String], csv: Option<&Path>) -> Result<()> {
     let protocol = if quick {
         Protocol {
             rounds: 5,
@@ -271,7 +271,7 @@ pub(super) fn run(quick: bool, only: &str, csv: Option<&Path>) -> Result<()> {
             warm_up: Duration::from_millis(150),
         }
     } else {
-        Protocol { rounds: 7, window: Duration::from_secs(5), warm_up: Duration::from_secs(1) }
+        Protocol { rounds: 5, window: Duration::from_secs(5), warm_up: Duration::from_secs(1) }
     };
     tch::set_num_threads(1);
     let begun = Instant::now();
@@ -284,7 +284,13 @@ pub(super) fn run(quick: bool, only: &str, csv: Option<&Path>) -> Result<()> {
     let mut all =
         String::from("group,contender,round,steps_per_second,cpu_seconds_per_million_steps\n");
     let mut missed = 0;
-    for (_, group) in GROUPS.iter().filter(|(name, _)| name.contains(only)) {
+    let known = |name: &String| GROUPS.iter().any(|(n, _)| n == name);
+    if let Some(name) = only.iter().find(|name| !known(name)) {
+        let all: Vec<&str> = GROUPS.iter().map(|(n, _)| *n).collect();
+        bail!("--only {name}: there is no such group; there are {}", all.join(", "));
+    }
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|o| o == name);
+    for (_, group) in GROUPS.iter().filter(|(name, _)| wanted(name)) {
         let mut group = group()?;
         let windows = measure(&mut group.contenders, protocol)?;
         all.push_str(&raw(&group.name, &group.contenders, &windows));
