@@ -59,6 +59,11 @@ pub trait Algo: Send {
     /// Updates made so far.
     fn updates(&self) -> u64;
 
+    /// Another number wherever [`Algo::params`] has changed, running statistics included.
+    fn version(&self) -> u64 {
+        self.updates()
+    }
+
     /// Transitions in one update, for the replay ratio.
     fn batch_size(&self) -> usize;
 

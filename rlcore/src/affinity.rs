@@ -1,6 +1,8 @@
 //! Which processors a worker may use. By default those that the process is allowed, no more and no less.
+use crate::cgroup::{self, Version};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use std::path::PathBuf;
 
 /// The CPUs this process is allowed.
 pub fn allowed_cpus() -> Vec<usize> {
@@ -8,18 +10,28 @@ pub fn allowed_cpus() -> Vec<usize> {
     (0..CpuSet::count()).filter(|c| set.is_set(*c).unwrap_or(false)).collect()
 }
 
-/// How many of them can be busy at once: no more than the control group's quota (`cpu.max`) allows.
+/// How many of them can be busy at once: no more than the quotas of our control groups allow.
 pub fn cpu_count() -> usize {
-    let allowed = allowed_cpus().len();
-    let Ok(text) = std::fs::read_to_string("/sys/fs/cgroup/cpu.max") else { return allowed };
-    quota(&text).map_or(allowed, |q| allowed.min(q))
+    let read = |path: PathBuf| std::fs::read_to_string(path).ok();
+    let limit = |(version, dir): (Version, PathBuf)| {
+        let text = match version {
+            Version::Two => read(dir.join("cpu.max"))?,
+            Version::One => {
+                let period = read(dir.join("cpu.cfs_period_us"))?;
+                format!("{} {period}", read(dir.join("cpu.cfs_quota_us"))?.trim())
+            }
+        };
+        quota(&text)
+    };
+    let tightest = cgroup::own("cpu").into_iter().filter_map(limit).min();
+    tightest.unwrap_or(usize::MAX).min(allowed_cpus().len())
 }
 
-/// Whole CPUs of a line `quota period`; none for `max`.
+/// Whole CPUs of a line `quota period`; none for `max` and for -1.
 fn quota(text: &str) -> Option<usize> {
     let mut parts = text.split_whitespace().map(str::parse::<f64>);
     let (quota, period) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    Some(((quota / period).ceil() as usize).max(1))
+    (quota > 0.0).then(|| ((quota / period).ceil() as usize).max(1))
 }
 
 /// Restricts the calling thread (and what it starts) to `cpus`.
@@ -38,6 +50,7 @@ mod tests {
     #[test]
     fn quotas_are_whole_cpus() {
         assert_eq!(quota("max 100000\n"), None);
+        assert_eq!(quota("-1 100000\n"), None);
         assert_eq!(quota("150000 100000\n"), Some(2));
         assert_eq!(quota("20000 100000\n"), Some(1));
         assert!(cpu_count() >= 1 && cpu_count() <= allowed_cpus().len());

@@ -16,6 +16,7 @@ unless_loom! {
     pub mod batch_spec;
     pub mod block;
     pub mod cells;
+    mod cgroup;
     pub mod channel;
     pub mod checkpoint;
     pub mod config;

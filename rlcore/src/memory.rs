@@ -1,5 +1,7 @@
 //! How much memory there is: the smaller of what the machine has free and what our control group still allows.
+use crate::cgroup::{self, Version};
 use std::fs::read_to_string;
+use std::path::PathBuf;
 
 /// Bytes that can be had now.
 pub fn available() -> u64 {
@@ -13,34 +15,17 @@ fn machine() -> u64 {
     kib.map_or(u64::MAX, |k| k * 1024)
 }
 
-/// Limit minus use of cgroup v2, of v1 where that is mounted; the tightest of our group and its parents.
+/// Limit minus use, the tightest of our group and its parents.
 fn cgroup() -> Option<u64> {
-    let own = read_to_string("/proc/self/cgroup").ok()?;
-    let mut tightest = None;
-    for line in own.lines() {
-        let mut parts = line.splitn(3, ':');
-        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let (root, limit, usage) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            c if c.split(',').any(|c| c == "memory") => {
-                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
-            }
-            _ => continue,
+    let number = |file: PathBuf| read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let free = |(version, dir): (Version, PathBuf)| {
+        let (limit, used) = match version {
+            Version::Two => ("memory.max", "memory.current"),
+            Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         };
-        let mut dir = Some(std::path::Path::new(path));
-        while let Some(d) = dir {
-            let at = |file: &str| {
-                let full = format!("{root}{}/{file}", d.display());
-                read_to_string(full).ok()?.trim().parse::<u64>().ok()
-            };
-            if let (Some(limit), Some(used)) = (at(limit), at(usage)) {
-                let free = limit.saturating_sub(used);
-                tightest = Some(tightest.map_or(free, |t: u64| t.min(free)));
-            }
-            dir = d.parent();
-        }
-    }
-    tightest
+        Some(number(dir.join(limit))?.saturating_sub(number(dir.join(used))?))
+    };
+    cgroup::own("memory").into_iter().filter_map(free).min()
 }
 
 /// `1.5 GiB` and the like.

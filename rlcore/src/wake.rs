@@ -33,8 +33,8 @@ impl Patience {
     /// the core is not its own after all, since it may be waiting for whoever wants it.
     // PERF: GPU-style, MLP 64-64, B=1024, one worker: 0.90 of the bound, 0.79 where the worker sleeps after 50 us.
     pub const OWN_CORE: Self = Self { spins: 4000, yields: 600 };
-    /// For waiters that outnumber the cores and hand over within microseconds.
-    pub const SHARED_CORE: Self = Self { spins: 0, yields: 200 };
+    /// For waiters that outnumber the cores and hand over within microseconds; some 400 us on a core that nobody else wants.
+    pub const SHARED_CORE: Self = Self { spins: 0, yields: 800 };
 }
 
 /// See the module documentation.

@@ -135,6 +135,11 @@ impl MinibatchRl {
         Ok(())
     }
 
+    /// Where the run lies.
+    pub fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
     /// The terminal and log of this run.
     pub fn console(&mut self) -> &mut Console {
         &mut self.console
@@ -205,10 +210,10 @@ impl MinibatchRl {
     }
 
     fn publish(&mut self) -> Result<(), RunError> {
-        if self.published != Some(self.algo.updates()) {
+        if self.published != Some(self.algo.version()) {
             self.algo.params().write_to(&mut self.weights);
             self.sampler.publish(&self.weights)?;
-            self.published = Some(self.algo.updates());
+            self.published = Some(self.algo.version());
         }
         Ok(())
     }
@@ -252,7 +257,8 @@ impl MinibatchRl {
         r.eval_seconds += took;
         // Episodes cut off by eval.max_steps are no measure of the agent.
         r.last_return = found.mean_return().filter(|_| found.unfinished == 0);
-        r.trusted_return = r.last_return;
+        // What is to be confirmed is not trusted until it is.
+        r.trusted_return = r.last_return.filter(|_| self.config.confirm_episodes == 0);
         Ok(found)
     }
 

@@ -101,6 +101,10 @@ impl<M: Method> Algo for PolicyGradient<M> {
         self.learner.updates()
     }
 
+    fn version(&self) -> u64 {
+        self.learner.version()
+    }
+
     fn batch_size(&self) -> usize {
         self.spec.steps() / self.method.minibatches()
     }

@@ -48,6 +48,8 @@ pub struct Learner {
     mask: Option<usize>,
     seed: u64,
     updates: u64,
+    /// Batches taken into the statistics by this process.
+    observed: u64,
     /// Global environment steps, the current batch included.
     env_steps: u64,
     log: Log,
@@ -91,6 +93,7 @@ impl Learner {
             device: context.device,
             seed: context.seed,
             updates: 0,
+            observed: 0,
             env_steps: 0,
             log: Log::default(),
             nothing: Tensor::zeros([0], (Kind::Float, context.device)),
@@ -250,6 +253,12 @@ impl Learner {
         let valid: Vec<u8> = super::batch::numbers(&samples.flags, flag::VALID);
         moments.merge(rlcore::tensor::slice::<f32>(&rows), &valid);
         norm.set(&mut self.params, &moments.mean, &moments.var);
+        self.observed += 1;
+    }
+
+    /// Updates and changes of the statistics.
+    pub(super) fn version(&self) -> u64 {
+        self.updates + self.observed
     }
 
     pub(super) fn save(&self) -> Result<Saved<'static>, AlgoError> {

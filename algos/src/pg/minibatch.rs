@@ -117,8 +117,10 @@ impl<'a> Cut<'a> {
 
     fn advantages(&self, normalized: Normalized) -> Vec<Tensor> {
         let Batch { advantage, valid, .. } = self.batch;
+        // A step that did not happen has none, whatever the others were shifted by: zero times it must be zero.
+        let of = |all: &[f64], i: usize| if valid[i] == 0 { 0.0 } else { all[i] as f32 };
         if normalized == Normalized::No {
-            return self.numbers(|i| advantage[i] as f32);
+            return self.numbers(|i| of(advantage, i));
         }
         let mut moved = advantage.clone();
         for steps in &self.steps {
@@ -127,7 +129,7 @@ impl<'a> Cut<'a> {
             normalize(&mut values, &kept);
             steps.iter().zip(values).for_each(|(i, value)| moved[*i as usize] = value);
         }
-        self.numbers(|i| moved[i] as f32)
+        self.numbers(|i| of(&moved, i))
     }
 
     fn minibatches(&self, shares: &[&[i64]], normalized: Normalized) -> Vec<Minibatch> {

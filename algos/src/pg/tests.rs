@@ -223,8 +223,11 @@ fn nothing_to_learn_from_is_no_update() {
         }
     }
     let mut reinforce = algorithm(ReinforceConfig::default(), PLAIN, 1000).unwrap();
+    let (version, seen) = (reinforce.version(), weights(&reinforce));
     reinforce.optimize(&samples, 84).unwrap();
     assert_eq!(reinforce.updates(), 0, "no episode has ended");
+    assert_ne!(weights(&reinforce), seen, "the statistics of observations move all the same");
+    assert_ne!(reinforce.version(), version, "so there is something to publish");
     samples.flags.zero();
     let mut ppo = algorithm(ppo(), PLAIN, 1000).unwrap();
     ppo.optimize(&samples, 84).unwrap();

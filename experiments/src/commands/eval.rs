@@ -66,7 +66,7 @@ impl EvalArgs {
         }
         if found.unfinished > 0 {
             crate::say!(
-                "  {} environments were cut off by eval.max_steps = {}",
+                "  {} episodes were cut off or never begun, by eval.max_steps = {}",
                 found.unfinished,
                 config.eval.max_steps
             );

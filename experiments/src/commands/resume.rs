@@ -46,12 +46,12 @@ impl ResumeArgs {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        let prepared = prepare(&config)?;
-        if !self.sets.is_empty() {
-            dir.write_config(&rlcore::config::to_toml(&config)?)?;
-        }
-        let mut runner = runner(&config, prepared, dir)?;
+        let mut runner = runner(&config, prepare(&config)?, dir)?;
         runner.resume(&checkpoint)?;
+        // Only settings with which the checkpoint could be loaded replace those of the run.
+        if !self.sets.is_empty() {
+            runner.dir().write_config(&rlcore::config::to_toml(&config)?)?;
+        }
         finish(&runner.run()?, None)
     }
 }
