@@ -66,7 +66,7 @@ impl Distribution for Categorical {
     }
 
     fn log_likelihood(&self, dist: &Tensor, drawn: &Tensor) -> Tensor {
-        // PERF: one node of the graph for three, and a backward pass without a scatter: 6 us of a minibatch of 64.
+        // PERF: one node of the graph for three, and a backward pass without a scatter (number beside PPO's loss).
         let log_p = dist.log_softmax(-1, None::<Kind>);
         -log_p.g_nll_loss::<Tensor>(drawn, None, Reduction::None, -100)
     }
