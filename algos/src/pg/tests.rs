@@ -92,6 +92,22 @@ fn steps_of(batch: &Batch, part: &Tensor) -> Vec<usize> {
     host(part).into_iter().map(|x| x as usize).collect()
 }
 
+/// Broken by shifting what did not happen along with what did: infinity times a mask of zero is NaN.
+#[test]
+fn steps_that_did_not_happen_have_no_advantage() {
+    let (learner, samples) = (learner(MEMORY), block(SPEC, Ends::Wait, 2));
+    let mut batch = learner.batch(&samples);
+    batch.advantage = (0..SPEC.steps()).map(|i| 5.0 + i as f64).collect();
+    for normalized in [Normalized::Each, Normalized::No] {
+        let part = batch.minibatches(1, None, normalized).remove(0);
+        let valid = host(part.targets.valid.as_ref().unwrap());
+        assert!(valid.contains(&0.0));
+        let skipped =
+            host(&part.targets.advantage).into_iter().zip(valid).filter(|(_, v)| *v == 0.0);
+        assert!(skipped.into_iter().all(|(advantage, _)| advantage == 0.0));
+    }
+}
+
 /// Every step that happened is in one minibatch, with its own inputs; the others are in none, or masked. Broken by a dropped
 /// remainder, by leaves permuted differently.
 #[test]
