@@ -1,5 +1,7 @@
-//! How large a batch is, and which environments of a world this process runs.
+//! How large a batch is, which environments of a world this process runs, and how their steps are counted.
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::{Add, AddAssign};
 
 /// `T` time steps by `B` environments: the lead of every sample array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,53 @@ impl World {
     pub fn first_rank(self, spec: BatchSpec) -> EnvRank {
         EnvRank(self.rank * spec.b)
     }
+
+    /// Steps of all replicas, each of which takes as many as this one: `steps * world_size`.
+    pub fn global(self, steps: LocalSteps) -> GlobalSteps {
+        GlobalSteps(steps.0 * self.size as u64)
+    }
+}
+
+/// Environment steps of this replica. Counts of the whole run are [`GlobalSteps`]: see [`World::global`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LocalSteps(pub u64);
+
+/// Environment steps of all replicas together: what schedules, intervals and budgets count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GlobalSteps(pub u64);
+
+impl Add for LocalSteps {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl AddAssign for LocalSteps {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Add for GlobalSteps {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl AddAssign for GlobalSteps {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl fmt::Display for GlobalSteps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Global number of an environment, `0..global_B`. Everything that differs by environment (seed, epsilon) is a function
@@ -80,6 +129,7 @@ mod tests {
         let world = World { rank: 2, size: 4 };
         assert_eq!(world.global_b(spec), 12);
         assert_eq!(world.first_rank(spec), EnvRank(6));
+        assert_eq!(world.global(LocalSteps(5)), GlobalSteps(20));
     }
 
     proptest::proptest! {

@@ -5,9 +5,11 @@
 //! **Invariant:** a column has one writer: [`Block::columns`] hands each column out once per process, and a process only
 //! claims the columns it was assigned. Between two hand-overs only that writer touches them; afterwards only the lease does.
 mod layout;
+mod lease;
 
 use self::layout::ALIGN;
 pub use self::layout::{AgentSchema, BlockOptions, Layout, Part, PartLayout};
+pub use self::lease::{Lease, Slot};
 use crate::cells::Tree;
 use crate::schema::LeafSpec;
 use crate::segment::{Segment, SegmentError};
@@ -170,6 +172,12 @@ impl Columns {
         cell.u8(flag::TERMINATED)[0] != 0 || cell.u8(flag::TRUNCATED)[0] != 0
     }
 
+    /// Steps that happened: a waiting column's steps do not count.
+    pub fn valid_steps(&self) -> u64 {
+        let row = |t| self.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
+        (0..self.flags.rows()).map(row).sum()
+    }
+
     /// Fills actions, rewards and infos with a pattern that no computation survives unnoticed (NaN in floats); debug builds
     /// call it when a lease ends. Row T of the observations belongs to the next batch.
     pub fn poison(&mut self) {
@@ -227,6 +235,10 @@ mod tests {
         assert_eq!(all.observation.cell(3, 2).u8(0)[0], 8);
         assert_eq!(all.reward.row(2).get::<f32>(0), [0.0, 0.0, 0.5, 0.5, 0.5]);
         assert_eq!(all.final_observation.rows(), 0);
+        left.flags.row_mut(0).get::<u8>(flag::VALID).fill(1);
+        right.flags.row_mut(2).get::<u8>(flag::VALID)[1] = 1;
+        assert_eq!(all.valid_steps(), 3);
+        assert_eq!((all.agent_info.leaf("q"), all.agent_info.leaf("value")), (Some(0), None));
     }
 
     #[test]

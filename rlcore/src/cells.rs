@@ -51,6 +51,8 @@ pub struct Tree {
 
 // SAFETY: a tree is the one accessor of its cells (see the module header), so moving it moves that right.
 unsafe impl Send for Tree {}
+// SAFETY: writing takes `&mut Tree`; a shared tree is only read.
+unsafe impl Sync for Tree {}
 
 /// Memory of a tree's own, held as a raw pointer: a `Box` would claim to be the only way to it.
 #[derive(Debug)]
@@ -115,6 +117,11 @@ impl Tree {
     /// Names, dtypes and shapes of the leaves.
     pub fn specs(&self) -> &[LeafSpec] {
         &self.specs
+    }
+
+    /// The index of the leaf with this name.
+    pub fn leaf(&self, name: &str) -> Option<usize> {
+        self.specs.iter().position(|spec| spec.name == name)
     }
 
     #[cfg(feature = "tch")]

@@ -39,7 +39,7 @@ unless_loom! {
     pub mod tensor;
     pub mod traj;
 
-    pub use batch_spec::{BatchSpec, EnvRank, World};
+    pub use batch_spec::{BatchSpec, EnvRank, GlobalSteps, LocalSteps, World};
     pub use cells::{CellMut, CellRef, Row, RowMut, Tree};
     pub use env::{Env, EnvContext, EnvError, EnvFactory, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
     pub use schema::{DType, LeafSpec};

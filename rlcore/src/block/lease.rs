@@ -1,0 +1,123 @@
+//! A slot of a sampler: filled by the sampler alone, then read by whoever holds a lease of it, then filled again.
+//!
+//! A slot is free when no lease of it is held; only a free slot can be written. The sampler may read a slot that is leased
+//! (row T becomes row 0 of the next batch).
+use super::Columns;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The columns of one slot. The count of the inner `Arc` says whether it is leased: 1 when it is free.
+type Home = Arc<Mutex<Arc<Columns>>>;
+
+fn lock(home: &Home) -> MutexGuard<'_, Arc<Columns>> {
+    // A panic while the slot was written leaves samples that nobody leases.
+    home.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub struct Slot(Home);
+
+impl Slot {
+    /// A free slot.
+    pub fn new(columns: Columns) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(columns))))
+    }
+
+    /// Whether no lease is held.
+    pub fn is_free(&self) -> bool {
+        Arc::strong_count(&*lock(&self.0)) == 1
+    }
+
+    /// Lends the columns out for reading.
+    pub fn lease(&self) -> Lease {
+        Lease { columns: Some(Arc::clone(&*lock(&self.0))), home: Arc::clone(&self.0) }
+    }
+
+    /// Reads the columns, leased or not. A lease that is dropped meanwhile waits.
+    pub fn read<R>(&self, f: impl FnOnce(&Columns) -> R) -> R {
+        f(&lock(&self.0))
+    }
+
+    /// Writes the columns; `None` while a lease is held.
+    pub fn write<R>(&self, f: impl FnOnce(&mut Columns) -> R) -> Option<R> {
+        Arc::get_mut(&mut *lock(&self.0)).map(f)
+    }
+}
+
+/// The samples of one batch, for reading. Dropping it gives the slot back to the sampler; debug builds poison the samples
+/// first (see [`Columns::poison`]).
+#[derive(Debug)]
+pub struct Lease {
+    /// Absent only while it is dropped.
+    columns: Option<Arc<Columns>>,
+    home: Home,
+}
+
+impl Lease {
+    /// Columns without a sampler that waits for them.
+    pub fn unslotted(columns: Columns) -> Self {
+        Slot::new(columns).lease()
+    }
+}
+
+impl std::ops::Deref for Lease {
+    type Target = Columns;
+
+    fn deref(&self) -> &Columns {
+        self.columns.as_deref().expect("only drop takes the columns")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Under the lock: the sampler must not begin to write before the samples are poisoned.
+        let mut home = lock(&self.home);
+        self.columns = None;
+        if cfg!(debug_assertions)
+            && let Some(columns) = Arc::get_mut(&mut home)
+        {
+            columns.poison();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{agent, spaces};
+    use super::super::{Block, BlockOptions, Layout};
+    use super::*;
+    use crate::batch_spec::BatchSpec;
+
+    fn slot() -> Slot {
+        let layout = Layout::new(BatchSpec { t: 2, b: 3 }, &spaces(None), &agent(), BlockOptions::default());
+        Slot::new(Block::create(layout).unwrap().columns(0..3))
+    }
+
+    #[test]
+    fn a_leased_slot_is_read_and_not_written() {
+        let slot = slot();
+        slot.write(|c| c.reward.row_mut(1).get::<f32>(0).fill(4.0)).unwrap();
+        let (one, two) = (slot.lease(), slot.lease());
+        assert!(!slot.is_free() && slot.write(|_| ()).is_none());
+        assert_eq!(slot.read(|c| c.reward.row(1).get::<f32>(0)[2]), 4.0);
+        drop(one);
+        assert!(!slot.is_free());
+        assert_eq!(two.reward.row(1).get::<f32>(0), [4.0; 3]);
+        drop(two);
+        assert!(slot.is_free());
+        let left = slot.read(|c| c.reward.row(1).get::<f32>(0)[0]);
+        assert_eq!(left.is_nan(), cfg!(debug_assertions), "poisoned when given back");
+        slot.write(|_| ()).unwrap();
+    }
+
+    #[test]
+    fn a_lease_can_be_dropped_on_another_thread_and_outlive_its_slot() {
+        let slot = slot();
+        let lease = slot.lease();
+        std::thread::spawn(move || drop(lease)).join().unwrap();
+        assert!(slot.is_free());
+        let lease = slot.lease();
+        drop(slot);
+        assert_eq!(lease.reward.rows(), 2);
+    }
+}
