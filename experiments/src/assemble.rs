@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use rlcore::block::{AgentSchema, Layout};
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
-use samplers::{Sampler, Setup};
+use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 
 /// The parts that a runner runs.
@@ -128,13 +128,13 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
 
 /// The parts of a run that need neither its directory nor processes.
 pub struct Prepared {
-    setup: Setup,
+    plan: Plan,
     algo: Box<dyn Algo>,
 }
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Prepared({:?})", self.setup.spec())
+        write!(f, "Prepared({:?})", self.plan.setup.spec())
     }
 }
 
@@ -142,14 +142,13 @@ impl std::fmt::Debug for Prepared {
 /// run directory behind and replaces none.
 pub fn prepare(config: &Config) -> Result<Prepared> {
     check(config).map_err(anyhow::Error::msg)?;
-    let setup = setup(config, None)?;
-    let spaces = setup.check()?;
-    check_memory(config, &spaces)?;
+    let plan = setup(config, None)?.check()?;
+    check_memory(config, plan.spaces())?;
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
-    let algo = learning.algo(config, &spaces, spec(config))?;
-    Ok(Prepared { setup, algo })
+    let algo = learning.algo(config, plan.spaces(), spec(config))?;
+    Ok(Prepared { plan, algo })
 }
 
 impl Prepared {
@@ -162,8 +161,8 @@ impl Prepared {
     }
 
     /// Starts the sampler; `worker_logs`: where workers write what environments print.
-    pub fn start(self, worker_logs: Option<PathBuf>) -> Result<Parts> {
-        let setup = Setup { worker_logs, ..self.setup };
-        Ok(Parts { sampler: samplers::build(setup)?, algo: self.algo })
+    pub fn start(mut self, worker_logs: Option<PathBuf>) -> Result<Parts> {
+        self.plan.setup.worker_logs = worker_logs;
+        Ok(Parts { sampler: self.plan.build()?, algo: self.algo })
     }
 }

@@ -202,7 +202,8 @@ pub struct SliceError {
 }
 
 /// Builds slices of environments anywhere in this program's processes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Two are equal where they build the same from the same settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvFactory {
     build: Portable<BuildSlice>,
     settings: Vec<u8>,

@@ -58,6 +58,15 @@ impl<F: FnPointer> Portable<F> {
     }
 }
 
+/// The same address.
+impl<F: FnPointer> PartialEq for Portable<F> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.address() == other.0.address()
+    }
+}
+
+impl<F: FnPointer> Eq for Portable<F> {}
+
 impl<F: FnPointer> Serialize for Portable<F> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         (image_token(), std::any::type_name::<F>(), self.0.address() as u64).serialize(s)

@@ -19,7 +19,6 @@ use crate::watchdog::NOBODY;
 use agents::{Agent, Phase};
 use rlcore::BatchSpec;
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
-use rlcore::env::SliceError;
 use rlcore::progress::Progress;
 
 /// One slice of columns with everything that belongs to its environments.
@@ -65,10 +64,8 @@ impl Collector {
         t: usize,
         schema: &AgentSchema,
     ) -> Result<Self, CollectorError> {
-        let example =
-            spec.env.spaces().map_err(|error| spec.env_failed(SliceError { column: 0, error }))?;
         let batch = BatchSpec { t, b: spec.columns };
-        let layout = Layout::new(batch, &example, schema, BlockOptions::default());
+        let layout = Layout::new(batch, &spec.spaces, schema, BlockOptions::default());
         let block = OwnBlock(Block::create(layout)?);
         let columns = block.0.columns(0..spec.columns);
         let mut collector = Self::new(spec, columns, schema)?;

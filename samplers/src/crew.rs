@@ -6,7 +6,7 @@ use crate::host::{FAREWELL, WorkerHandle};
 use crate::protocol::{
     Acting, CHECK_EVERY, FromWorker, Lane, LaneState, Shared, ToWorker, WorkerSetup,
 };
-use crate::sampler::{Plan, Setup};
+use crate::sampler::Plan;
 use crate::serial::{collector_spec, eval_spec};
 use crate::state::{ColumnState, SamplerState};
 use agents::AgentContext;
@@ -47,15 +47,14 @@ impl Crew {
     /// Lays out the memory, starts the workers and waits until all have reset their environments. Each of `groups` is a
     /// range of columns that is stepped together; every worker has a part of each.
     pub(crate) fn start(
-        setup: &Setup,
         plan: &Plan,
         groups: &[Range<usize>],
         acting: Acting,
     ) -> Result<(Self, Block), SamplerError> {
+        let setup = &plan.setup;
         let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
-        let weight_count = setup.agent.build(&context)?.weight_count();
         let n = setup.config.workers();
-        let shared = Shared::new(n, groups.len(), weight_count, plan.layout.clone());
+        let shared = Shared::new(n, groups.len(), plan.weight_count, plan.layout.clone());
         let segment = Segment::create("sample block", shared.bytes)?;
         let block = Block::new(plan.layout.clone(), segment, shared.block_at);
         let cpus = setup.config.worker.cpu_count();
@@ -87,10 +86,9 @@ impl Crew {
             limit: setup.config.worker.step_timeout,
             failed: false,
         };
-        let first = setup.first_rank();
         for (index, eval_part) in eval_parts.into_iter().enumerate() {
             let lane = |columns: Range<usize>| Lane {
-                spec: collector_spec(setup, first + columns.start, columns.len()),
+                spec: collector_spec(plan, columns.start, columns.len()),
                 columns,
             };
             let eval = setup.eval.as_ref().filter(|_| !eval_part.is_empty());
@@ -99,9 +97,7 @@ impl Crew {
                 shared: shared.clone(),
                 lanes: parts.iter().map(|p| lane(p[index].clone())).collect(),
                 acting,
-                eval: eval.map(|(env, _)| {
-                    eval_spec(setup, env.clone(), eval_part.start, eval_part.len())
-                }),
+                eval: eval.map(|_| eval_spec(plan, eval_part.start, eval_part.len())),
                 agent: setup.agent.clone(),
                 context: context.clone(),
                 schema: plan.schema.clone(),
@@ -311,7 +307,7 @@ impl Drop for Crew {
 mod tests {
     use super::*;
     use crate::config::{HostKind, SamplerConfig, SamplerKind, WorkerConfig};
-    use crate::serial::watched_plan;
+    use crate::sampler::Setup;
     use agents::{AgentFactory, RandomAgentConfig};
     use rlcore::EnvFactory;
     use rlcore::envs::CartPole;
@@ -324,9 +320,9 @@ mod tests {
             WorkerConfig { n: 2, host: HostKind::Thread, step_timeout: 0.3, ..Default::default() };
         let config = SamplerConfig { kind: SamplerKind::Gpu, worker, ..Default::default() };
         let setup = Setup::new(config, env, agent);
-        let plan = watched_plan(&setup).unwrap();
+        let plan = setup.check().unwrap();
         let groups = std::slice::from_ref(&(0..8));
-        let (mut crew, _) = Crew::start(&setup, &plan, groups, Acting::Master).unwrap();
+        let (mut crew, _) = Crew::start(&plan, groups, Acting::Master).unwrap();
         crew.order(Op::Serve, 0);
         crew.wait(0).unwrap();
         // Both are at the gate, which nobody has opened.

@@ -24,6 +24,6 @@ pub use config::{EvalConfig, HostKind, SamplerConfig, SamplerKind, WorkerConfig}
 pub use error::{Cause, SamplerError};
 pub use evaluation::Evaluation;
 pub use parallel::ParallelSampler;
-pub use sampler::{Sampler, Samples, Setup, build};
+pub use sampler::{Plan, Sampler, Samples, Setup, build};
 pub use serial::SerialSampler;
 pub use state::{ActState, ColumnState, EnvState, SamplerState};

@@ -6,7 +6,6 @@ use crate::error::SamplerError;
 use crate::evaluation::Evaluation;
 use crate::protocol::Acting;
 use crate::sampler::{Plan, Sampler, Samples, Setup};
-use crate::serial::watched_plan;
 use crate::server::ActionServer;
 use crate::state::{ColumnState, SamplerState};
 use rlcore::block::Columns;
@@ -16,7 +15,6 @@ use std::ops::Range;
 
 /// See the module documentation.
 pub struct ParallelSampler {
-    setup: Setup,
     plan: Plan,
     reader: Columns,
     crew: Crew,
@@ -26,8 +24,8 @@ pub struct ParallelSampler {
 
 impl std::fmt::Debug for ParallelSampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let config = &self.setup.config;
-        write!(f, "ParallelSampler({:?}, {:?})", config.kind, self.setup.spec())
+        let setup = &self.plan.setup;
+        write!(f, "ParallelSampler({:?}, {:?})", setup.config.kind, setup.spec())
     }
 }
 
@@ -44,22 +42,26 @@ fn groups(kind: SamplerKind, b: usize) -> Vec<Range<usize>> {
 impl ParallelSampler {
     /// Lays out the memory, starts the workers and waits until all have reset their environments.
     pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        let plan = watched_plan(&setup)?;
+        Self::start(setup.check()?)
+    }
+
+    pub(crate) fn start(plan: Plan) -> Result<Self, SamplerError> {
+        let setup = &plan.setup;
         let groups = groups(setup.config.kind, setup.config.b);
         let acting =
             if setup.config.kind == SamplerKind::Cpu { Acting::Worker } else { Acting::Master };
-        let (crew, block) = Crew::start(&setup, &plan, &groups, acting)?;
+        let (crew, block) = Crew::start(&plan, &groups, acting)?;
         let server = match acting {
             Acting::Worker => None,
-            Acting::Master => Some(ActionServer::new(&setup, &plan, &block, &groups)?),
+            Acting::Master => Some(ActionServer::new(&plan, &block, &groups)?),
         };
-        Ok(Self { reader: block.reader(), setup, plan, crew, server })
+        Ok(Self { reader: block.reader(), plan, crew, server })
     }
 }
 
 impl Sampler for ParallelSampler {
     fn spec(&self) -> BatchSpec {
-        self.setup.spec()
+        self.plan.setup.spec()
     }
 
     fn spaces(&self) -> &EnvSpaces {
@@ -88,7 +90,7 @@ impl Sampler for ParallelSampler {
             crew.check()
         })?;
         let notes = self.crew.take_notes();
-        Ok(Samples::new(&mut self.reader, self.setup.first_rank(), notes))
+        Ok(Samples::new(&mut self.reader, self.plan.setup.first_rank(), notes))
     }
 
     fn evaluate(
@@ -97,7 +99,7 @@ impl Sampler for ParallelSampler {
         episodes: usize,
         env_steps: u64,
     ) -> Result<Evaluation, SamplerError> {
-        let Some((_, config)) = &self.setup.eval else {
+        let Some((_, config)) = &self.plan.setup.eval else {
             return Err(SamplerError::Config(
                 "evaluation was not asked for when the sampler was built".into(),
             ));
@@ -106,7 +108,7 @@ impl Sampler for ParallelSampler {
     }
 
     fn eval_episodes(&self) -> usize {
-        self.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
+        self.plan.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
@@ -123,7 +125,7 @@ impl Sampler for ParallelSampler {
     }
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
-        state.fits(self.setup.config.b)?;
+        state.fits(self.plan.setup.config.b)?;
         self.crew.load(&state)?;
         if let Some(server) = &mut self.server {
             server.load(&state.columns);

@@ -35,13 +35,34 @@ pub struct Setup {
     pub worker_logs: Option<PathBuf>,
 }
 
-/// What is known once an example environment and agent have been seen: shapes first, processes last.
+/// A setup that was found sound, and what one example environment and one example agent said: shapes first, processes last.
+/// [`Plan::build`] starts the sampler and constructs neither example again.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
+    /// The setup. Fields that change no shape may still be set, such as `worker_logs`.
+    pub setup: Setup,
     pub(crate) spaces: EnvSpaces,
+    /// Those of the evaluation environment: `truncates_every` may differ.
+    pub(crate) eval_spaces: Option<EnvSpaces>,
     pub(crate) schema: AgentSchema,
     pub(crate) context: AgentContext,
     pub(crate) layout: Layout,
+    pub(crate) weight_count: usize,
+}
+
+impl Plan {
+    /// The training environment's spaces.
+    pub fn spaces(&self) -> &EnvSpaces {
+        &self.spaces
+    }
+
+    /// The sampler that the settings name.
+    pub fn build(self) -> Result<Box<dyn Sampler>, SamplerError> {
+        Ok(match self.setup.config.kind {
+            SamplerKind::Serial => Box::new(SerialSampler::start(self)?),
+            _ => Box::new(ParallelSampler::start(self)?),
+        })
+    }
 }
 
 impl Setup {
@@ -84,20 +105,24 @@ impl Setup {
         }
     }
 
-    /// Everything that can be refused before memory is taken and processes start, under watch: environments are built.
-    /// Returns the training environment's spaces.
-    pub fn check(&self) -> Result<EnvSpaces, SamplerError> {
-        crate::serial::watched_plan(self).map(|plan| plan.spaces)
+    /// Refuses whatever can be refused before memory is taken and processes start. One example of the training environment is
+    /// constructed under watch, one of the evaluation environment where that is another, and one agent.
+    pub fn check(self) -> Result<Plan, SamplerError> {
+        crate::serial::watched_plan(self)
     }
 
-    pub(crate) fn plan(&self) -> Result<Plan, SamplerError> {
+    pub(crate) fn plan(self) -> Result<Plan, SamplerError> {
         self.config.check().map_err(SamplerError::Config)?;
         if let Some((_, eval)) = &self.eval {
             eval.check().map_err(SamplerError::Config)?;
         }
         let spaces = Self::example_spaces(&self.env)?;
-        if let Some((env, _)) = &self.eval {
+        let mut eval_spaces = self.eval.as_ref().map(|_| spaces.clone());
+        if let Some((env, _)) = &self.eval
+            && *env != self.env
+        {
             let other = Self::example_spaces(env)?;
+            eval_spaces = Some(other.clone());
             if other != (EnvSpaces { truncates_every: other.truncates_every, ..spaces.clone() }) {
                 return Err(SamplerError::Config(
                     "the evaluation environment (eval_env) has other spaces or info than the training environment (env): give it the same kind, or remove it with `--set eval_env=`"
@@ -112,9 +137,10 @@ impl Setup {
             device: self.device.clone(),
         };
         let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
-        let schema = self.agent.build(&cpu)?.schema();
+        let agent = self.agent.build(&cpu)?;
+        let (schema, weight_count) = (agent.schema(), agent.weight_count());
         let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
-        Ok(Plan { spaces, schema, context, layout })
+        Ok(Plan { setup: self, spaces, eval_spaces, schema, context, layout, weight_count })
     }
 }
 
@@ -199,10 +225,7 @@ pub trait Sampler: Send {
 
 /// The sampler that the settings name.
 pub fn build(setup: Setup) -> Result<Box<dyn Sampler>, SamplerError> {
-    Ok(match setup.config.kind {
-        SamplerKind::Serial => Box::new(SerialSampler::new(setup)?),
-        _ => Box::new(ParallelSampler::new(setup)?),
-    })
+    setup.check()?.build()
 }
 
 pub(crate) fn block_for(plan: &Plan) -> Result<(Block, Columns), SamplerError> {

@@ -13,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// See the module documentation.
 pub struct SerialSampler {
-    setup: Setup,
     plan: Plan,
     block: Block,
     reader: Columns,
@@ -26,32 +25,36 @@ pub struct SerialSampler {
 
 impl std::fmt::Debug for SerialSampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SerialSampler({:?})", self.setup.spec())
+        write!(f, "SerialSampler({:?})", self.plan.setup.spec())
     }
 }
 
 impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
     pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        let plan = watched_plan(&setup)?;
-        let (block, reader) = block_for(&plan)?;
-        let started = Self::start(&setup, &plan, &block);
-        let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
-        Ok(Self { setup, plan, block, reader, agent, collector, eval, watchdog, failed: false })
+        Self::start(setup.check()?)
     }
 
-    fn start(setup: &Setup, plan: &Plan, block: &Block) -> Result<Parts, SamplerError> {
+    pub(crate) fn start(plan: Plan) -> Result<Self, SamplerError> {
+        let (block, reader) = block_for(&plan)?;
+        let started = Self::parts(&plan, &block);
+        let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
+        Ok(Self { plan, block, reader, agent, collector, eval, watchdog, failed: false })
+    }
+
+    fn parts(plan: &Plan, block: &Block) -> Result<Parts, SamplerError> {
+        let setup = &plan.setup;
         let agent = setup.agent.build(&plan.context)?;
         let columns = block.columns(0..setup.config.b);
         let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
         let (collector, eval) = guard(&watchdog, &sampling(setup), |progress| {
-            let spec = collector_spec(setup, setup.first_rank(), setup.config.b);
+            let spec = collector_spec(plan, 0, setup.config.b);
             let build = || Collector::new(spec, columns, &plan.schema);
             let mut collector = building(progress, build)?;
             collector.start(setup.config.max_decorrelation_steps, progress)?;
             let eval = match &setup.eval {
-                Some((env, config)) => {
-                    let spec = eval_spec(setup, env.clone(), 0, config.n_envs);
+                Some((_, config)) => {
+                    let spec = eval_spec(plan, 0, config.n_envs);
                     let build = || Collector::with_own_block(spec, EVAL_T, &plan.schema);
                     Some(building(progress, build)?)
                 }
@@ -70,7 +73,7 @@ impl SerialSampler {
 type Parts = (Box<dyn Agent>, Collector, Option<Collector>, Watchdog);
 
 /// The plan, made under watch: an example environment is built for it.
-pub(crate) fn watched_plan(setup: &Setup) -> Result<Plan, SamplerError> {
+pub(crate) fn watched_plan(setup: Setup) -> Result<Plan, SamplerError> {
     // Settings first: the time-out is one of them.
     setup.config.check().map_err(SamplerError::Config)?;
     let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
@@ -102,10 +105,12 @@ fn guard<T>(
 }
 
 /// A training slice of these columns.
-pub(crate) fn collector_spec(setup: &Setup, first_rank: usize, columns: usize) -> CollectorSpec {
+pub(crate) fn collector_spec(plan: &Plan, first_column: usize, columns: usize) -> CollectorSpec {
+    let setup = &plan.setup;
     CollectorSpec {
         env: setup.env.clone(),
-        first_rank: EnvRank(first_rank),
+        spaces: plan.spaces.clone(),
+        first_rank: EnvRank(setup.first_rank() + first_column),
         columns,
         mode: setup.config.reset,
         seed: setup.seed,
@@ -115,14 +120,11 @@ pub(crate) fn collector_spec(setup: &Setup, first_rank: usize, columns: usize) -
 }
 
 /// An evaluation slice.
-pub(crate) fn eval_spec(
-    setup: &Setup,
-    env: rlcore::EnvFactory,
-    first_rank: usize,
-    columns: usize,
-) -> CollectorSpec {
+pub(crate) fn eval_spec(plan: &Plan, first_rank: usize, columns: usize) -> CollectorSpec {
+    let setup = &plan.setup;
     CollectorSpec {
-        env,
+        env: setup.eval.as_ref().map_or_else(|| setup.env.clone(), |(env, _)| env.clone()),
+        spaces: plan.eval_spaces.clone().unwrap_or_else(|| plan.spaces.clone()),
         first_rank: EnvRank(first_rank),
         columns,
         mode: rlcore::envs::columns::ResetMode::AtOnce,
@@ -134,7 +136,7 @@ pub(crate) fn eval_spec(
 
 impl Sampler for SerialSampler {
     fn spec(&self) -> BatchSpec {
-        self.setup.spec()
+        self.plan.setup.spec()
     }
 
     fn spaces(&self) -> &EnvSpaces {
@@ -149,7 +151,7 @@ impl Sampler for SerialSampler {
 
     fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError> {
         self.usable()?;
-        let who = sampling(&self.setup);
+        let who = sampling(&self.plan.setup);
         let (collector, agent) = (&mut self.collector, &mut *self.agent);
         let phase = Phase::Sample { env_steps };
         let out = guard(&self.watchdog, &who, |progress| collector.collect(agent, phase, progress));
@@ -166,7 +168,7 @@ impl Sampler for SerialSampler {
         env_steps: u64,
     ) -> Result<Evaluation, SamplerError> {
         self.usable()?;
-        let (Some(collector), Some((_, config))) = (&mut self.eval, &self.setup.eval) else {
+        let (Some(collector), Some((_, config))) = (&mut self.eval, &self.plan.setup.eval) else {
             return Err(SamplerError::Config(
                 "evaluation was not asked for when the sampler was built".into(),
             ));
@@ -182,7 +184,7 @@ impl Sampler for SerialSampler {
     }
 
     fn eval_episodes(&self) -> usize {
-        self.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
+        self.plan.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
@@ -192,9 +194,9 @@ impl Sampler for SerialSampler {
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.usable()?;
-        state.fits(self.setup.config.b)?;
+        state.fits(self.plan.setup.config.b)?;
         let collector = &mut self.collector;
-        let out = guard(&self.watchdog, &sampling(&self.setup), |progress| {
+        let out = guard(&self.watchdog, &sampling(&self.plan.setup), |progress| {
             collector.load(&state.columns, progress)
         });
         self.failed = out.is_err();
@@ -204,7 +206,7 @@ impl Sampler for SerialSampler {
 
 impl Drop for SerialSampler {
     fn drop(&mut self) {
-        let who = sampling(&self.setup);
+        let who = sampling(&self.plan.setup);
         let (collector, eval) = (&mut self.collector, &mut self.eval);
         let close = AssertUnwindSafe(|| {
             collector.close();

@@ -11,7 +11,7 @@ use crate::collector::actor::Actor;
 use crate::collector::life::continues;
 use crate::crew::Crew;
 use crate::error::{Cause, SamplerError, panic_text};
-use crate::sampler::{Plan, Setup};
+use crate::sampler::Plan;
 use crate::state::{ActState, ColumnState};
 use crate::watchdog::{NOBODY, Watchdog, Who};
 use agents::{Agent, Phase};
@@ -41,11 +41,11 @@ struct Group {
 
 impl ActionServer {
     pub(crate) fn new(
-        setup: &Setup,
         plan: &Plan,
         block: &Block,
         groups: &[Range<usize>],
     ) -> Result<Self, SamplerError> {
+        let setup = &plan.setup;
         let first = setup.first_rank();
         let mut all = Vec::new();
         for range in groups {

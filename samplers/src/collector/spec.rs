@@ -3,7 +3,7 @@ use crate::error::Cause;
 use rlcore::env::SliceError;
 use rlcore::envs::columns::ResetMode;
 use rlcore::segment::SegmentError;
-use rlcore::{EnvFactory, EnvRank};
+use rlcore::{EnvFactory, EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
 /// What a collector does, the same for every sampler.
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct CollectorSpec {
     /// The environments.
     pub env: EnvFactory,
+    /// Their spaces, as an example had them: the memory was laid out from these.
+    pub spaces: EnvSpaces,
     /// Environment of the first column; the others follow.
     pub first_rank: EnvRank,
     /// Columns.

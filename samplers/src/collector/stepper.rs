@@ -4,7 +4,7 @@ use super::{CollectorError, CollectorSpec};
 use rlcore::EnvSpaces;
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
-use rlcore::env::EnvContext;
+use rlcore::env::{EnvContext, EnvError, SliceError};
 use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
 use rlcore::progress::Progress;
 use rlcore::traj::Trackers;
@@ -48,6 +48,12 @@ impl Stepper {
             (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
         let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
         let spaces = envs.spaces();
+        if spaces != spec.spaces {
+            let error = EnvError::new(
+                "its spaces differ from those of the example environment, from which the memory was laid out: every environment of a run must have the same",
+            );
+            return Err(spec.env_failed(SliceError { column: 0, error }));
+        }
         Ok(Self {
             trackers: Trackers::new(n, spec.discount, &spaces),
             null_action: null_action(&spaces),
