@@ -1,8 +1,9 @@
 //! What a runner asks of an algorithm: learn from a batch, show the weights that agents act with, save everything.
-use crate::replay::{NamedArray, ReplayError};
+use crate::replay::ReplayError;
 use agents::AgentError;
 use agents::params::Params;
 use rlcore::block::Columns;
+use rlcore::checkpoint::NamedArray;
 
 /// Values logged of a batch's updates, by rlpyt's names; each becomes Average, Std, Median, Min and Max.
 pub type OptInfo = Vec<(&'static str, Vec<f64>)>;

@@ -1,7 +1,7 @@
 //! Arrays of a saved state: flat f32 vectors, and f64 ones that must come back to the bit.
 use crate::algo::{AlgoError, Saved};
-use crate::replay::NamedArray;
 use rlcore::DType;
+use rlcore::checkpoint::NamedArray;
 use std::borrow::Cow;
 use tch::{Device, Tensor};
 

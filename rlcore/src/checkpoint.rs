@@ -14,14 +14,16 @@
 //!
 //! The format is built to last: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with
 //! `#[serde(default)]` may gain fields. Arrays are little-endian, in the order of descending element size, then name.
+mod array;
 mod keep;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use array::{ArrayInfo, ArraySource, NamedArray, Prefixed};
 pub use keep::{keep, latest, step_name};
-pub use read::{ArrayInfo, CheckpointReader};
+pub use read::CheckpointReader;
 pub use write::CheckpointWriter;
 
 use crate::run_dir::FileError;
@@ -29,7 +31,9 @@ use crate::schema::DType;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::path::PathBuf;
+use twox_hash::XxHash64;
 
 /// Version of the directory's layout that this code writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -143,7 +147,12 @@ struct Sum {
 
 impl Sum {
     fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, xxh64: format!("{:016x}", twox_hash::XxHash64::oneshot(0, bytes)) }
+        Self { bytes: bytes.len() as u64, xxh64: format!("{:016x}", XxHash64::oneshot(0, bytes)) }
+    }
+
+    /// Of bytes that went through `hash` piece by piece.
+    fn finished(bytes: u64, hash: &XxHash64) -> Self {
+        Self { bytes, xxh64: format!("{:016x}", hash.finish()) }
     }
 }
 

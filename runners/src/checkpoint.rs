@@ -1,10 +1,8 @@
 //! What a run's checkpoint holds: runner, sampler and algorithm, and the weights under their PyTorch names.
 use crate::error::RunError;
 use crate::record::Record;
-use algos::replay::NamedArray;
 use algos::{Algo, AlgoError, Saved};
-use rlcore::DType;
-use rlcore::checkpoint::{CheckpointReader, CheckpointWriter};
+use rlcore::checkpoint::{ArraySource, CheckpointReader, CheckpointWriter, NamedArray};
 use samplers::SamplerState;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -59,15 +57,14 @@ pub(crate) struct Loaded {
 pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> {
     let reader = CheckpointReader::open(dir)?;
     let mut arrays = Vec::new();
-    let names: Vec<(String, DType, Vec<usize>)> = reader
-        .arrays()
-        .filter_map(|(name, info)| {
-            Some((name.strip_prefix("algo/")?.to_owned(), info.dtype, info.shape.clone()))
-        })
-        .collect();
-    for (name, dtype, shape) in names {
-        let bytes = Cow::Owned(reader.bytes(&format!("algo/{name}"))?);
-        arrays.push(NamedArray { name, shape, dtype, bytes });
+    for full in reader.names() {
+        let (Some(name), Some(info)) = (full.strip_prefix("algo/"), reader.find(&full)) else {
+            continue;
+        };
+        let mut bytes = vec![0; info.bytes()];
+        reader.read(&full, &mut bytes)?;
+        let (name, bytes) = (name.to_owned(), Cow::Owned(bytes));
+        arrays.push(NamedArray { name, shape: info.shape, dtype: info.dtype, bytes });
     }
     let saved = Saved { arrays, values: reader.value("algo")? };
     algo.load(&saved)

@@ -19,7 +19,7 @@ mod uniform;
 
 pub use n_step::{NStep, Window};
 pub use ring::{Outcome, Ring, StepRecord};
-pub use state::{NamedArray, RingMeta};
+pub use state::RingMeta;
 pub use uniform::{Batch, ReplaySettings, UniformReplay};
 
 use rlcore::DType;

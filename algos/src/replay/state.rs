@@ -5,6 +5,7 @@
 use super::ReplayError;
 use super::column::Column;
 use super::ring::{Outcome, Ring, StepRecord};
+use rlcore::checkpoint::NamedArray;
 use rlcore::{DType, LeafSpec};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -20,19 +21,6 @@ pub struct RingMeta {
     pub cursor: usize,
     /// Whether all rows hold steps.
     pub full: bool,
-}
-
-/// One array of a saved replay, row-major, in the machine's byte order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedArray<'a> {
-    /// Name, unique among the arrays.
-    pub name: String,
-    /// Extent, lead included.
-    pub shape: Vec<usize>,
-    /// Element type.
-    pub dtype: DType,
-    /// The elements.
-    pub bytes: Cow<'a, [u8]>,
 }
 
 impl Ring {

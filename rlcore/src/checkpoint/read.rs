@@ -2,31 +2,31 @@
 //!
 //! Files are read, not mapped: a mapping would need unsafe code.
 use super::{
-    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, from_safetensors, keep,
+    ARRAYS, ArrayInfo, ArraySource, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, array,
+    from_safetensors, keep,
 };
 use crate::exact;
 use crate::run_dir::FileError;
-use crate::schema::{DType, Element};
 use safetensors::tensor::Metadata;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::hash::Hasher;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use twox_hash::XxHash64;
 
-/// Type and shape of a stored array.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArrayInfo {
-    /// Element type.
-    pub dtype: DType,
-    /// Row-major shape.
-    pub shape: Vec<usize>,
-    /// Where its bytes begin in the file.
+/// Bytes that [`CheckpointReader::verify`] holds at a time.
+const PIECE: usize = 1 << 20;
+
+/// An array in the file.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) info: ArrayInfo,
+    /// Where its bytes begin.
     pub(super) start: u64,
-    /// Their number.
-    bytes: usize,
 }
 
 /// An open checkpoint, known to be complete.
@@ -34,7 +34,7 @@ pub struct ArrayInfo {
 pub struct CheckpointReader {
     dir: PathBuf,
     manifest: Manifest,
-    arrays: BTreeMap<String, ArrayInfo>,
+    pub(super) arrays: BTreeMap<String, Stored>,
     file: File,
     values: BTreeMap<String, Value>,
 }
@@ -73,67 +73,40 @@ impl CheckpointReader {
         &self.dir
     }
 
-    /// Names, types and shapes of the arrays.
-    pub fn arrays(&self) -> impl Iterator<Item = (&str, &ArrayInfo)> {
-        self.arrays.iter().map(|(name, info)| (name.as_str(), info))
-    }
-
-    /// Type and shape of one array.
-    pub fn info(&self, name: &str) -> Result<&ArrayInfo, CheckpointError> {
-        self.arrays.get(name).ok_or_else(|| self.missing("array", name, self.arrays.keys()))
-    }
-
     /// Whether a value of that name was saved.
     pub fn has_value(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
-    /// Reads an array of that type and shape into memory that is there already: `into` has as many bytes.
-    pub fn read_into(
-        &self,
-        name: &str,
-        dtype: DType,
-        shape: &[usize],
-        into: &mut [u8],
-    ) -> Result<(), CheckpointError> {
-        let info = self.info(name)?;
-        if info.dtype != dtype || info.shape != shape || info.bytes != into.len() {
-            let found = format!("{:?} {:?}", info.dtype, info.shape);
-            let wanted = format!("{dtype:?} {shape:?} in {} bytes", into.len());
-            return Err(self.mismatch(name, found, wanted));
-        }
-        let read = self.file.read_exact_at(into, info.start);
-        read.map_err(|e| self.fault(unreadable(&self.dir, ARRAYS, e)))?;
-        let sum = Sum::of(into);
-        if self.manifest.arrays.get(name) != Some(&sum) {
-            let what = format!("array `{name}` has another checksum than when it was written");
-            return Err(self.fault(damaged(ARRAYS, &what)));
+    /// Reads every array once, a piece at a time, and compares the checksums: what is loaded afterwards is known to be sound, so
+    /// that nothing is replaced by a part of it.
+    pub fn verify(&self) -> Result<(), CheckpointError> {
+        let mut piece = vec![0; PIECE];
+        for (name, stored) in &self.arrays {
+            let (mut hash, mut at) = (XxHash64::with_seed(0), stored.start);
+            let end = at + stored.info.bytes() as u64;
+            while at < end {
+                let len = PIECE.min((end - at) as usize);
+                self.read_at(&mut piece[..len], at)?;
+                hash.write(&piece[..len]);
+                at += len as u64;
+            }
+            self.compare(name, &Sum::finished(stored.info.bytes() as u64, &hash))?;
         }
         Ok(())
     }
 
-    /// The bytes of an array, whatever its type and shape (see [`CheckpointReader::info`]).
-    pub fn bytes(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
-        let info = self.info(name)?;
-        let mut bytes = vec![0; info.bytes];
-        self.read_into(name, info.dtype, &info.shape, &mut bytes)?;
-        Ok(bytes)
+    fn read_at(&self, out: &mut [u8], start: u64) -> Result<(), CheckpointError> {
+        let read = self.file.read_exact_at(out, start);
+        read.map_err(|e| self.fault(unreadable(&self.dir, ARRAYS, e)))
     }
 
-    /// An array of that shape as elements.
-    pub fn vec<T: Element>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>, CheckpointError> {
-        let info = self.info(name)?;
-        if !T::matches(info.dtype) || info.shape != shape {
-            let found = format!("{:?} {:?}", info.dtype, info.shape);
-            return Err(self.mismatch(
-                name,
-                found,
-                format!("{} {shape:?}", std::any::type_name::<T>()),
-            ));
+    fn compare(&self, name: &str, sum: &Sum) -> Result<(), CheckpointError> {
+        if self.manifest.arrays.get(name) == Some(sum) {
+            return Ok(());
         }
-        let mut out = vec![T::zeroed(); info.bytes / size_of::<T>()];
-        self.read_into(name, info.dtype, shape, bytemuck::cast_slice_mut(&mut out))?;
-        Ok(out)
+        let what = format!("array `{name}` has another checksum than when it was written");
+        Err(self.fault(damaged(ARRAYS, &what)))
     }
 
     /// A value, as it was saved.
@@ -159,10 +132,6 @@ impl CheckpointReader {
         name(fault, &self.dir)
     }
 
-    fn mismatch(&self, name: &str, found: String, wanted: String) -> CheckpointError {
-        CheckpointError::Mismatch { dir: self.dir.clone(), name: name.to_owned(), found, wanted }
-    }
-
     fn missing<'n>(
         &self,
         kind: &'static str,
@@ -172,6 +141,30 @@ impl CheckpointReader {
         let have: Vec<_> = have.map(String::as_str).collect();
         let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
         CheckpointError::MissingEntry { dir: self.dir.clone(), kind, name: name.to_owned(), have }
+    }
+}
+
+impl ArraySource for CheckpointReader {
+    fn place(&self) -> &Path {
+        &self.dir
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.arrays.keys().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Option<ArrayInfo> {
+        self.arrays.get(name).map(|stored| stored.info.clone())
+    }
+
+    fn read(&self, name: &str, out: &mut [u8]) -> Result<(), CheckpointError> {
+        let stored = self.arrays.get(name).ok_or_else(|| array::missing(self, name))?;
+        if stored.info.bytes() != out.len() {
+            let wanted = format!("{} bytes", out.len());
+            return Err(array::mismatch(self, name, &stored.info, &wanted));
+        }
+        self.read_at(out, stored.start)?;
+        self.compare(name, &Sum::of(out))
     }
 }
 
@@ -221,7 +214,7 @@ fn read_whole(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, Fa
 }
 
 /// The header of the arrays, which must name what the manifest names and describe the file to its last byte.
-fn arrays(dir: &Path, manifest: &Manifest) -> Result<(BTreeMap<String, ArrayInfo>, File), Fault> {
+fn arrays(dir: &Path, manifest: &Manifest) -> Result<(BTreeMap<String, Stored>, File), Fault> {
     let bad = |what: &str| damaged(ARRAYS, what);
     let sum = manifest.files.get(ARRAYS).ok_or_else(|| damaged(MANIFEST, "it lists no arrays"))?;
     let file = File::open(dir.join(ARRAYS)).map_err(|e| unreadable(dir, ARRAYS, e))?;
@@ -246,8 +239,11 @@ fn arrays(dir: &Path, manifest: &Manifest) -> Result<(BTreeMap<String, ArrayInfo
         let dtype =
             dtype.ok_or_else(|| bad(&format!("`{name}` has element type {}", info.dtype)))?;
         let (start, end) = info.data_offsets;
-        let (start, bytes) = (start as u64 + head, end - start);
-        arrays.insert(name, ArrayInfo { dtype, shape: info.shape.clone(), start, bytes });
+        let found = ArrayInfo { dtype, shape: info.shape.clone() };
+        if found.bytes() != end - start {
+            return Err(bad(&format!("`{name}` has another size than its shape")));
+        }
+        arrays.insert(name, Stored { info: found, start: start as u64 + head });
     }
     if !arrays.keys().eq(manifest.arrays.keys()) {
         return Err(bad("it has other arrays than manifest.json"));
