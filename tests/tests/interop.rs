@@ -4,7 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::model::{MakeQModel, QMlp};
 use agents::params::{Grad, ParamBuilder, Params};
-use rlcore::checkpoint::{CheckpointReader, latest};
+use rlcore::checkpoint::{ArraySource, CheckpointReader, latest};
 use rlcore::{DType, EnvSpaces, Space};
 use serde_json::json;
 use std::path::Path;
@@ -56,7 +56,9 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let mut builder = ParamBuilder::default();
     let model = QMlp { hidden: HIDDEN.into() }.make(&spaces, &mut builder).unwrap();
     let mut params = Params::zeros(&builder.finish(), Device::Cpu, Grad::Off);
-    let flat = CheckpointReader::open(checkpoint).unwrap().bytes("algo/online").unwrap();
+    let reader = CheckpointReader::open(checkpoint).unwrap();
+    let mut flat = vec![0; reader.find("algo/online").unwrap().bytes()];
+    reader.read("algo/online", &mut flat).unwrap();
     let flat = flat.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     params.read_from(&flat.collect::<Vec<_>>());
     Vec::<Vec<f32>>::try_from(model.forward(&params, &[inputs.shallow_clone()])).unwrap()
