@@ -4,6 +4,7 @@
 //! An agent therefore has no hidden per-environment state, works on any slice of columns, and needs no alternating variant.
 //! Phase is an argument. Weights come from outside: the algorithm owns the trained parameters, every acting agent holds a
 //! copy that it is told to take.
+use crate::params::ModelSize;
 use rlcore::block::AgentSchema;
 use rlcore::cells::{Row, RowMut};
 use rlcore::fnptr::Portable;
@@ -28,8 +29,7 @@ impl AgentError {
 
 impl From<tch::TchError> for AgentError {
     fn from(e: tch::TchError) -> Self {
-        // The rest of the text is a C++ backtrace.
-        Self::new(e.to_string().lines().next().unwrap_or("libtorch error"))
+        Self::new(rlcore::panics::without_backtrace(&e.to_string()))
     }
 }
 
@@ -160,14 +160,34 @@ pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
 
     /// Builds the agent. Its weights are loaded afterwards.
     fn make(&self, context: &AgentContext) -> Result<Self::Agent, AgentError>;
+
+    /// What the agent records and how large its model is. Unless this is implemented, an agent is built to find out; an agent
+    /// with a model declares its parameters alone, so that a model beyond memory is refused before memory is taken for it.
+    fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        let agent = self.make(context)?;
+        let params = agent.weight_count();
+        let model = ModelSize { params, trained: params, largest: params, activations: 0 };
+        Ok(AgentOutline { schema: agent.schema(), model })
+    }
+}
+
+/// What a run has to know of an agent before it builds one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentOutline {
+    /// What is recorded and carried for each environment.
+    pub schema: AgentSchema,
+    /// Size of the model.
+    pub model: ModelSize,
 }
 
 type BuildAgent = fn(&[u8], &AgentContext) -> Result<Box<dyn Agent>, AgentError>;
+type OutlineAgent = fn(&[u8], &AgentContext) -> Result<AgentOutline, AgentError>;
 
 /// Builds agents of one kind anywhere in this program's processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentFactory {
     build: Portable<BuildAgent>,
+    outline: Portable<OutlineAgent>,
     settings: Vec<u8>,
 }
 
@@ -177,21 +197,38 @@ impl AgentFactory {
         let settings = rlcore::exact::to_bytes(settings).map_err(|e| {
             AgentError::new(format!("the agent's settings cannot be sent to a worker: {e}"))
         })?;
-        Ok(Self { build: Portable::new(build_agent::<M> as BuildAgent), settings })
+        let build = Portable::new(build_agent::<M> as BuildAgent);
+        let outline = Portable::new(outline_agent::<M> as OutlineAgent);
+        Ok(Self { build, outline, settings })
     }
 
     /// One agent.
     pub fn build(&self, context: &AgentContext) -> Result<Box<dyn Agent>, AgentError> {
         (self.build.get())(&self.settings, context)
     }
+
+    /// What an agent would record, and the size of its model: see [`MakeAgent::outline`].
+    pub fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        (self.outline.get())(&self.settings, context)
+    }
+}
+
+fn received<M: MakeAgent>(settings: &[u8]) -> Result<M, AgentError> {
+    rlcore::exact::from_bytes(settings).map_err(|e| {
+        AgentError::new(format!("the agent's settings do not survive serialisation: {e}"))
+    })
 }
 
 fn build_agent<M: MakeAgent>(
     settings: &[u8],
     context: &AgentContext,
 ) -> Result<Box<dyn Agent>, AgentError> {
-    let settings: M = rlcore::exact::from_bytes(settings).map_err(|e| {
-        AgentError::new(format!("the agent's settings do not survive serialisation: {e}"))
-    })?;
-    Ok(Box::new(settings.make(context)?))
+    Ok(Box::new(received::<M>(settings)?.make(context)?))
+}
+
+fn outline_agent<M: MakeAgent>(
+    settings: &[u8],
+    context: &AgentContext,
+) -> Result<AgentOutline, AgentError> {
+    received::<M>(settings)?.outline(context)
 }

@@ -1,5 +1,7 @@
 //! Epsilon-greedy over the values of a Q-model.
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo, device};
+use crate::agent::{
+    ActIo, Agent, AgentContext, AgentError, AgentOutline, MakeAgent, Phase, ValueIo, device,
+};
 use crate::epsilon::{EpsilonConfig, anneal};
 use crate::model::{MakeQModel, QMlp, QModel, action_count};
 use crate::params::{Grad, ParamBuilder, Params};
@@ -32,7 +34,7 @@ impl<M: MakeQModel> MakeAgent for DqnAgentConfig<M> {
         let actions = action_count(&context.spaces)?;
         let mut builder = ParamBuilder::default();
         let model = self.model.make(&context.spaces, &mut builder)?;
-        let params = Params::zeros(&builder.finish(), device, Grad::Off);
+        let params = Params::zeros(&builder.finish()?, device, Grad::Off)?;
         let (first, columns) = context.local;
         Ok(DqnAgent {
             model,
@@ -45,6 +47,13 @@ impl<M: MakeQModel> MakeAgent for DqnAgentConfig<M> {
             config: self.epsilon.clone(),
             eps_span: (self.eps_start_steps, self.eps_steps),
         })
+    }
+
+    fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        let mut builder = ParamBuilder::default();
+        self.model.make(&context.spaces, &mut builder)?;
+        let schema = schema(action_count(&context.spaces)?);
+        Ok(AgentOutline { schema, model: builder.size()? })
     }
 }
 
@@ -91,6 +100,10 @@ impl DqnAgent {
     }
 }
 
+fn schema(actions: usize) -> AgentSchema {
+    AgentSchema { info: vec![LeafSpec::array("q", DType::F32, &[actions])], state: vec![] }
+}
+
 /// The action of the largest value among those allowed; the first of equals. Every row of a mask allows one.
 fn argmax(q: &[f32], allowed: Option<&[u8]>) -> usize {
     let mut best = usize::MAX;
@@ -112,7 +125,7 @@ pub(crate) fn random_action(actions: usize, allowed: Option<&[u8]>, rng: &mut Rn
 
 impl Agent for DqnAgent {
     fn schema(&self) -> AgentSchema {
-        AgentSchema { info: vec![LeafSpec::array("q", DType::F32, &[self.actions])], state: vec![] }
+        schema(self.actions)
     }
 
     fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError> {

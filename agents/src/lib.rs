@@ -18,7 +18,8 @@ mod random_agent;
 pub mod staging;
 
 pub use agent::{
-    ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase, ValueIo, device,
+    ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentOutline, MakeAgent, Phase, ValueIo,
+    device,
 };
 pub use dqn_agent::{DqnAgent, DqnAgentConfig};
 pub use random_agent::{RandomAgent, RandomAgentConfig};

@@ -55,8 +55,12 @@ impl MakeQModel for QMlp {
         spaces: &EnvSpaces,
         builder: &mut ParamBuilder,
     ) -> Result<Box<dyn QModel>, AgentError> {
-        let inputs =
-            spaces.observation.leaves("observation").iter().map(rlcore::LeafSpec::elems).sum();
+        let inputs = spaces
+            .observation
+            .leaves("observation")
+            .iter()
+            .map(rlcore::LeafSpec::elems)
+            .fold(0, usize::saturating_add);
         let mlp = Mlp::new(builder, inputs, &self.hidden, action_count(spaces)?);
         Ok(Box::new(QMlpModel { mlp }))
     }
@@ -88,7 +92,7 @@ mod tests {
         let spaces = EnvSpaces::new(observation, Space::Discrete { n: 4 });
         let mut builder = ParamBuilder::default();
         let model = QMlp { hidden: vec![] }.make(&spaces, &mut builder).unwrap();
-        let mut params = Params::zeros(&builder.finish(), Device::Cpu, Grad::Off);
+        let mut params = Params::zeros(&builder.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
         let mut weights = vec![0.0; params.len()];
         weights[1] = 1.0; // action 0 <- second pixel
         weights[5 + 4] = 2.0; // action 1 <- last speed

@@ -4,7 +4,7 @@
 //! buffers of the parameters, so they are published, saved and frozen with the weights, and are gathered by the algorithm
 //! over its valid samples.
 use crate::nn::flatten;
-use crate::params::{Init, ParamBuilder, ParamId, Params};
+use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use rlcore::{EnvSpaces, LeafSpec};
 use tch::Tensor;
 
@@ -24,12 +24,17 @@ pub struct ObsNorm {
 impl ObsNorm {
     /// Declares `obs_norm.mean [features]` (0) and `obs_norm.std [features]` (1).
     pub fn new(b: &mut ParamBuilder, spaces: &EnvSpaces) -> Self {
-        let features =
-            spaces.observation.leaves("observation").iter().map(LeafSpec::elems).sum::<usize>();
+        let features = spaces
+            .observation
+            .leaves("observation")
+            .iter()
+            .map(LeafSpec::elems)
+            .fold(0, usize::saturating_add);
+        b.puts_out(features);
         b.within("obs_norm", |b| Self {
             features,
-            mean: b.add_buffer("mean", &[features as i64], Init::Constant(0.0)),
-            std: b.add_buffer("std", &[features as i64], Init::Constant(1.0)),
+            mean: b.add_buffer("mean", &[dim(features)], Init::Constant(0.0)),
+            std: b.add_buffer("std", &[dim(features)], Init::Constant(1.0)),
         })
     }
 
@@ -70,7 +75,7 @@ mod tests {
         let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
         let mut b = ParamBuilder::default();
         let norm = ObsNorm::new(&mut b, &spaces);
-        let mut p = Params::init(&b.finish(), 0, Device::Cpu, Grad::On);
+        let mut p = Params::init(&b.finish().unwrap(), 0, Device::Cpu, Grad::On).unwrap();
         let x = Tensor::from_slice(&[1f32, 2.0, 3.0]).reshape([1, 3]);
         assert_eq!(norm.normalise(&p, &x), x, "nothing is known at the start");
         norm.set(&mut p, &[0.0, 1.0, 2.0], &[4.0, 0.25, 0.0]);

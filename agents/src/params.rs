@@ -7,7 +7,8 @@ mod builder;
 mod file;
 mod orthogonal;
 
-pub use self::builder::{Init, ParamBuilder, ParamId, ParamRole, ParamSpec};
+pub(crate) use self::builder::dim;
+pub use self::builder::{Init, ModelSize, ParamBuilder, ParamId, ParamRole, ParamSpec};
 use crate::AgentError;
 use rlcore::seed;
 use std::sync::Arc;
@@ -35,21 +36,36 @@ pub enum Grad {
 
 impl Params {
     /// Initial values drawn from `seed`; the same on every device.
-    pub fn init(specs: &Arc<[ParamSpec]>, seed: u64, device: Device, grad: Grad) -> Self {
+    ///
+    /// # Errors
+    /// The memory is not there, or the device refuses.
+    pub fn init(
+        specs: &Arc<[ParamSpec]>,
+        seed: u64,
+        device: Device,
+        grad: Grad,
+    ) -> Result<Self, AgentError> {
         let mut rng = seed::rng(seed);
-        let mut values = vec![0f32; specs.iter().map(ParamSpec::len).sum()];
+        let mut flat = zeroed(specs, Device::Cpu)?;
+        let values = rlcore::tensor::slice_mut::<f32>(&mut flat);
         for spec in specs.iter() {
-            let drawn = spec.init.draw(&spec.shape, &mut rng);
-            values[spec.offset..spec.offset + spec.len()].copy_from_slice(&drawn);
+            let own = &mut values[spec.offset..spec.offset + spec.len()];
+            spec.init.draw(&spec.shape, &mut rng, own)?;
         }
-        Self::over(specs, Tensor::from_slice(&values).to_device(device), grad)
+        let flat = if device == Device::Cpu {
+            flat
+        } else {
+            flat.f_to_device(device).map_err(|e| no_memory(specs, &e))?
+        };
+        Ok(Self::over(specs, flat, grad))
     }
 
     /// Other values for the same specs, all zero.
-    #[must_use]
-    pub fn zeros(specs: &Arc<[ParamSpec]>, device: Device, grad: Grad) -> Self {
-        let len: usize = specs.iter().map(ParamSpec::len).sum();
-        Self::over(specs, Tensor::zeros([len as i64], (Kind::Float, device)), grad)
+    ///
+    /// # Errors
+    /// As [`Params::init`].
+    pub fn zeros(specs: &Arc<[ParamSpec]>, device: Device, grad: Grad) -> Result<Self, AgentError> {
+        Ok(Self::over(specs, zeroed(specs, device)?, grad))
     }
 
     fn over(specs: &Arc<[ParamSpec]>, flat: Tensor, grad: Grad) -> Self {
@@ -183,6 +199,21 @@ impl Params {
     }
 }
 
+/// `[len] f32` for all values of a model.
+fn zeroed(specs: &[ParamSpec], device: Device) -> Result<Tensor, AgentError> {
+    let len: usize = specs.iter().map(ParamSpec::len).sum();
+    Tensor::f_zeros([len as i64], (Kind::Float, device)).map_err(|e| no_memory(specs, &e))
+}
+
+/// libtorch says how many bytes it could not have; this says what for.
+fn no_memory(specs: &[ParamSpec], e: &tch::TchError) -> AgentError {
+    let len: usize = specs.iter().map(ParamSpec::len).sum();
+    AgentError::new(format!(
+        "no memory for the {len} parameters of the model ({}): lower the sizes of its layers",
+        rlcore::panics::without_backtrace(&e.to_string())
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +224,12 @@ mod tests {
             b.add("weight", &[2, 3], Init::Uniform(0.5));
             b.add("bias", &[2], Init::Constant(1.0))
         });
-        b.finish()
+        b.finish().unwrap()
     }
 
     #[test]
     fn views_and_flat_are_one() {
-        let mut p = Params::init(&specs(), 1, Device::Cpu, Grad::On);
+        let mut p = Params::init(&specs(), 1, Device::Cpu, Grad::On).unwrap();
         assert_eq!(p.len(), 8);
         assert_eq!(p.get(ParamId(1)).double_value(&[0]), 1.0);
         p.read_from(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
@@ -216,7 +247,7 @@ mod tests {
         let mean = b.add_buffer("mean", &[2], Init::Constant(3.0));
         let used = b.add("used", &[2], Init::Constant(1.0));
         let unused = b.add("unused", &[3], Init::Constant(2.0));
-        let mut p = Params::init(&b.finish(), 1, Device::Cpu, Grad::On);
+        let mut p = Params::init(&b.finish().unwrap(), 1, Device::Cpu, Grad::On).unwrap();
         assert_eq!((p.len(), p.trained_len()), (7, 5));
         let values = Vec::<f32>::try_from(p.flat()).unwrap();
         assert_eq!(values, [1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0]);

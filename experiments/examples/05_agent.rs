@@ -32,7 +32,7 @@ impl MakeAgent for Boltzmann {
     fn make(&self, context: &AgentContext) -> Result<BoltzmannAgent, AgentError> {
         let mut builder = ParamBuilder::default();
         let model = self.model.make(&context.spaces, &mut builder)?;
-        let params = Params::zeros(&builder.finish(), Device::Cpu, Grad::Off);
+        let params = Params::zeros(&builder.finish()?, Device::Cpu, Grad::Off)?;
         Ok(BoltzmannAgent { model, params, temperature: self.temperature })
     }
 }

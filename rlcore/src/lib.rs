@@ -28,6 +28,7 @@ unless_loom! {
     pub mod fnptr;
     pub mod forkserver;
     pub mod memory;
+    pub mod panics;
     pub mod progress;
     pub mod run_dir;
     pub mod schema;

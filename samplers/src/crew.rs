@@ -54,7 +54,7 @@ impl Crew {
         let setup = &plan.setup;
         let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
         let n = setup.config.workers();
-        let shared = Shared::new(n, groups.len(), plan.weight_count, plan.layout.clone());
+        let shared = Shared::new(n, groups.len(), plan.model.params, plan.layout.clone());
         let segment = Segment::create("sample block", shared.bytes)?;
         let block = Block::new(plan.layout.clone(), segment, shared.block_at);
         let cpus = setup.config.worker.cpu_count();

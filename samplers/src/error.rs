@@ -1,6 +1,7 @@
 //! What can go wrong while sampling, always with the name of who failed.
 use agents::AgentError;
 use rlcore::forkserver::{Exit, ForkServerError};
+pub(crate) use rlcore::panics::text as panic_text;
 use rlcore::segment::SegmentError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -101,14 +102,4 @@ pub enum SamplerError {
     /// An earlier error ended this sampler.
     #[error("this sampler failed before and cannot go on")]
     Unusable,
-}
-
-/// The text of a caught panic, shortened: libtorch's errors carry a page of backtrace.
-pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without text");
-    text.lines().take(3).collect::<Vec<_>>().join(" ").chars().take(500).collect()
 }

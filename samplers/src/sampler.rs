@@ -4,7 +4,8 @@ use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
 use crate::{ParallelSampler, SerialSampler};
-use agents::{AgentContext, AgentFactory};
+use agents::params::ModelSize;
+use agents::{AgentContext, AgentFactory, AgentOutline};
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvFactory, EnvSpaces, World};
@@ -45,9 +46,9 @@ pub struct Plan {
     /// Those of the evaluation environment: `truncates_every` may differ.
     pub(crate) eval_spaces: Option<EnvSpaces>,
     pub(crate) schema: AgentSchema,
+    pub(crate) model: ModelSize,
     pub(crate) context: AgentContext,
     pub(crate) layout: Layout,
-    pub(crate) weight_count: usize,
 }
 
 impl Plan {
@@ -137,10 +138,9 @@ impl Setup {
             device: self.device.clone(),
         };
         let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
-        let agent = self.agent.build(&cpu)?;
-        let (schema, weight_count) = (agent.schema(), agent.weight_count());
+        let AgentOutline { schema, model } = self.agent.outline(&cpu)?;
         let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
-        Ok(Plan { setup: self, spaces, eval_spaces, schema, context, layout, weight_count })
+        Ok(Plan { setup: self, spaces, eval_spaces, schema, model, context, layout })
     }
 }
 

@@ -55,7 +55,7 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
     let mut builder = ParamBuilder::default();
     let model = QMlp { hidden: HIDDEN.into() }.make(&spaces, &mut builder).unwrap();
-    let mut params = Params::zeros(&builder.finish(), Device::Cpu, Grad::Off);
+    let mut params = Params::zeros(&builder.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
     let reader = CheckpointReader::open(checkpoint).unwrap();
     let mut flat = vec![0; reader.find("algo/online").unwrap().bytes()];
     reader.read("algo/online", &mut flat).unwrap();

@@ -83,12 +83,12 @@ mod tests {
     fn the_default_is_the_network_of_atari() {
         let mut b = ParamBuilder::default();
         let model = QConv::default().make(&image(&[4, 84, 84]), &mut b).unwrap();
-        let specs = b.finish();
+        let specs = b.finish().unwrap();
         // 84 -> 20 -> 10 -> 10 pixels a side.
         let weights = [4 * 64 + 1, 32 * 16 + 1, 64 * 9 + 1, 6400 + 1, 512 + 1];
         let outputs = [32, 64, 64, 512, 6];
         let want: usize = weights.iter().zip(outputs).map(|(w, o)| w * o).sum();
-        let params = Params::init(&specs, 1, Device::Cpu, Grad::Off);
+        let params = Params::init(&specs, 1, Device::Cpu, Grad::Off).unwrap();
         assert_eq!(params.len(), want);
         let x = Tensor::ones([2, 4, 84, 84], (Kind::Uint8, Device::Cpu));
         assert_eq!(model.forward(&params, &[x]).size(), [2, 6]);
@@ -110,7 +110,7 @@ mod tests {
         };
         let mut b = ParamBuilder::default();
         let model = small.make(&spaces, &mut b).unwrap();
-        let mut p = Params::zeros(&b.finish(), Device::Cpu, Grad::Off);
+        let mut p = Params::zeros(&b.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
         let mut weights = vec![0f32; p.len()];
         weights[4] = 1.0; // channel 0 is the image itself
         weights[2 * 9 + 2 + 13] = 2.0; // value 0 <- its pixel (2, 3)

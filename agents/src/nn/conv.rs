@@ -4,7 +4,7 @@
 use super::linear::Start;
 use super::mlp::{Activation, MlpTrunk};
 use crate::AgentError;
-use crate::params::{ParamBuilder, ParamId, Params};
+use crate::params::{ParamBuilder, ParamId, Params, dim};
 use rlcore::EnvSpaces;
 use tch::{Kind, Tensor};
 
@@ -71,32 +71,40 @@ impl ConvTrunk {
             }
         };
         let plane = shape.len() == 2;
-        let mut size = if plane { vec![1, shape[0], shape[1]] } else { shape.clone() };
+        let mut size = if plane { [1, shape[0], shape[1]] } else { [shape[0], shape[1], shape[2]] };
+        let values = |size: &[usize; 3]| size.iter().fold(1, |n: usize, d| n.saturating_mul(*d));
+        b.puts_out(values(&size));
         let mut convs = Vec::new();
         for i in 0..count {
             let (kernel, stride, padding) = (spec.kernels[i], spec.strides[i], spec.paddings[i]);
             let channels = spec.channels[i];
             let out = |side: usize| {
-                let room = (side + 2 * padding).checked_sub(kernel)?;
-                (kernel > 0 && stride > 0 && channels > 0).then(|| room / stride + 1)
+                let padded = padding.checked_mul(2)?.checked_add(side)?;
+                let room = padded.checked_sub(kernel)?;
+                let fits = kernel > 0 && stride > 0 && channels > 0;
+                // libtorch counts pixels in 32 bits in places.
+                (fits && padded <= i32::MAX as usize && stride <= i32::MAX as usize)
+                    .then(|| room / stride + 1)
             };
             let (Some(h), Some(w)) = (out(size[1]), out(size[2])) else {
                 return Err(AgentError::new(format!(
-                    "convolution {i} ({channels} channels, kernel {kernel}, stride {stride}, padding {padding}) does not fit an image of {}x{}: give smaller kernels or fewer convolutions",
+                    "convolution {i} ({channels} channels, kernel {kernel}, stride {stride}, padding {padding}) does not fit an image of {}x{}: give smaller kernels or fewer convolutions, and at least one channel and a stride of 1",
                     size[1], size[2]
                 )));
             };
-            let (weight, bias) = start.of(size[0] * kernel * kernel, std::f64::consts::SQRT_2);
-            let kernels = [channels as i64, size[0] as i64, kernel as i64, kernel as i64];
+            let seen = size[0].saturating_mul(kernel).saturating_mul(kernel);
+            let (weight, bias) = start.of(seen, std::f64::consts::SQRT_2);
+            let kernels = [dim(channels), dim(size[0]), dim(kernel), dim(kernel)];
             convs.push(b.within(&format!("conv.{i}"), |b| Conv {
                 weight: b.add("weight", &kernels, weight),
                 bias: b.add("bias", &kernels[..1], bias),
                 stride: stride as i64,
                 padding: padding as i64,
             }));
-            size = vec![channels, h, w];
+            size = [channels, h, w];
+            b.puts_out(values(&size));
         }
-        let inputs = size.iter().product();
+        let inputs = values(&size);
         let fc = b.within("fc", |b| MlpTrunk::new(b, inputs, spec.fc, Activation::Relu, start));
         Ok(Self { leaf, plane, convs, fc })
     }

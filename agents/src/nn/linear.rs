@@ -1,5 +1,5 @@
 //! One linear layer, and how weights start.
-use crate::params::{Init, ParamBuilder, ParamId, Params};
+use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -50,9 +50,10 @@ impl Linear {
         gain: f64,
     ) -> Self {
         let (weight, bias) = start.of(inputs, gain);
+        b.puts_out(outputs);
         b.within(name, |b| Self {
-            weight: b.add("weight", &[outputs as i64, inputs as i64], weight),
-            bias: b.add("bias", &[outputs as i64], bias),
+            weight: b.add("weight", &[dim(outputs), dim(inputs)], weight),
+            bias: b.add("bias", &[dim(outputs)], bias),
         })
     }
 

@@ -3,8 +3,12 @@
 //! Written out because memory is zeroed between rows of one call, where episodes end. Weights have the layout and names of
 //! `torch.nn.LSTMCell`: gates in the order input, forget, cell, output.
 use super::linear::Start;
-use crate::params::{Init, ParamBuilder, ParamId, Params};
+use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use tch::Tensor;
+
+/// Values that [`Lstm::forward`] keeps for its backward pass, for each row and unit: gates and their parts, the memory before and
+/// after, products.
+const KEPT: usize = 20;
 
 /// See the module documentation.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +30,13 @@ impl Lstm {
         start: Start,
     ) -> Self {
         let (weight, bias): (Init, Init) = start.of(hidden, 1.0);
-        let (inputs, hidden) = (inputs as i64, hidden as i64);
+        b.puts_out(hidden.saturating_mul(KEPT));
+        let (inputs, gates, hidden) = (dim(inputs), dim(hidden.saturating_mul(4)), dim(hidden));
         b.within(name, |b| Self {
-            weight_ih: b.add("weight_ih", &[4 * hidden, inputs], weight),
-            weight_hh: b.add("weight_hh", &[4 * hidden, hidden], weight),
-            bias_ih: b.add("bias_ih", &[4 * hidden], bias),
-            bias_hh: b.add("bias_hh", &[4 * hidden], bias),
+            weight_ih: b.add("weight_ih", &[gates, inputs], weight),
+            weight_hh: b.add("weight_hh", &[gates, hidden], weight),
+            bias_ih: b.add("bias_ih", &[gates], bias),
+            bias_hh: b.add("bias_hh", &[gates], bias),
             hidden,
         })
     }
@@ -97,7 +102,7 @@ mod tests {
     fn agrees_with_libtorch_forward_and_backward() {
         let mut b = ParamBuilder::default();
         let lstm = Lstm::new(&mut b, "lstm", 3, 5, Start::Torch);
-        let p = Params::init(&b.finish(), 7, Device::Cpu, Grad::On);
+        let p = Params::init(&b.finish().unwrap(), 7, Device::Cpu, Grad::On).unwrap();
         let (x, h, c) = (wave(&[6, 4, 3], 0.1), wave(&[4, 5], 0.2), wave(&[4, 5], 0.3));
         let weights =
             [lstm.weight_ih, lstm.weight_hh, lstm.bias_ih, lstm.bias_hh].map(|id| p.get(id));
@@ -115,7 +120,7 @@ mod tests {
     fn a_reset_starts_from_zero_memory_in_its_column_alone() {
         let mut b = ParamBuilder::default();
         let lstm = Lstm::new(&mut b, "lstm", 3, 5, Start::Orthogonal);
-        let p = Params::init(&b.finish(), 7, Device::Cpu, Grad::Off);
+        let p = Params::init(&b.finish().unwrap(), 7, Device::Cpu, Grad::Off).unwrap();
         let (x, h, c) = (wave(&[4, 2, 3], 0.1), wave(&[2, 5], 0.2), wave(&[2, 5], 0.3));
         let reset = Tensor::from_slice(&[0f32, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]).reshape([4, 2]);
         let (_, got_h, got_c) = lstm.forward(&p, &x, (&h, &c), Some(&reset));

@@ -104,9 +104,9 @@ mod tests {
     fn acting_and_learning_compute_the_same() {
         let mut builder = ParamBuilder::default();
         let mlp = Mlp::new(&mut builder, 4, &[64, 64], 2);
-        let specs = builder.finish();
-        let learning = Params::init(&specs, 3, Device::Cpu, Grad::On);
-        let mut acting = Params::zeros(&specs, Device::Cpu, Grad::Off);
+        let specs = builder.finish().unwrap();
+        let learning = Params::init(&specs, 3, Device::Cpu, Grad::On).unwrap();
+        let mut acting = Params::zeros(&specs, Device::Cpu, Grad::Off).unwrap();
         acting.copy_from(&learning);
         for rows in [1, 16, 64, 128] {
             let x = Tensor::rand([rows, 4], (Kind::Float, Device::Cpu)) - 0.5;

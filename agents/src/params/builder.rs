@@ -1,7 +1,9 @@
-//! Declaring parameters: names, shapes, starts.
+//! Declaring parameters: names, shapes, starts, and how much memory they will take.
 use super::orthogonal::orthogonal;
+use crate::AgentError;
 use rand::RngExt;
 use rlcore::seed::Rng;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How a parameter starts.
@@ -17,18 +19,24 @@ pub enum Init {
 }
 
 impl Init {
-    pub(super) fn draw(self, shape: &[i64], rng: &mut Rng) -> Vec<f32> {
-        let len = shape.iter().product::<i64>() as usize;
+    /// Fills `out` with the initial values of a parameter of `shape`.
+    pub(super) fn draw(
+        self,
+        shape: &[i64],
+        rng: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<(), AgentError> {
         match self {
             Self::Uniform(bound) => {
-                (0..len).map(|_| (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32).collect()
+                out.fill_with(|| (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32);
             }
-            Self::Constant(value) => vec![value as f32; len],
+            Self::Constant(value) => out.fill(value as f32),
             Self::Orthogonal(gain) => {
                 let rows = shape.first().map_or(1, |d| *d as usize);
-                orthogonal(rows, len / rows.max(1), gain, rng)
+                orthogonal(rows, out.len() / rows.max(1), gain, rng, out)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -46,7 +54,7 @@ pub enum ParamRole {
 pub struct ParamSpec {
     /// Such as `layers.0.weight`.
     pub name: String,
-    /// Shape.
+    /// Shape; its product is a size that can be addressed, which [`ParamBuilder::finish`] has checked.
     pub shape: Vec<i64>,
     /// Initial values.
     pub init: Init,
@@ -61,19 +69,46 @@ impl ParamSpec {
     }
 }
 
+/// Number of values of a model, known before any memory is taken for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSize {
+    /// Parameters, buffers included: the `f32` that agents are sent.
+    pub params: usize,
+    /// Parameters that are trained.
+    pub trained: usize,
+    /// Values of the largest parameter.
+    pub largest: usize,
+    /// Values that all layers together put out for one row of their input; a backward pass needs them. 0 where the layers did
+    /// not say, see [`ParamBuilder::puts_out`].
+    pub activations: usize,
+}
+
 /// Handle of one parameter within its [`super::Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(super) usize);
+
+/// A size as a dimension of a tensor. What does not fit is the largest dimension, which [`ParamBuilder::finish`] refuses.
+pub(crate) fn dim(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Number of values of this shape, if their bytes can be addressed.
+fn values(shape: &[i64]) -> Option<usize> {
+    let len = shape.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?))?;
+    (len <= isize::MAX as usize / size_of::<f32>()).then_some(len)
+}
 
 /// Collects the parameters of a model.
 #[derive(Debug, Default)]
 pub struct ParamBuilder {
     specs: Vec<ParamSpec>,
     prefix: Vec<String>,
+    activations: usize,
 }
 
 impl ParamBuilder {
-    /// Declares a parameter. Panics where the name is taken, which is a mistake in the model.
+    /// Declares a parameter. Panics where the name is taken, which is a mistake in the model. A shape that no memory holds is
+    /// refused by [`ParamBuilder::finish`].
     pub fn add(&mut self, name: &str, shape: &[i64], init: Init) -> ParamId {
         self.push(name, shape, init, ParamRole::Trained)
     }
@@ -99,8 +134,41 @@ impl ParamBuilder {
         out
     }
 
+    /// Notes that a layer puts out `values` numbers for one row of its input. The layers of [`crate::nn`] do so themselves; the
+    /// sum becomes [`ModelSize::activations`], from which the memory of an update is estimated.
+    pub fn puts_out(&mut self, values: usize) {
+        self.activations = self.activations.saturating_add(values);
+    }
+
+    /// Sizes of what is declared so far.
+    ///
+    /// # Errors
+    /// More values than can be addressed.
+    pub fn size(&self) -> Result<ModelSize, AgentError> {
+        let mut size = ModelSize { activations: self.activations, ..Default::default() };
+        for spec in &self.specs {
+            let len = values(&spec.shape).and_then(|len| {
+                size.params = size.params.checked_add(len)?;
+                values(&[dim(size.params)]).map(|_| len)
+            });
+            let len = len.ok_or_else(|| {
+                AgentError::new(format!(
+                    "the model is too large: with the parameter {} of shape {:?} it has more values than can be addressed; lower the sizes of its layers",
+                    spec.name, spec.shape
+                ))
+            })?;
+            size.largest = size.largest.max(len);
+            size.trained += if spec.role == ParamRole::Trained { len } else { 0 };
+        }
+        Ok(size)
+    }
+
     /// The declared parameters, in order of declaration.
-    pub fn finish(mut self) -> Arc<[ParamSpec]> {
+    ///
+    /// # Errors
+    /// As [`ParamBuilder::size`]. Nothing is allocated for their values yet.
+    pub fn finish(mut self) -> Result<Arc<[ParamSpec]>, AgentError> {
+        self.size()?;
         let mut offset = 0;
         for role in [ParamRole::Trained, ParamRole::Buffer] {
             for spec in self.specs.iter_mut().filter(|s| s.role == role) {
@@ -108,6 +176,36 @@ impl ParamBuilder {
                 offset += spec.len();
             }
         }
-        self.specs.into()
+        Ok(self.specs.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_counted_before_anything_is_allocated() {
+        let mut b = ParamBuilder::default();
+        b.add("weight", &[1 << 20, 1 << 20], Init::Orthogonal(1.0));
+        b.add("bias", &[1 << 20], Init::Constant(0.0));
+        b.add_buffer("mean", &[3], Init::Constant(0.0));
+        b.puts_out(1 << 20);
+        let size = b.size().unwrap();
+        assert_eq!((size.trained, size.largest), ((1 << 40) + (1 << 20), 1 << 40));
+        assert_eq!((size.params, size.activations), (size.trained + 3, 1 << 20));
+    }
+
+    #[test]
+    fn more_than_can_be_addressed_is_an_error() {
+        let huge = dim(usize::MAX);
+        for shapes in [&[&[huge, 4][..]][..], &[&[-1]], &[&[huge]], &[&[huge >> 2], &[huge >> 2]]] {
+            let mut b = ParamBuilder::default();
+            for (i, shape) in shapes.iter().enumerate() {
+                b.add(&format!("layer.{i}"), shape, Init::Constant(0.0));
+            }
+            let text = b.finish().unwrap_err().to_string();
+            assert!(text.contains("too large") && text.contains("layer."), "{text}");
+        }
     }
 }

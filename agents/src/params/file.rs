@@ -58,15 +58,15 @@ mod tests {
         let mut b = ParamBuilder::default();
         b.within("norm", |b| b.add_buffer("mean", &[2], Init::Uniform(1.0)));
         b.within("layers", |b| b.add("weight", &[2, 3], Init::Uniform(0.5)));
-        let specs = b.finish();
-        let p = Params::init(&specs, 3, Device::Cpu, Grad::Off);
+        let specs = b.finish().unwrap();
+        let p = Params::init(&specs, 3, Device::Cpu, Grad::Off).unwrap();
         let bytes = p.to_safetensors().unwrap();
-        let mut q = Params::zeros(&specs, Device::Cpu, Grad::Off);
+        let mut q = Params::zeros(&specs, Device::Cpu, Grad::Off).unwrap();
         q.load_safetensors(&bytes).unwrap();
         assert_eq!(p.flat(), q.flat());
         let mut b = ParamBuilder::default();
         b.add("layers.weight", &[3, 2], Init::Constant(0.0));
-        let mut other = Params::zeros(&b.finish(), Device::Cpu, Grad::Off);
+        let mut other = Params::zeros(&b.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
         assert!(other.load_safetensors(&bytes).unwrap_err().to_string().contains("layers.weight"));
     }
 }

@@ -2,18 +2,30 @@
 //!
 //! What `torch.nn.init.orthogonal_` gives (the Q of a QR decomposition whose R has a positive diagonal), in plain Rust and f64, so
 //! that a seed means the same weights on every machine.
+use crate::AgentError;
 use rand_distr::{Distribution, StandardNormal};
 use rlcore::seed::Rng;
 
-/// A row-major `[rows, columns]` matrix whose shorter side is orthogonal, each vector of length `gain`.
-pub(super) fn orthogonal(rows: usize, columns: usize, gain: f64, rng: &mut Rng) -> Vec<f32> {
+/// Fills `out` with a row-major `[rows, columns]` matrix whose shorter side is orthogonal, each vector of length `gain`.
+pub(super) fn orthogonal(
+    rows: usize,
+    columns: usize,
+    gain: f64,
+    rng: &mut Rng,
+    out: &mut [f32],
+) -> Result<(), AgentError> {
     let (count, len) = if rows <= columns { (rows, columns) } else { (columns, rows) };
-    let mut vectors: Vec<Vec<f64>> =
-        (0..count).map(|_| (0..len).map(|_| StandardNormal.sample(rng)).collect()).collect();
+    let mut vectors: Vec<f64> = Vec::new();
+    vectors.try_reserve_exact(out.len()).map_err(|_| {
+        AgentError::new(format!(
+            "no memory for the initial values of a parameter [{rows}, {columns}]: lower the sizes of the model's layers"
+        ))
+    })?;
+    vectors.extend((0..out.len()).map(|_| -> f64 { StandardNormal.sample(rng) }));
     for i in 0..count {
-        let (done, rest) = vectors.split_at_mut(i);
-        let v = &mut rest[0];
-        for q in done.iter() {
+        let (done, rest) = vectors.split_at_mut(i * len);
+        let v = &mut rest[..len];
+        for q in done.chunks_exact(len) {
             let along = dot(q, v);
             v.iter_mut().zip(q).for_each(|(v, q)| *v -= along * q);
         }
@@ -22,8 +34,11 @@ pub(super) fn orthogonal(rows: usize, columns: usize, gain: f64, rng: &mut Rng) 
             *v /= norm;
         }
     }
-    let at = |r: usize, c: usize| if rows <= columns { vectors[r][c] } else { vectors[c][r] };
-    (0..rows * columns).map(|i| (gain * at(i / columns, i % columns)) as f32).collect()
+    let at = |r: usize, c: usize| vectors[if rows <= columns { r * len + c } else { c * len + r }];
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = (gain * at(i / columns, i % columns)) as f32;
+    }
+    Ok(())
 }
 
 /// Eight sums at once, which vectorises.
@@ -47,7 +62,8 @@ mod tests {
     fn the_shorter_side_is_orthogonal() {
         let gain = 2f64.sqrt();
         for (rows, columns) in [(3, 20), (20, 3), (16, 16), (1, 9)] {
-            let m = orthogonal(rows, columns, gain, &mut rlcore::seed::rng(5));
+            let mut m = vec![0.0; rows * columns];
+            orthogonal(rows, columns, gain, &mut rlcore::seed::rng(5), &mut m).unwrap();
             let at = |r: usize, c: usize| f64::from(m[r * columns + c]);
             for i in 0..rows.min(columns) {
                 for j in 0..rows.min(columns) {

@@ -4,7 +4,7 @@
 //! sampler, so there is nothing to vary. Differs: evaluation takes the mode unless told to sample.
 use super::model::{MakePgModel, PgInput, PgModel, PgOutput};
 use super::settings::Evaluate;
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, Phase, ValueIo, device};
+use crate::agent::{ActIo, Agent, AgentContext, AgentError, AgentOutline, Phase, ValueIo, device};
 use crate::dist::{Categorical, Distribution, Draw, Gaussian};
 use crate::params::{Grad, ParamBuilder, Params};
 use crate::staging::{Staging, bring};
@@ -57,7 +57,7 @@ impl<D: Distribution> PgAgent<D> {
         let device = device(&context.device)?;
         let mut builder = ParamBuilder::default();
         let model = model.make(&context.spaces, &dist, &mut builder)?;
-        let params = Params::zeros(&builder.finish(), device, Grad::Off);
+        let params = Params::zeros(&builder.finish()?, device, Grad::Off)?;
         Ok(Self {
             tail: model.tail(&params),
             row: vec![0.0; dist.len()],
@@ -69,6 +69,17 @@ impl<D: Distribution> PgAgent<D> {
             params,
             evaluate,
         })
+    }
+
+    /// What an agent of these settings records, and the size of its model; nothing is allocated.
+    pub(super) fn outline<M: MakePgModel>(
+        dist: &D,
+        model: &M,
+        context: &AgentContext,
+    ) -> Result<AgentOutline, AgentError> {
+        let mut builder = ParamBuilder::default();
+        let model = model.make(&context.spaces, dist, &mut builder)?;
+        Ok(AgentOutline { schema: schema(dist, model.state()), model: builder.size()? })
     }
 
     /// Runs the model. All that comes back lies contiguous on the CPU.
@@ -105,6 +116,12 @@ impl<D: Distribution> PgAgent<D> {
     }
 }
 
+fn schema(dist: &dyn Distribution, state: Vec<LeafSpec>) -> AgentSchema {
+    let mut info = vec![LeafSpec::scalar("value", DType::F32)];
+    info.extend(dist.info());
+    AgentSchema { info, state }
+}
+
 /// One step of the model: `[N]` for feed-forward models, `[1, N]` for recurrent ones.
 fn forward(model: &dyn PgModel, params: &Params, recurrent: bool, shown: &Shown<'_>) -> PgOutput {
     if !recurrent {
@@ -126,9 +143,7 @@ fn forward(model: &dyn PgModel, params: &Params, recurrent: bool, shown: &Shown<
 
 impl<D: Distribution> Agent for PgAgent<D> {
     fn schema(&self) -> AgentSchema {
-        let mut info = vec![LeafSpec::scalar("value", DType::F32)];
-        info.extend(self.dist.info());
-        AgentSchema { info, state: self.state.clone() }
+        schema(&self.dist, self.state.clone())
     }
 
     fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError> {

@@ -1,7 +1,7 @@
 //! The layer that a distribution stands on.
 use crate::dist::Distribution;
 use crate::nn::{Linear, Start};
-use crate::params::{Init, ParamBuilder, ParamId, ParamRole, Params};
+use crate::params::{Init, ParamBuilder, ParamId, ParamRole, Params, dim};
 use tch::{Device, Tensor};
 
 /// Features to `dist`: a linear layer `policy`, and a parameter for what does not depend on the observation.
@@ -23,7 +23,7 @@ impl DistHead {
         let heads = dist.heads();
         let policy = Linear::starting(b, "policy", features, heads.outputs, start, 0.01);
         let tail = heads.tail.map(|t| {
-            let (shape, init) = ([t.len as i64], Init::Constant(t.start));
+            let (shape, init) = ([dim(t.len)], Init::Constant(t.start));
             let id = match t.role {
                 ParamRole::Trained => b.add(t.name, &shape, init),
                 ParamRole::Buffer => b.add_buffer(t.name, &shape, init),

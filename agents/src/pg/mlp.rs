@@ -63,7 +63,12 @@ impl MakePgModel for PgMlp {
         b: &mut ParamBuilder,
     ) -> Result<Box<dyn PgModel>, AgentError> {
         check_widths("hidden", self.hidden.iter().chain(&self.lstm))?;
-        let inputs = spaces.observation.leaves("observation").iter().map(LeafSpec::elems).sum();
+        let inputs = spaces
+            .observation
+            .leaves("observation")
+            .iter()
+            .map(LeafSpec::elems)
+            .fold(0, usize::saturating_add);
         let norm = self.normalise_observation.then(|| ObsNorm::new(b, spaces));
         let layers = |b: &mut ParamBuilder| {
             MlpTrunk::new(b, inputs, &self.hidden, self.activation, self.start)

@@ -75,7 +75,8 @@ impl PgNet {
         let mut memory = None;
         if let Some(hidden) = lstm {
             let previous = Previous::new(spaces)?;
-            let lstm = Lstm::new(b, "lstm", features + previous.width(), hidden, start);
+            let lstm =
+                Lstm::new(b, "lstm", features.saturating_add(previous.width()), hidden, start);
             memory = Some(Memory { lstm, previous, hidden });
             (features, value_features) = (hidden, hidden);
         }

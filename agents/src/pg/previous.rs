@@ -13,10 +13,16 @@ pub(super) struct Previous {
 impl Previous {
     pub(super) fn new(spaces: &EnvSpaces) -> Result<Self, AgentError> {
         match &spaces.action {
-            Space::Discrete { n } => Ok(Self { one_hot: Some(*n as i64), width: n + 1 }),
+            Space::Discrete { n } => {
+                Ok(Self { one_hot: Some(*n as i64), width: n.saturating_add(1) })
+            }
             action @ Space::Box(_) => {
-                let elems: usize = action.leaves("action").iter().map(LeafSpec::elems).sum();
-                Ok(Self { one_hot: None, width: elems + 1 })
+                let elems: usize = action
+                    .leaves("action")
+                    .iter()
+                    .map(LeafSpec::elems)
+                    .fold(0, usize::saturating_add);
+                Ok(Self { one_hot: None, width: elems.saturating_add(1) })
             }
             other => Err(AgentError::new(format!(
                 "an LSTM sees the previous action, which may be discrete or a box; the environment has {other:?}: use a model without lstm"

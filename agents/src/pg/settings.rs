@@ -2,7 +2,7 @@
 use super::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
 use super::mlp::PgMlp;
 use super::model::MakePgModel;
-use crate::agent::{AgentContext, AgentError, MakeAgent};
+use crate::agent::{AgentContext, AgentError, AgentOutline, MakeAgent};
 use crate::dist::{Categorical, Distribution, Gaussian, GaussianConfig};
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,10 @@ impl<M: MakePgModel + Default> MakeAgent for CategoricalPgAgentConfig<M> {
     fn make(&self, context: &AgentContext) -> Result<CategoricalPgAgent, AgentError> {
         PgAgent::new(Categorical::new(&context.spaces)?, &self.model, self.evaluate, context)
     }
+
+    fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        PgAgent::outline(&Categorical::new(&context.spaces)?, &self.model, context)
+    }
 }
 
 impl<M: MakePgModel + Default> PgSettings for CategoricalPgAgentConfig<M> {
@@ -78,6 +82,11 @@ impl<M: MakePgModel + Default> MakeAgent for GaussianPgAgentConfig<M> {
     fn make(&self, context: &AgentContext) -> Result<GaussianPgAgent, AgentError> {
         let dist = Gaussian::new(&context.spaces, &self.gaussian)?;
         PgAgent::new(dist, &self.model, self.evaluate, context)
+    }
+
+    fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        let dist = Gaussian::new(&context.spaces, &self.gaussian)?;
+        PgAgent::outline(&dist, &self.model, context)
     }
 }
 

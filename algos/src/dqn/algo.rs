@@ -58,9 +58,9 @@ impl Dqn {
         config.check(spec.steps()).map_err(AlgoError::Config)?;
         let mut builder = ParamBuilder::default();
         let model = model.make(spaces, &mut builder)?;
-        let specs = builder.finish();
-        let online = Params::init(&specs, seed_of(seed, Role::Init, 0), device, Grad::On);
-        let mut target = Params::zeros(&specs, device, Grad::Off);
+        let specs = builder.finish()?;
+        let online = Params::init(&specs, seed_of(seed, Role::Init, 0), device, Grad::On)?;
+        let mut target = Params::zeros(&specs, device, Grad::Off)?;
         target.copy_from(&online);
         let adam = AdamConfig {
             learning_rate: config.learning_rate,

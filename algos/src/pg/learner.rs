@@ -79,7 +79,7 @@ impl Learner {
         let mut builder = ParamBuilder::default();
         let model = model.make(context.spaces, &*distribution, &mut builder)?;
         let init = seed_of(context.seed, Role::Init, 0);
-        let mut params = Params::init(&builder.finish(), init, context.device, Grad::On);
+        let mut params = Params::init(&builder.finish()?, init, context.device, Grad::On)?;
         let adam = AdamConfig {
             learning_rate: settings.learning_rate,
             eps: settings.adam_eps,

@@ -81,7 +81,7 @@ pub(super) fn random(b: usize) -> Result<Contender> {
 fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> {
     let mut builder = ParamBuilder::default();
     let model = QMlp { hidden: vec![width, width] }.make(spaces, &mut builder)?;
-    Ok((model, Params::init(&builder.finish(), 1, tch::Device::Cpu, Grad::Off)))
+    Ok((model, Params::init(&builder.finish()?, 1, tch::Device::Cpu, Grad::Off)?))
 }
 
 /// One core: forward pass over `b` rows, arg-max; then step and resets of the part that falls to one of `cores`.

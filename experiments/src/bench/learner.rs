@@ -33,7 +33,7 @@ impl Networks {
         let model = PgNet::default().make(&spaces, &Categorical::new(&spaces)?, &mut builder)?;
         let floats = (Kind::Float, Device::Cpu);
         Ok(Self {
-            params: Params::init(&builder.finish(), 0, Device::Cpu, Grad::On),
+            params: Params::init(&builder.finish()?, 0, Device::Cpu, Grad::On)?,
             model,
             observation: [Tensor::ones([64, 4], floats)],
             nothing: Tensor::zeros([0], floats),

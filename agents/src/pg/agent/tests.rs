@@ -45,7 +45,7 @@ fn pair<S: PgSettings>(settings: &S, spaces: &EnvSpaces) -> (S::Agent, Learner) 
     let dist = settings.distribution(spaces).unwrap();
     let mut b = ParamBuilder::default();
     let model = settings.model().make(spaces, &*dist, &mut b).unwrap();
-    let mut params = Params::init(&b.finish(), 5, tch::Device::Cpu, Grad::On);
+    let mut params = Params::init(&b.finish().unwrap(), 5, tch::Device::Cpu, Grad::On).unwrap();
     {
         let _guard = no_grad_guard();
         let wave = (Tensor::arange(params.len() as i64, (Kind::Float, tch::Device::Cpu)) * 1.7)
@@ -320,7 +320,7 @@ fn a_new_policy_hardly_depends_on_what_is_seen() {
     let dist = settings.distribution(&discrete()).unwrap();
     let mut b = ParamBuilder::default();
     let model = settings.model.make(&discrete(), &*dist, &mut b).unwrap();
-    let params = Params::init(&b.finish(), 1, tch::Device::Cpu, Grad::Off);
+    let params = Params::init(&b.finish().unwrap(), 1, tch::Device::Cpu, Grad::Off).unwrap();
     let observation = [Tensor::eye(3, (Kind::Float, tch::Device::Cpu))];
     let prev_reward = Tensor::zeros([3], (Kind::Float, tch::Device::Cpu));
     let (prev_action, state): (&[Tensor], &[Tensor]) = (&[], &[]);
