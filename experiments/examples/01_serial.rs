@@ -7,7 +7,7 @@ use agents::{AgentFactory, DqnAgentConfig};
 use algos::{Algo, Dqn, DqnConfig};
 use rlcore::EnvFactory;
 use rlcore::envs::CartPole;
-use samplers::{Sampler, SamplerConfig, SerialSampler, Setup};
+use samplers::{SamplerConfig, Setup};
 
 fn main() -> anyhow::Result<()> {
     let iterations: u64 = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let setup =
         Setup::new(sampling, EnvFactory::new(&CartPole::default())?, AgentFactory::new(&agent)?);
-    let mut sampler = SerialSampler::new(setup)?;
+    let mut sampler = samplers::build(setup)?;
     let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, tch::Device::Cpu)?;
 
     let mut weights = vec![0.0; algo.params().len()];

@@ -10,7 +10,7 @@ use agents::{AgentError, AgentFactory, DqnAgentConfig};
 use algos::{Dqn, DqnConfig};
 use rlcore::envs::CartPole;
 use rlcore::{EnvFactory, EnvSpaces, LeafSpec};
-use samplers::{Sampler, SamplerConfig, SerialSampler, Setup};
+use samplers::{SamplerConfig, Setup};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -67,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     })?;
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let env = EnvFactory::new(&CartPole::default())?;
-    let mut sampler = SerialSampler::new(Setup::new(sampling, env, agent))?;
+    let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
     let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, Device::Cpu)?;
-    experiments::demo::learn(&mut sampler, &mut algo, batches)
+    experiments::demo::learn(&mut *sampler, &mut algo, batches)
 }

@@ -9,7 +9,7 @@ use rand::RngExt;
 use rlcore::EnvFactory;
 use rlcore::block::AgentSchema;
 use rlcore::envs::CartPole;
-use samplers::{Sampler, SamplerConfig, SerialSampler, Setup};
+use samplers::{SamplerConfig, Setup};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let agent = AgentFactory::new(&Boltzmann { model: model.clone(), temperature: 0.5 })?;
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let env = EnvFactory::new(&CartPole::default())?;
-    let mut sampler = SerialSampler::new(Setup::new(sampling, env, agent))?;
+    let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
     let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, Device::Cpu)?;
-    experiments::demo::learn(&mut sampler, &mut algo, batches)
+    experiments::demo::learn(&mut *sampler, &mut algo, batches)
 }

@@ -6,8 +6,7 @@ use crate::host::{FAREWELL, WorkerHandle};
 use crate::protocol::{
     Acting, CHECK_EVERY, FromWorker, Lane, LaneState, Shared, ToWorker, WorkerSetup,
 };
-use crate::sampler::Plan;
-use crate::serial::{collector_spec, eval_spec};
+use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
 use agents::AgentContext;
 use rlcore::batch_spec::split_columns;
@@ -88,16 +87,15 @@ impl Crew {
         };
         for (index, eval_part) in eval_parts.into_iter().enumerate() {
             let lane = |columns: Range<usize>| Lane {
-                spec: collector_spec(plan, columns.start, columns.len()),
+                spec: plan.collector_spec(columns.clone()),
                 columns,
             };
-            let eval = setup.eval.as_ref().filter(|_| !eval_part.is_empty());
             let worker = WorkerSetup {
                 index,
                 shared: shared.clone(),
                 lanes: parts.iter().map(|p| lane(p[index].clone())).collect(),
                 acting,
-                eval: eval.map(|_| eval_spec(plan, eval_part.start, eval_part.len())),
+                eval: plan.eval_spec(eval_part.clone()).filter(|_| !eval_part.is_empty()),
                 agent: setup.agent.clone(),
                 context: context.clone(),
                 schema: plan.schema.clone(),
@@ -307,7 +305,7 @@ impl Drop for Crew {
 mod tests {
     use super::*;
     use crate::config::{HostKind, SamplerConfig, SamplerKind, WorkerConfig};
-    use crate::sampler::Setup;
+    use crate::setup::Setup;
     use agents::{AgentFactory, RandomAgentConfig};
     use rlcore::EnvFactory;
     use rlcore::envs::CartPole;

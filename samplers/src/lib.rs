@@ -5,6 +5,7 @@
 //! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the bit.
 #![forbid(unsafe_code)]
 
+mod build;
 pub mod collector;
 mod config;
 mod crew;
@@ -16,14 +17,17 @@ mod protocol;
 mod sampler;
 mod serial;
 mod server;
+mod setup;
 mod state;
 mod watchdog;
 mod worker;
 
+pub use build::build;
 pub use config::{EvalConfig, HostKind, SamplerConfig, SamplerKind, WorkerConfig};
 pub use error::{Cause, SamplerError};
 pub use evaluation::Evaluation;
 pub use parallel::ParallelSampler;
-pub use sampler::{Plan, Sampler, Samples, Setup, build};
+pub use sampler::{Sampler, Samples};
 pub use serial::SerialSampler;
+pub use setup::{Plan, Setup};
 pub use state::{ActState, ColumnState, EnvState, SamplerState};

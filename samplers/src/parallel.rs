@@ -5,8 +5,9 @@ use crate::crew::Crew;
 use crate::error::SamplerError;
 use crate::evaluation::Evaluation;
 use crate::protocol::Acting;
-use crate::sampler::{Plan, Sampler, Samples, Setup};
+use crate::sampler::{Sampler, Samples};
 use crate::server::ActionServer;
+use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
 use rlcore::block::Columns;
 use rlcore::control::Op;
@@ -41,11 +42,7 @@ fn groups(kind: SamplerKind, b: usize) -> Vec<Range<usize>> {
 
 impl ParallelSampler {
     /// Lays out the memory, starts the workers and waits until all have reset their environments.
-    pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        Self::start(setup.check()?)
-    }
-
-    pub(crate) fn start(plan: Plan) -> Result<Self, SamplerError> {
+    pub fn new(plan: Plan) -> Result<Self, SamplerError> {
         let setup = &plan.setup;
         let groups = groups(setup.config.kind, setup.config.b);
         let acting =
@@ -99,12 +96,8 @@ impl Sampler for ParallelSampler {
         episodes: usize,
         env_steps: u64,
     ) -> Result<Evaluation, SamplerError> {
-        let Some((_, config)) = &self.plan.setup.eval else {
-            return Err(SamplerError::Config(
-                "evaluation was not asked for when the sampler was built".into(),
-            ));
-        };
-        self.crew.evaluate(number, episodes, env_steps, *config)
+        let config = self.plan.eval_config()?;
+        self.crew.evaluate(number, episodes, env_steps, config)
     }
 
     fn eval_episodes(&self) -> usize {

@@ -1,14 +1,15 @@
 //! Everything in this process: the reference that all other samplers agree with to the bit, and the one to debug in.
-use crate::collector::{Collector, CollectorError, CollectorSpec};
+use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, SamplerError, panic_text};
 use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
-use crate::sampler::{Plan, Sampler, Samples, Setup, block_for};
+use crate::sampler::{Sampler, Samples};
+use crate::setup::{Plan, Setup};
 use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
 use agents::{Agent, Phase};
 use rlcore::block::{Block, Columns};
 use rlcore::progress::Progress;
-use rlcore::{BatchSpec, EnvRank, EnvSpaces};
+use rlcore::{BatchSpec, EnvSpaces};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// See the module documentation.
@@ -31,12 +32,9 @@ impl std::fmt::Debug for SerialSampler {
 
 impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
-    pub fn new(setup: Setup) -> Result<Self, SamplerError> {
-        Self::start(setup.check()?)
-    }
-
-    pub(crate) fn start(plan: Plan) -> Result<Self, SamplerError> {
-        let (block, reader) = block_for(&plan)?;
+    pub fn new(plan: Plan) -> Result<Self, SamplerError> {
+        let block = Block::create(plan.layout.clone())?;
+        let reader = block.reader();
         let started = Self::parts(&plan, &block);
         let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
         Ok(Self { plan, block, reader, agent, collector, eval, watchdog, failed: false })
@@ -48,13 +46,13 @@ impl SerialSampler {
         let columns = block.columns(0..setup.config.b);
         let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
         let (collector, eval) = guard(&watchdog, &sampling(setup), |progress| {
-            let spec = collector_spec(plan, 0, setup.config.b);
+            let spec = plan.collector_spec(0..setup.config.b);
             let build = || Collector::new(spec, columns, &plan.schema);
             let mut collector = building(progress, build)?;
             collector.start(setup.config.max_decorrelation_steps, progress)?;
-            let eval = match &setup.eval {
-                Some((_, config)) => {
-                    let spec = eval_spec(plan, 0, config.n_envs);
+            let n_envs = setup.eval.as_ref().map_or(0, |(_, config)| config.n_envs);
+            let eval = match plan.eval_spec(0..n_envs) {
+                Some(spec) => {
                     let build = || Collector::with_own_block(spec, EVAL_T, &plan.schema);
                     Some(building(progress, build)?)
                 }
@@ -71,15 +69,6 @@ impl SerialSampler {
 }
 
 type Parts = (Box<dyn Agent>, Collector, Option<Collector>, Watchdog);
-
-/// The plan, made under watch: an example environment is built for it.
-pub(crate) fn watched_plan(setup: Setup) -> Result<Plan, SamplerError> {
-    // Settings first: the time-out is one of them.
-    setup.config.check().map_err(SamplerError::Config)?;
-    let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
-    let who = Who { worker: "the master, for an example", env_ranks: 0..1 };
-    watchdog.watch(&who, || setup.plan())
-}
 
 fn sampling(setup: &Setup) -> Who {
     let first = setup.first_rank();
@@ -101,36 +90,6 @@ fn guard<T>(
             let env_rank = called(watchdog.progress(), who.env_ranks.start);
             Err(who.error(Cause::Panic { env_rank, text: panic_text(&*payload) }))
         }
-    }
-}
-
-/// A training slice of these columns.
-pub(crate) fn collector_spec(plan: &Plan, first_column: usize, columns: usize) -> CollectorSpec {
-    let setup = &plan.setup;
-    CollectorSpec {
-        env: setup.env.clone(),
-        spaces: plan.spaces.clone(),
-        first_rank: EnvRank(setup.first_rank() + first_column),
-        columns,
-        mode: setup.config.reset,
-        seed: setup.seed,
-        discount: setup.discount,
-        state_interval: setup.options.state_interval.max(1),
-    }
-}
-
-/// An evaluation slice.
-pub(crate) fn eval_spec(plan: &Plan, first_rank: usize, columns: usize) -> CollectorSpec {
-    let setup = &plan.setup;
-    CollectorSpec {
-        env: setup.eval.as_ref().map_or_else(|| setup.env.clone(), |(env, _)| env.clone()),
-        spaces: plan.eval_spaces.clone().unwrap_or_else(|| plan.spaces.clone()),
-        first_rank: EnvRank(first_rank),
-        columns,
-        mode: rlcore::envs::columns::ResetMode::AtOnce,
-        seed: setup.seed,
-        discount: setup.discount,
-        state_interval: 1,
     }
 }
 
@@ -168,12 +127,9 @@ impl Sampler for SerialSampler {
         env_steps: u64,
     ) -> Result<Evaluation, SamplerError> {
         self.usable()?;
-        let (Some(collector), Some((_, config))) = (&mut self.eval, &self.plan.setup.eval) else {
-            return Err(SamplerError::Config(
-                "evaluation was not asked for when the sampler was built".into(),
-            ));
-        };
-        let order = Order { number, env_steps, episodes, config: *config };
+        let config = self.plan.eval_config()?;
+        let Some(collector) = &mut self.eval else { return Err(SamplerError::Unusable) };
+        let order = Order { number, env_steps, episodes, config };
         let agent = &mut *self.agent;
         let who = Who { worker: "serial sampler, evaluating", env_ranks: 0..config.n_envs };
         let out = guard(&self.watchdog, &who, |progress| {

@@ -11,7 +11,7 @@ use crate::collector::actor::Actor;
 use crate::collector::life::continues;
 use crate::crew::Crew;
 use crate::error::{Cause, SamplerError, panic_text};
-use crate::sampler::Plan;
+use crate::setup::Plan;
 use crate::state::{ActState, ColumnState};
 use crate::watchdog::{NOBODY, Watchdog, Who};
 use agents::{Agent, Phase};

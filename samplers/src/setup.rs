@@ -1,0 +1,178 @@
+//! What a sampler is made of, and what is known of it before memory is taken and processes start: shapes first, processes last.
+use crate::collector::CollectorSpec;
+use crate::config::{EvalConfig, SamplerConfig};
+use crate::error::SamplerError;
+use crate::watchdog::{Watchdog, Who};
+use agents::params::ModelSize;
+use agents::{AgentContext, AgentFactory, AgentOutline};
+use rlcore::block::{AgentSchema, BlockOptions, Layout};
+use rlcore::envs::columns::ResetMode;
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, World};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Everything a sampler is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Settings.
+    pub config: SamplerConfig,
+    /// Training environments.
+    pub env: EnvFactory,
+    /// Evaluation environments and settings, where evaluation is wanted.
+    pub eval: Option<(EnvFactory, EvalConfig)>,
+    /// The agent.
+    pub agent: AgentFactory,
+    /// Device of agents that act in this process; workers always act on the CPU.
+    pub device: String,
+    /// Replica.
+    pub world: World,
+    /// Seed of the run.
+    pub seed: u64,
+    /// For `DiscountedReturn`.
+    pub discount: f64,
+    /// What the block records beside the obvious.
+    pub options: BlockOptions,
+    /// Where workers' own output goes, one file each.
+    pub worker_logs: Option<PathBuf>,
+}
+
+/// A setup that was found sound, and what one example environment and one example agent said: shapes first, processes last.
+/// [`Plan::build`] starts the sampler and constructs neither example again.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The setup. Fields that change no shape may still be set, such as `worker_logs`.
+    pub setup: Setup,
+    pub(crate) spaces: EnvSpaces,
+    /// Those of the evaluation environment: `truncates_every` may differ.
+    pub(crate) eval_spaces: Option<EnvSpaces>,
+    pub(crate) schema: AgentSchema,
+    pub(crate) model: ModelSize,
+    pub(crate) context: AgentContext,
+    pub(crate) layout: Layout,
+}
+
+impl Plan {
+    /// The training environment's spaces.
+    pub fn spaces(&self) -> &EnvSpaces {
+        &self.spaces
+    }
+
+    /// A training slice of these columns.
+    pub(crate) fn collector_spec(&self, columns: Range<usize>) -> CollectorSpec {
+        let setup = &self.setup;
+        CollectorSpec {
+            env: setup.env.clone(),
+            spaces: self.spaces.clone(),
+            first_rank: EnvRank(setup.first_rank()).offset(columns.start),
+            columns: columns.len(),
+            mode: setup.config.reset,
+            seed: setup.seed,
+            discount: setup.discount,
+            state_interval: setup.options.state_interval.max(1),
+        }
+    }
+
+    /// How evaluations are run; an error where no evaluation was asked for.
+    pub(crate) fn eval_config(&self) -> Result<EvalConfig, SamplerError> {
+        let config = self.setup.eval.as_ref().map(|(_, config)| *config);
+        config.ok_or_else(|| {
+            SamplerError::Config("evaluation was not asked for when the sampler was built".into())
+        })
+    }
+
+    /// A slice of the evaluation environments; none where no evaluation was asked for.
+    pub(crate) fn eval_spec(&self, ranks: Range<usize>) -> Option<CollectorSpec> {
+        let (env, _) = self.setup.eval.as_ref()?;
+        Some(CollectorSpec {
+            env: env.clone(),
+            spaces: self.eval_spaces.clone()?,
+            first_rank: EnvRank(ranks.start),
+            columns: ranks.len(),
+            mode: ResetMode::AtOnce,
+            seed: self.setup.seed,
+            discount: self.setup.discount,
+            state_interval: 1,
+        })
+    }
+}
+
+impl Setup {
+    /// One replica on the CPU with seed 0 and discount 0.99, without evaluation. Change the fields for more.
+    pub fn new(config: SamplerConfig, env: EnvFactory, agent: AgentFactory) -> Self {
+        Self {
+            config,
+            env,
+            agent,
+            eval: None,
+            device: "cpu".into(),
+            world: World::default(),
+            seed: 0,
+            discount: 0.99,
+            options: BlockOptions::default(),
+            worker_logs: None,
+        }
+    }
+
+    /// `T` and `B`.
+    pub fn spec(&self) -> BatchSpec {
+        BatchSpec { t: self.config.t, b: self.config.b }
+    }
+
+    /// Global number of the environment in column 0.
+    pub(crate) fn first_rank(&self) -> usize {
+        self.world.first_rank(self.spec()).0
+    }
+
+    /// Spaces of the training environment, learned from an example. A panic of its constructor is an error.
+    pub fn example_spaces(env: &EnvFactory) -> Result<EnvSpaces, SamplerError> {
+        let seen = std::panic::catch_unwind(|| env.spaces());
+        match seen {
+            Ok(Ok(spaces)) => Ok(spaces),
+            Ok(Err(e)) => Err(SamplerError::Example(e.to_string())),
+            Err(payload) => Err(SamplerError::Example(format!(
+                "panicked: {}",
+                crate::error::panic_text(&*payload)
+            ))),
+        }
+    }
+
+    /// Refuses whatever can be refused before memory is taken and processes start. One example of the training environment is
+    /// constructed under watch, one of the evaluation environment where that is another, and one agent.
+    pub fn check(self) -> Result<Plan, SamplerError> {
+        // Settings first: the time-out is one of them.
+        self.config.check().map_err(SamplerError::Config)?;
+        let watchdog = Watchdog::start(self.config.worker.step_timeout)?;
+        let who = Who { worker: "the master, for an example", env_ranks: 0..1 };
+        watchdog.watch(&who, || self.plan())
+    }
+
+    fn plan(self) -> Result<Plan, SamplerError> {
+        if let Some((_, eval)) = &self.eval {
+            eval.check().map_err(SamplerError::Config)?;
+        }
+        let spaces = Self::example_spaces(&self.env)?;
+        let mut eval_spaces = self.eval.as_ref().map(|_| spaces.clone());
+        if let Some((env, _)) = &self.eval
+            && *env != self.env
+        {
+            let other = Self::example_spaces(env)?;
+            eval_spaces = Some(other.clone());
+            if other != (EnvSpaces { truncates_every: other.truncates_every, ..spaces.clone() }) {
+                return Err(SamplerError::Config(
+                    "the evaluation environment (eval_env) has other spaces or info than the training environment (env): give it the same kind, or remove it with `--set eval_env=`"
+                        .into(),
+                ));
+            }
+        }
+        let context = AgentContext {
+            spaces: spaces.clone(),
+            global_b: self.world.global_b(self.spec()),
+            local: (self.world.first_rank(self.spec()), self.config.b),
+            device: self.device.clone(),
+        };
+        let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
+        let AgentOutline { schema, model } = self.agent.outline(&cpu)?;
+        let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
+        Ok(Plan { setup: self, spaces, eval_spaces, schema, model, context, layout })
+    }
+}
