@@ -13,9 +13,9 @@ pub struct BatchSpec {
 }
 
 impl BatchSpec {
-    /// `T * B`, the environment steps in one full batch.
+    /// `T * B`, the environment steps in one full batch; `usize::MAX` where there are more than can be counted.
     pub fn steps(self) -> usize {
-        self.t * self.b
+        self.t.saturating_mul(self.b)
     }
 }
 
@@ -37,7 +37,7 @@ impl Default for World {
 impl World {
     /// `B * world_size`: environments over all replicas.
     pub fn global_b(self, spec: BatchSpec) -> usize {
-        spec.b * self.size
+        spec.b.saturating_mul(self.size)
     }
 
     /// The env rank behind column 0 of this replica's block.

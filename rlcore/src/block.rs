@@ -106,9 +106,10 @@ impl Block {
         unsafe { Tree::at(specs, &places, rows, columns, columns) }
     }
 
-    /// Bytes that [`Block::beside`] takes.
+    /// Bytes that [`Block::beside`] takes; `usize::MAX` where there are more than can be counted.
     pub fn beside_bytes(specs: &[LeafSpec], rows: usize, columns: usize) -> usize {
-        specs.iter().map(|l| (rows * columns * l.cell_bytes()).next_multiple_of(ALIGN)).sum()
+        let bytes = specs.iter().map(|l| l.array_bytes(rows, columns, ALIGN));
+        bytes.fold(0, usize::saturating_add)
     }
 
     /// Gives the memory back; views read zeros from now on.

@@ -86,14 +86,20 @@ impl LeafSpec {
         Self { name: name.to_owned(), dtype, shape: shape.to_vec() }
     }
 
-    /// Elements in one cell.
+    /// Elements in one cell; `usize::MAX` where there are more than can be counted, which no memory holds.
     pub fn elems(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, d| n.saturating_mul(*d))
     }
 
-    /// Bytes of one cell.
+    /// Bytes of one cell; `usize::MAX` where there are more than can be counted.
     pub fn cell_bytes(&self) -> usize {
-        self.elems() * self.dtype.size()
+        self.elems().saturating_mul(self.dtype.size())
+    }
+
+    /// Bytes of `rows * columns` cells, rounded up to a multiple of `align`; `usize::MAX` where there are more than can be counted.
+    pub fn array_bytes(&self, rows: usize, columns: usize, align: usize) -> usize {
+        let bytes = rows.saturating_mul(columns).saturating_mul(self.cell_bytes());
+        bytes.checked_next_multiple_of(align).unwrap_or(usize::MAX)
     }
 }
 
@@ -116,7 +122,7 @@ impl Lead {
     /// Rows of `B` cells.
     pub fn rows(self, spec: BatchSpec) -> usize {
         match self {
-            Self::StepsPlusOne => spec.t + 1,
+            Self::StepsPlusOne => spec.t.saturating_add(1),
             Self::Steps => spec.t,
             Self::Every(k) => spec.t.div_ceil(k),
             Self::Slots(k) => k,

@@ -79,7 +79,7 @@ impl Segment {
     /// Reserves and maps `len` zeroed bytes; `what` names them in errors.
     pub fn create(what: &str, len: usize) -> Result<&'static Self, SegmentError> {
         let available = memory::available();
-        if len as u64 > available {
+        if len as u64 > available || len > isize::MAX as usize {
             return Err(SegmentError::TooLarge {
                 what: what.to_owned(),
                 needed: memory::readable(len as u64),

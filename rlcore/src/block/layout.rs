@@ -102,7 +102,8 @@ pub struct Layout {
     pub spec: BatchSpec,
     /// All parts, also empty ones.
     pub parts: Vec<PartLayout>,
-    /// Size of the segment, bytes.
+    /// Size of the segment, bytes; `usize::MAX` where it is more than can be counted, which no segment holds. Offsets mean nothing
+    /// then.
     pub bytes: usize,
 }
 
@@ -110,7 +111,7 @@ impl Layout {
     /// The layout of a block for these spaces and this agent.
     pub fn new(spec: BatchSpec, env: &EnvSpaces, agent: &AgentSchema, options: BlockOptions) -> Self {
         let observation = env.observation.leaves("observation");
-        let mut bytes = 0;
+        let mut bytes = 0usize;
         let mut place = |part: Part| {
             let (lead, leaves) = match part {
                 Part::Observation => (Lead::StepsPlusOne, observation.clone()),
@@ -123,7 +124,7 @@ impl Layout {
                     (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
                 }
                 Part::FinalObservation => match env.truncates_every {
-                    Some(every) => (Lead::Slots(spec.t / every.max(1) + 1), renamed(&observation, "final_observation")),
+                    Some(every) => (Lead::Slots((spec.t / every.max(1)).saturating_add(1)), renamed(&observation, "final_observation")),
                     None => (Lead::Slots(0), vec![]),
                 },
                 Part::EnvInfo => (Lead::Steps, env.info.iter().map(|i| i.spec.clone()).collect()),
@@ -142,7 +143,7 @@ impl Layout {
             let mut offsets = Vec::new();
             for leaf in &leaves {
                 offsets.push(bytes);
-                bytes += (rows * spec.b * leaf.cell_bytes()).next_multiple_of(ALIGN);
+                bytes = bytes.saturating_add(leaf.array_bytes(rows, spec.b, ALIGN));
             }
             PartLayout { part, lead, rows, leaves, offsets }
         };
@@ -174,6 +175,23 @@ mod tests {
     use super::*;
     use crate::block::testing::{agent, spaces};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_block_that_cannot_be_counted_is_a_size_that_no_segment_holds() {
+        let huge = usize::MAX;
+        let mut wide = agent();
+        wide.state.push(LeafSpec::array("h", DType::F32, &[huge, 2]));
+        for (spec, agent) in [
+            (BatchSpec { t: huge, b: 1 }, agent()),
+            (BatchSpec { t: 2, b: huge }, agent()),
+            (BatchSpec { t: 2, b: 2 }, wide),
+        ] {
+            let layout = Layout::new(spec, &spaces(Some(1)), &agent, BlockOptions::default());
+            assert_eq!(layout.bytes, huge);
+            let text = crate::block::Block::create(layout).unwrap_err().to_string();
+            assert!(text.contains("sample block"), "{text}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -3,7 +3,7 @@
 //! After bsuite (`bsuite/environments/catch.py`) and dm_env's example of the same name: the ball starts in a random column
 //! of the top row and falls a row each step; the paddle starts in the middle. We store 0 and 255 in bytes, they 0 and 1 in
 //! floats. The best return is 1; the mean return of any player who ignores the ball is `2/columns - 1`.
-use super::{after_end, at_least, invalid_action};
+use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
 use crate::schema::DType;
@@ -34,6 +34,8 @@ impl MakeEnv for Catch {
     fn make(&self, _context: &EnvContext) -> Result<CatchEnv, EnvError> {
         at_least("rows", self.rows, 2)?;
         at_least("columns", self.columns, 1)?;
+        at_most("rows", self.rows, MOST)?;
+        at_most("columns", self.columns, MOST / self.rows)?;
         let now = Now { ball: [0, 0], paddle: 0, over: true, rng: seed::rng(0) };
         Ok(CatchEnv { board: self.clone(), now })
     }
@@ -151,6 +153,15 @@ mod tests {
             assert_eq!(play(&mut stage, follow), (1.0, 9));
             let flee = |ball, _| if ball <= 2 { 2 } else { 0 };
             assert_eq!(play(&mut stage, flee), (-1.0, 9));
+        }
+    }
+
+    #[test]
+    fn boards_that_cannot_be_counted_are_refused() {
+        let context = EnvContext { env_rank: crate::EnvRank(0) };
+        for (rows, columns) in [(usize::MAX, 5), (10, usize::MAX), (1 << 20, 1 << 20)] {
+            let text = Catch { rows, columns }.make(&context).unwrap_err().to_string();
+            assert!(text.contains("must be at most"), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! An agent that is fed its previous action can write the cue there and pass it on from step to step. To show that a
 //! recurrent state works, compare with agents that are fed the observation alone.
-use super::{after_end, at_least, invalid_action};
+use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
 use crate::schema::DType;
@@ -37,6 +37,8 @@ impl MakeEnv for Memory {
 
     fn make(&self, _context: &EnvContext) -> Result<MemoryEnv, EnvError> {
         at_least("cues", self.cues, 2)?;
+        at_most("cues", self.cues, MOST)?;
+        at_most("delay", self.delay, MOST)?;
         let now = Now { cue: 0, elapsed: 0, over: true, rng: seed::rng(0) };
         Ok(MemoryEnv { task: self.clone(), now })
     }

@@ -65,3 +65,15 @@ fn at_least(setting: &str, value: usize, least: usize) -> Result<(), EnvError> {
     }
     Err(EnvError::new(format!("`{setting}` is {value}, it must be at least {least}")))
 }
+
+/// Most elements of an array and most steps of a counter: products and sums of a few of them do not overflow. Whether there is
+/// memory for an array is the caller's question, who knows how many are needed.
+const MOST: usize = 1 << 31;
+
+/// Refuses settings above what can be counted.
+fn at_most(setting: &str, value: usize, most: usize) -> Result<(), EnvError> {
+    if value <= most {
+        return Ok(());
+    }
+    Err(EnvError::new(format!("`{setting}` is {value}, it must be at most {most}")))
+}

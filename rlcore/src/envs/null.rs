@@ -1,5 +1,5 @@
 //! Null: an environment that costs nothing, so that a benchmark of it shows what everything else costs.
-use super::{after_end, at_least, invalid_action};
+use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
 use crate::schema::DType;
@@ -27,6 +27,7 @@ impl MakeEnv for Null {
 
     fn make(&self, _context: &EnvContext) -> Result<NullEnv, EnvError> {
         at_least("observation", self.observation, 1)?;
+        at_most("observation", self.observation, MOST)?;
         at_least("episode", self.episode, 1)?;
         Ok(NullEnv { settings: self.clone(), left: 0 })
     }
