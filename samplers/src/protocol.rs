@@ -37,8 +37,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(workers: usize, gates: usize, weights: usize, layout: Layout) -> Self {
         let weights_at = workers * size_of::<WorkerControl>() + gates * size_of::<Gate>();
-        let block_at =
-            Block::beside_bytes(&weight_leaf(weights), 1, 1).saturating_add(weights_at);
+        let block_at = Block::beside_bytes(&weight_leaf(weights), 1, 1).saturating_add(weights_at);
         let bytes = layout.bytes.saturating_add(block_at);
         Self { bytes, workers, gates, weights_at, weights, block_at, layout }
     }
