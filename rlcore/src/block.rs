@@ -60,21 +60,7 @@ impl Block {
     }
 
     fn views(&self, columns: &Range<usize>) -> Columns {
-        let tree = |part| self.tree(part, columns.clone());
-        Columns {
-            observation: tree(Part::Observation),
-            action: tree(Part::Action),
-            prev_action: tree(Part::PrevAction),
-            reward: tree(Part::Reward),
-            prev_reward: tree(Part::PrevReward),
-            flags: tree(Part::Flags),
-            final_observation: tree(Part::FinalObservation),
-            env_info: tree(Part::EnvInfo),
-            agent_info: tree(Part::AgentInfo),
-            agent_state: tree(Part::AgentState),
-            bootstrap_value: tree(Part::BootstrapValue),
-            trajectory: tree(Part::Trajectory),
-        }
+        Columns::of(|part| self.tree(part, columns.clone()))
     }
 
     /// The right to write `columns`. Panics where one was handed out before.
@@ -149,6 +135,29 @@ pub mod flag {
 }
 
 impl Columns {
+    /// Zeroed columns in memory of their own, for programs and tests without a sampler.
+    pub fn owned(layout: &Layout) -> Self {
+        let part = |part| layout.part(part);
+        Self::of(|p| Tree::owned(&part(p).leaves, part(p).rows, layout.spec.b))
+    }
+
+    fn of(tree: impl Fn(Part) -> Tree) -> Self {
+        Self {
+            observation: tree(Part::Observation),
+            action: tree(Part::Action),
+            prev_action: tree(Part::PrevAction),
+            reward: tree(Part::Reward),
+            prev_reward: tree(Part::PrevReward),
+            flags: tree(Part::Flags),
+            final_observation: tree(Part::FinalObservation),
+            env_info: tree(Part::EnvInfo),
+            agent_info: tree(Part::AgentInfo),
+            agent_state: tree(Part::AgentState),
+            bootstrap_value: tree(Part::BootstrapValue),
+            trajectory: tree(Part::Trajectory),
+        }
+    }
+
     /// Every part, in layout order.
     pub fn parts(&self) -> [(Part, &Tree); 12] {
         [

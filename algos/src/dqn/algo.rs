@@ -7,11 +7,12 @@ use super::config::DqnConfig;
 use super::loss;
 use crate::algo::{Algo, AlgoError, OptInfo, Saved};
 use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm, update_target};
-use crate::replay::{ReplaySettings, UniformReplay};
+use crate::replay::{Key, ReplayMeta, ReplaySettings, TensorBatch, TransitionReplay, Uniform};
 use crate::saved::{flat_array, flat_values};
 use agents::model::{MakeQModel, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::block::Columns;
+use rlcore::checkpoint::Prefixed;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::tensor::slice;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -25,7 +26,9 @@ pub struct Dqn {
     online: Params,
     target: Params,
     adam: Adam,
-    replay: UniformReplay,
+    replay: TransitionReplay,
+    keys: Vec<Key>,
+    batch: TensorBatch,
     device: Device,
     mask: Option<usize>,
     seed: u64,
@@ -38,11 +41,14 @@ impl std::fmt::Debug for Dqn {
     }
 }
 
+/// Prefix of the replay's arrays in a checkpoint.
+const REPLAY: &str = "replay/";
+
 #[derive(Serialize, Deserialize)]
 struct Counters {
     updates: u64,
     adam_steps: u64,
-    replay: crate::replay::RingMeta,
+    replay: ReplayMeta,
 }
 
 impl Dqn {
@@ -72,11 +78,12 @@ impl Dqn {
             n_step: config.n_step_return,
             discount: config.discount,
         };
-        let (observation, action) =
-            (spaces.observation.leaves("observation"), spaces.action.leaves("action"));
+        let replay = TransitionReplay::new(spaces, spec, settings, Box::new(Uniform))?;
         Ok(Self {
             adam: Adam::new(adam, online.flat()),
-            replay: UniformReplay::new(spec, settings, &observation, &action)?,
+            keys: Vec::with_capacity(config.batch_size),
+            batch: replay.batch(config.batch_size),
+            replay,
             mask: spaces.action_mask,
             updates: 0,
             config,
@@ -97,7 +104,10 @@ impl Dqn {
     /// One update. Returns loss, gradient norm and mean absolute TD error.
     fn update(&mut self, env_steps: u64) -> Result<[f64; 3], AlgoError> {
         let mut draws = rng(seed_of(self.seed, Role::Learner, self.updates));
-        let batch = self.replay.sample(&mut draws, self.config.batch_size)?;
+        self.keys.clear();
+        self.replay.draw(&mut draws, self.config.batch_size, &mut self.keys)?;
+        self.replay.gather(&self.keys, &mut self.batch)?;
+        let batch = &self.batch;
         let moved = |leaves: &[Tensor]| -> Vec<Tensor> {
             leaves.iter().map(|t| t.to_device(self.device)).collect()
         };
@@ -133,7 +143,7 @@ impl Dqn {
             } else {
                 let bad = finite.logical_not().to_kind(tch::Kind::Int64);
                 let row = bad.argmax(0, false).int64_value(&[]) as usize;
-                let (t, b) = (batch.t[row], batch.b[row]);
+                let (t, b) = self.replay.row_and_column(self.keys[row]);
                 format!("first bad transition: number {row}, replay row {t}, environment {b}")
             };
             return Err(AlgoError::NotFinite {
@@ -172,9 +182,9 @@ fn mean_distance(a: &Tensor, b: &Tensor) -> f64 {
 
 impl Algo for Dqn {
     fn optimize(&mut self, samples: &Columns, env_steps: u64) -> Result<OptInfo, AlgoError> {
-        self.replay.append(samples, samples.reward.rows())?;
+        self.replay.append(samples)?;
         let mut info: OptInfo = vec![("loss", vec![]), ("gradNorm", vec![]), ("tdAbsErr", vec![])];
-        while self.updates < self.due(env_steps) && self.replay.n_valid() > 0 {
+        while self.updates < self.due(env_steps) && !self.replay.drawable().is_empty() {
             let values = self.update(env_steps)?;
             info.iter_mut().zip(values).for_each(|((_, all), v)| all.push(v));
         }
@@ -198,7 +208,7 @@ impl Algo for Dqn {
     }
 
     fn save(&self) -> Result<Saved<'_>, AlgoError> {
-        let (replay, mut arrays) = self.replay.save();
+        let (replay, mut arrays) = self.replay.save(REPLAY);
         let state = self.adam.state();
         let tensors = [
             ("online", self.online.flat()),
@@ -225,7 +235,7 @@ impl Algo for Dqn {
             first_moment: tensor(&first_moment?),
             second_moment: tensor(&second_moment?),
         };
-        self.replay.load(counters.replay, &saved.arrays)?;
+        self.replay.load(&counters.replay, &Prefixed::new(&saved.arrays, REPLAY))?;
         self.adam.load(&state).map_err(|e| misfit(e.to_string()))?;
         self.online.read_from(&online?);
         self.target.read_from(&target?);

@@ -2,51 +2,59 @@
 //! cells of their own, taken from a free list and given back when the ring overwrites the step. The
 //! store grows to the largest number ever kept at once. rlpyt has no such store; its time-limit
 //! replay bootstraps from the reset observation.
-use super::column::Column;
+use super::ReplayError;
+use super::leaf::{LeafStore, StoredLeaf};
 use rlcore::{CellRef, LeafSpec};
 
+/// See the module documentation.
 #[derive(Debug)]
-pub(crate) struct Finals {
-    columns: Vec<Column>,
+pub(super) struct Finals {
+    pub(super) leaves: Vec<LeafStore>,
     free: Vec<u32>,
     /// Cells ever made.
-    pub(crate) cells: u32,
+    pub(super) cells: u32,
 }
 
 impl Finals {
-    pub(crate) fn new(observation: &[LeafSpec]) -> Self {
-        Self { columns: Column::all(observation, 0), free: Vec::new(), cells: 0 }
+    /// None yet of these observation leaves.
+    pub(super) fn new(observation: Vec<StoredLeaf>) -> Result<Self, ReplayError> {
+        let leaves: Result<_, _> = observation.into_iter().map(|l| LeafStore::new(l, 0)).collect();
+        Ok(Self { leaves: leaves?, free: Vec::new(), cells: 0 })
     }
 
-    /// A cell to write; its index.
-    pub(crate) fn take(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.columns.iter_mut().for_each(Column::grow);
-            self.cells += 1;
-            self.cells - 1
-        })
+    /// Whether a block's final observations have these leaves, their names aside.
+    pub(super) fn fit(&self, specs: &[LeafSpec]) -> bool {
+        let shape = |spec: &LeafSpec| (spec.dtype, spec.shape.clone());
+        specs.iter().map(shape).eq(self.leaves.iter().map(|kept| shape(&kept.leaf.spec)))
+    }
+
+    /// Forgets what is kept and makes `cells` cells, all of them in use.
+    pub(super) fn reset(&mut self, cells: u32) {
+        self.free.clear();
+        self.cells = cells;
+        self.leaves.iter_mut().for_each(|leaf| leaf.resize(cells as usize));
     }
 
     /// Gives a cell back.
-    pub(crate) fn release(&mut self, slot: u32) {
+    pub(super) fn release(&mut self, slot: u32) {
         self.free.push(slot);
     }
 
     /// Keeps an observation; its cell.
-    pub(crate) fn keep(&mut self, observation: CellRef<'_>) -> u32 {
-        let slot = self.take();
-        for leaf in 0..self.columns.len() {
-            self.write(leaf, slot, observation.bytes(leaf));
+    pub(super) fn keep(&mut self, observation: CellRef<'_>) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.cells += 1;
+            self.leaves.iter_mut().for_each(|leaf| leaf.resize(self.cells as usize));
+            self.cells - 1
+        });
+        for (i, leaf) in self.leaves.iter_mut().enumerate() {
+            leaf.write(slot as usize, observation.bytes(i));
         }
         slot
     }
 
-    pub(crate) fn write(&mut self, leaf: usize, slot: u32, bytes: &[u8]) {
-        self.columns[leaf].write(slot as usize, bytes);
-    }
-
-    #[inline]
-    pub(crate) fn cell(&self, leaf: usize, slot: u32) -> &[u8] {
-        self.columns[leaf].cell(slot as usize)
+    /// Bytes that are taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.leaves.iter().map(LeafStore::taken).sum::<u64>() + self.free.capacity() as u64 * 4
     }
 }

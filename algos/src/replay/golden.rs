@@ -1,8 +1,9 @@
 //! The replay against rlpyt's own samples.
 use super::testing::{self, empty_block, golden, numbers, set_step, size};
 use super::*;
+use rlcore::block::Part;
 use rlcore::seed::rng;
-use rlcore::{BatchSpec, LeafSpec};
+use rlcore::{BatchSpec, DType, EnvSpaces, Space};
 use std::collections::BTreeSet;
 
 /// Every valid index of several snapshots (vector observations only: frames come later).
@@ -13,23 +14,23 @@ fn golden_samples() {
     let mut seen = 0;
     for case in cases {
         let (b, n, wide) = (size(&case["B"]), size(&case["n"]), size(&case["action_dim"]));
-        let observation = [LeafSpec::array("observation", DType::F32, &[2])];
         let action = if wide == 0 {
-            [LeafSpec::scalar("action", DType::I64)]
+            Space::Discrete { n: 1000 }
         } else {
-            [LeafSpec::array("action", DType::F32, &[wide])]
+            Space::uniform_box(DType::F32, &[wide], -1e9, 1e9)
         };
+        let spaces = EnvSpaces::new(Space::uniform_box(DType::F32, &[2], -1e9, 1e9), action);
         let settings = ReplaySettings {
             size: size(&case["size"]),
             n_step: n,
             discount: case["gamma"].as_f64().unwrap(),
         };
-        let mut replay =
-            UniformReplay::new(BatchSpec { t: 1, b }, settings, &observation, &action).unwrap();
-        assert_eq!(replay.ring().rows(), size(&case["T_ring"]));
+        let spec = BatchSpec { t: 1, b };
+        let mut replay = TransitionReplay::new(&spaces, spec, settings, Box::new(Uniform)).unwrap();
+        assert_eq!(replay.store().rows(), size(&case["T_ring"]));
         let mut first = 0;
         for (i, chunk) in case["chunks"].as_array().unwrap().iter().map(size).enumerate() {
-            let mut block = empty_block(&observation, &action, chunk, b);
+            let mut block = empty_block(&spaces, chunk, b);
             for t in 0..chunk {
                 let row = |key: &str| numbers(&case["stream"][key][first + t]);
                 for (value, x) in row("observation").iter().enumerate() {
@@ -48,7 +49,7 @@ fn golden_samples() {
                     set_step(&mut block, t, column, testing::Step { reward, outcome });
                 }
             }
-            replay.append(&block, chunk).unwrap();
+            replay.append(&block).unwrap();
             first += chunk;
             let snapshots = case["snapshots"].as_array().unwrap();
             if let Some(snapshot) = snapshots.iter().find(|s| size(&s["appends"]) == i + 1) {
@@ -60,12 +61,14 @@ fn golden_samples() {
     assert_eq!(seen, 20);
 }
 
-fn golden_snapshot(replay: &mut UniformReplay, snapshot: &serde_json::Value, b: usize) {
-    assert_eq!(replay.ring().cursor(), size(&snapshot["cursor"]));
+fn golden_snapshot(replay: &mut TransitionReplay, snapshot: &serde_json::Value, b: usize) {
+    let store = replay.store();
+    assert_eq!(store.cursor(), size(&snapshot["cursor"]));
+    assert_eq!(store.is_full(), size(&snapshot["full"]) != 0);
     let rows: BTreeSet<usize> = snapshot["valid_T"].as_array().unwrap().iter().map(size).collect();
-    let valid: BTreeSet<_> = rows.iter().flat_map(|t| (0..b).map(move |b| (*t, b))).collect();
-    assert_eq!(replay.valid().collect::<BTreeSet<_>>(), valid);
-    assert_eq!(replay.n_valid(), valid.len());
+    let valid: BTreeSet<_> = rows.iter().flat_map(|t| (0..b).map(move |c| t * b + c)).collect();
+    assert_eq!(replay.drawable().cells().collect::<BTreeSet<_>>(), valid);
+    assert_eq!(replay.drawable().len(), valid.len());
     if valid.is_empty() {
         return;
     }
@@ -76,19 +79,31 @@ fn golden_snapshot(replay: &mut UniformReplay, snapshot: &serde_json::Value, b: 
         .zip(column("B_idx"))
         .map(|(t, b)| (*t as usize, b as usize))
         .collect();
-    for (i, (t, b)) in at.iter().enumerate() {
-        let done = replay.ring().step(*t, *b).outcome != Outcome::Running;
-        assert_eq!(done, column("done")[i] != 0.0);
-        let before = replay.ring().previous(*t, *b);
-        let reward = before.map_or(0.0, |p| replay.ring().step(p, *b).reward);
+    for (i, (t, c)) in at.iter().enumerate() {
+        let cell = t * b + c;
+        assert_eq!(store.outcome_at(cell) != Outcome::Running, column("done")[i] != 0.0);
+        let before = store.previous(*t, *c);
+        let reward = before.map_or(0.0, |p| store.reward_at(p * b + c));
         assert_eq!(reward as f64, column("prev_reward")[i]);
-        assert_eq!(replay.window(*t, *b).end != Outcome::Running, column("done_n")[i] != 0.0);
+        let want = numbers(&samples["prev_action"][i]);
+        let action = before.map(|p| store.bytes_of(Part::Action, "action", p, *c).unwrap());
+        let action = action.map_or(vec![0.0; want.len()], |bytes| match bytes.len() {
+            8 if want.len() == 1 => vec![i64::from_ne_bytes(bytes.try_into().unwrap()) as f64],
+            _ => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_ne_bytes(b.try_into().unwrap()) as f64)
+                .collect(),
+        });
+        assert_eq!(action, want);
+        assert_eq!(replay.window(cell).end != Outcome::Running, column("done_n")[i] != 0.0);
     }
     // Enough draws to meet every index; each is looked up in the golden list.
-    let drawn = replay.sample(&mut rng(9), 400).unwrap();
+    let (mut keys, mut drawn) = (Vec::new(), replay.batch::<tch::Tensor>(400));
+    replay.draw(&mut rng(9), 400, &mut keys).unwrap();
+    replay.gather(&keys, &mut drawn).unwrap();
     let mut met = BTreeSet::new();
     for i in 0..400 {
-        let found = at.iter().position(|x| *x == (drawn.t[i], drawn.b[i])).unwrap();
+        let found = at.iter().position(|x| *x == replay.row_and_column(keys[i])).unwrap();
         met.insert(found);
         let row = |key: &str| numbers(&samples[key][found]);
         let got = |t: &tch::Tensor| numbers_of(&t.get(i as i64));

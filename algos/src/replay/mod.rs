@@ -1,105 +1,86 @@
 //! What is remembered of past batches, and how it is drawn.
 //!
-//! A [`Ring`] of `[T_ring, B]` steps under one time cursor holds what happened, [`NStep`] the
-//! n-step return that starts at each of its steps, and [`UniformReplay`] draws from them. After
-//! rlpyt's `replays/n_step.py` and `replays/non_sequence/uniform.py`; each file says where it
-//! differs.
-mod column;
+//! A replay is put together from parts, each of which knows only those to its left:
+//!
+//! | part | holds | is told | answers |
+//! |---|---|---|---|
+//! | [`Store`] | named leaves of the block (each every step or every k steps), reward and outcome of each step, final observations, in a ring `[T_ring, B]` under one cursor | appended blocks | cells; whether a [`Key`] still names the step that its cell holds |
+//! | [`NStep`] | the n-step return that starts at each cell | which steps are new | windows |
+//! | [`Draw`] | how cells are drawn; priorities, where it has them | which cells can be drawn ([`Drawable`]) and which no longer can; new priorities | cells |
+//! | [`TransitionReplay`] | one of each | blocks, keys, priorities | keys, and batches gathered from them |
+//! | [`Transitions`] | N transitions; belongs to the caller, so there can be several, in threads too | | arrays, as tensors or as plain memory |
+//!
+//! A draw gives keys, `gather` copies what they name into a batch, and `write_back` returns
+//! priorities by key, at any later time: a key whose step has been overwritten, or can no longer be
+//! drawn, is dropped. An algorithm is given a replay and does not know how it draws.
+//!
+//! After rlpyt's `replays/`; each file says where it differs. Nothing here but [`TensorBatch`] knows
+//! libtorch:
+//!
+//! ```
+//! use algos::replay::{HostLeaf, ReplaySettings, TransitionReplay, Transitions, Uniform};
+//! use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};
+//! use rlcore::{BatchSpec, DType, EnvSpaces, Space, seed::rng};
+//!
+//! // Batches of 4 time steps of 2 environments, which observe 3 numbers and choose among 5 actions.
+//! let (spec, observation) = (BatchSpec { t: 4, b: 2 }, Space::uniform_box(DType::F32, &[3], -1.0, 1.0));
+//! let spaces = EnvSpaces::new(observation, Space::Discrete { n: 5 });
+//! let settings = ReplaySettings { size: 1000, n_step: 3, discount: 0.99 };
+//! let mut replay = TransitionReplay::new(&spaces, spec, settings, Box::new(Uniform))?;
+//!
+//! let layout = Layout::new(spec, &spaces, &AgentSchema::default(), BlockOptions::default());
+//! let mut block = Columns::owned(&layout);
+//! for t in 0..4 {
+//!     for env in 0..2 {
+//!         block.observation.cell_mut(t, env).f32(0).copy_from_slice(&[t as f32, env as f32, 0.5]);
+//!         block.action.cell_mut(t, env).i64(0)[0] = 2;
+//!         block.reward.cell_mut(t, env).f32(0)[0] = 1.0;
+//!         block.flags.cell_mut(t, env).u8(flag::VALID)[0] = 1;
+//!     }
+//! }
+//! replay.append(&block)?;
+//! replay.append(&block)?;
+//!
+//! let mut keys = Vec::new();
+//! replay.draw(&mut rng(1), 32, &mut keys)?;
+//! let mut batch: Transitions<HostLeaf> = replay.batch(32);
+//! replay.gather(&keys, &mut batch)?;
+//! assert_eq!(batch.observation[0].spec().shape, [32, 3]);
+//! let three_rewards = 1.0 + 0.99 + 0.99 * 0.99;
+//! assert!(batch.return_.get::<f32>().iter().all(|sum| (sum - three_rewards).abs() < 1e-6));
+//! # Ok::<(), algos::replay::ReplayError>(())
+//! ```
+mod batch;
+mod draw;
+mod drawable;
+mod error;
 mod finals;
 #[cfg(test)]
 mod golden;
+mod key;
+mod leaf;
 mod n_step;
-mod ring;
+#[cfg(test)]
+mod recorded;
 mod state;
+mod store;
+mod tensors;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod transitions;
 mod uniform;
 
+pub use batch::{BatchLeaf, HostLeaf, Transitions};
+pub use draw::Draw;
+pub use drawable::Drawable;
+pub use error::ReplayError;
+pub use key::Key;
+pub use leaf::StoredLeaf;
 pub use n_step::{NStep, Window};
-pub use ring::{Outcome, Ring, StepRecord};
-pub use state::RingMeta;
-pub use uniform::{Batch, ReplaySettings, UniformReplay};
-
-use rlcore::DType;
-
-/// What a replay refuses.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ReplayError {
-    /// Too few steps for the n-step window around the cursor, or for one batch of samples.
-    #[error(
-        "replay_size {size} over {columns} environments is {rows} time steps, but {need} are \
-         needed (n_step {n_step}, {batch} steps a batch): raise replay_size to at least {}", need * columns
-    )]
-    TooSmall {
-        /// Steps of one environment that the ring has.
-        rows: usize,
-        /// Transitions that were asked for.
-        size: usize,
-        /// Environments.
-        columns: usize,
-        /// Steps of one environment that the ring needs.
-        need: usize,
-        /// Length of the return.
-        n_step: usize,
-        /// Time steps of one append.
-        batch: usize,
-    },
-    /// No window at all, or one that the horizon's type cannot count.
-    #[error("n_step is {0}: choose 1 to 65535")]
-    BadNStep(usize),
-    /// A truncated step without its last observation: bootstrapping would use the next episode's
-    /// first.
-    #[error(
-        "column {column} truncated {truncated} times in one batch, but the block keeps {capacity} \
-         final observations a column: let the environment declare `truncates_every`"
-    )]
-    NoFinalObservation {
-        /// Column of the block.
-        column: usize,
-        /// Truncated steps of that column in the batch.
-        truncated: usize,
-        /// Rows of `final_observation`.
-        capacity: usize,
-    },
-    /// Nothing in the ring may start a window yet.
-    #[error(
-        "nothing to draw: {filled} time steps are stored, the first {n_step}-step return needs {} \
-         (skipped steps are never drawn): raise min_steps_learn", n_step + 2
-    )]
-    NothingToDraw {
-        /// Time steps stored.
-        filled: usize,
-        /// Length of the return.
-        n_step: usize,
-    },
-    /// A saved array does not fit this ring.
-    #[error(
-        "saved replay: `{name}` should be {dtype:?} {shape:?}, found {found}: resume with the \
-         settings it was saved with"
-    )]
-    BadArray {
-        /// Name of the array.
-        name: String,
-        /// Element type that fits.
-        dtype: DType,
-        /// Shape that fits.
-        shape: Vec<usize>,
-        /// What was there instead.
-        found: String,
-    },
-    /// A saved ring of another extent.
-    #[error(
-        "saved replay: {saved:?} does not fit a ring of {rows} x {columns}: resume with the \
-         replay_size it was saved with"
-    )]
-    BadMeta {
-        /// What was saved.
-        saved: RingMeta,
-        /// Time steps of this ring.
-        rows: usize,
-        /// Columns of this ring.
-        columns: usize,
-    },
-}
+pub use state::{Place, ReplayMeta};
+pub use store::{Outcome, Store};
+pub use tensors::TensorBatch;
+pub use transitions::{ReplaySettings, TransitionReplay};
+pub use uniform::Uniform;

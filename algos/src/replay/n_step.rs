@@ -6,7 +6,9 @@
 //! its own final observation with its own exponent (rlpyt drops such targets, or uses the reset
 //! observation), and `timeout` is the outcome that ended the window (rlpyt sees it only at distance
 //! n-1). A window never reads past a skipped step.
-use super::ring::{Outcome, Ring};
+use super::ReplayError;
+use super::leaf::zeroed;
+use super::store::{Outcome, Store};
 
 /// The return that starts at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +20,14 @@ pub struct Window {
     /// Outcome of its last step: `Running` bootstraps from the observation `horizon` rows on,
     /// `Truncated` from the last step's final observation, `Terminated` not at all.
     pub end: Outcome,
-    pub(crate) final_slot: u32,
+    pub(super) final_slot: u32,
+}
+
+impl Default for Window {
+    /// That of a skipped step.
+    fn default() -> Self {
+        Self { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 }
+    }
 }
 
 /// Windows of all steps of a ring.
@@ -31,10 +40,12 @@ pub struct NStep {
 
 impl NStep {
     /// For a ring of `cells` steps; `n` is at least 1.
-    pub fn new(n: usize, discount: f64, cells: usize) -> Self {
-        let none = Window { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 };
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(n: usize, discount: f64, cells: usize) -> Result<Self, ReplayError> {
         let powers = (0..=n).map(|k| discount.powi(k as i32)).collect();
-        Self { n, powers, windows: vec![none; cells] }
+        Ok(Self { n, powers, windows: zeroed(cells)? })
     }
 
     /// Length of the return.
@@ -61,63 +72,72 @@ impl NStep {
 
     /// Recomputes what `appended` new steps changed: their own windows and those of the `n - 1`
     /// steps before them. Windows cut short by the write head use the steps there are.
-    pub fn update(&mut self, ring: &Ring, appended: usize) {
-        let changed = (appended + self.n - 1).min(ring.filled());
+    pub fn update(&mut self, store: &Store, appended: usize) {
+        let changed = (appended + self.n - 1).min(store.filled());
         for age in 0..changed {
-            let first = ring.row_of_age(age) * ring.columns();
-            for column in 0..ring.columns() {
-                self.windows[first + column] = self.compute(ring, age, column);
+            let first = store.row_of_age(age) * store.columns();
+            for column in 0..store.columns() {
+                self.windows[first + column] = self.compute(store, age, column);
             }
         }
     }
 
-    fn compute(&self, ring: &Ring, age: usize, column: usize) -> Window {
-        let mut window = Window { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 };
+    fn compute(&self, store: &Store, age: usize, column: usize) -> Window {
+        let mut window = Window::default();
         let mut sum = 0.0;
-        let mut row = ring.row_of_age(age);
+        let mut row = store.row_of_age(age);
         for k in 0..self.n.min(age + 1) {
-            let step = ring.step(row, column);
-            if step.outcome == Outcome::Skipped {
+            let cell = row * store.columns() + column;
+            let outcome = store.outcome_at(cell);
+            if outcome == Outcome::Skipped {
                 break;
             }
-            sum += self.powers[k] * step.reward as f64;
+            sum += self.powers[k] * store.reward_at(cell) as f64;
             window = Window {
                 return_: sum as f32,
                 horizon: k as u16 + 1,
-                end: step.outcome,
-                final_slot: step.final_slot,
+                end: outcome,
+                final_slot: store.final_slot_at(cell),
             };
-            if step.outcome != Outcome::Running {
+            if outcome != Outcome::Running {
                 break;
             }
-            row = ring.ahead(row, 1);
+            row = store.ahead(row, 1);
         }
         window
+    }
+
+    /// Bytes that are taken.
+    pub fn bytes(&self) -> u64 {
+        (self.windows.len() * size_of::<Window>()) as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::testing::{Step, empty_block, golden, numbers, set_step, size};
+    use crate::replay::testing::{Step, empty_block, golden, numbers, set_step, size, spaces};
+    use crate::replay::transitions::stored;
+    use rlcore::BatchSpec;
     use serde_json::Value;
 
-    /// A ring and its windows, fed without observations; `outcome` of stream step and column.
+    /// A ring and its windows, fed with empty observations; `outcome` of stream step and column.
     fn feed(
         case: &Value,
         rows: usize,
         n: usize,
         chunks: &[usize],
         outcome: impl Fn(usize, usize) -> Outcome,
-        mut after: impl FnMut(&Ring, &NStep, usize),
+        mut after: impl FnMut(&Store, &NStep, usize),
     ) {
         let reward = case.get("reward").unwrap_or(&case["rew"]);
         let columns = numbers(&reward[0]).len();
-        let mut ring = Ring::new(&[], &[], rows, columns);
-        let mut n_step = NStep::new(n, case["gamma"].as_f64().unwrap(), rows * columns);
+        let mut ring =
+            Store::new(BatchSpec { t: 1, b: columns }, rows, stored(&spaces()), true).unwrap();
+        let mut n_step = NStep::new(n, case["gamma"].as_f64().unwrap(), rows * columns).unwrap();
         let mut s = 0;
         for (i, chunk) in chunks.iter().enumerate() {
-            let mut block = empty_block(&[], &[], *chunk, columns);
+            let mut block = empty_block(&spaces(), *chunk, columns);
             for t in 0..*chunk {
                 for column in 0..columns {
                     let reward = numbers(&reward[s])[column] as f32;
@@ -125,7 +145,7 @@ mod tests {
                 }
                 s += 1;
             }
-            ring.append(&block, *chunk).unwrap();
+            ring.append(&block).unwrap();
             n_step.update(&ring, *chunk);
             after(&ring, &n_step, i);
         }

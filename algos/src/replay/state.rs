@@ -1,154 +1,272 @@
-//! The replay in a checkpoint: a few named arrays of the filled rows, and where the cursor stood.
+//! A replay in a checkpoint: named arrays of the filled rows, and where the cursor stood.
 //!
 //! rlpyt cannot resume a replay. Returns are not saved, since they are recomputed to the bit; final
 //! observations are saved in the order of their steps, so that equal replays give equal files.
-use super::ReplayError;
-use super::column::Column;
-use super::ring::{Outcome, Ring, StepRecord};
-use rlcore::checkpoint::NamedArray;
-use rlcore::{DType, LeafSpec};
+//! Arrays are lent to the writer and read into place, so that a replay is never held twice.
+use super::leaf::LeafStore;
+use super::store::{Outcome, Store};
+use super::{Draw, ReplayError, TransitionReplay};
+use rlcore::DType;
+use rlcore::block::Part;
+use rlcore::checkpoint::{ArraySource, NamedArray};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Extent and cursor of a ring.
+/// Version of what a saved replay consists of.
+const FORMAT: u32 = 1;
+
+/// Extent and cursor of a saved replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RingMeta {
-    /// Time steps it can hold.
+pub struct ReplayMeta {
+    /// Version of the arrays' names and meaning.
+    pub format: u32,
+    /// Time steps that the ring can hold.
     pub rows: usize,
     /// Environments.
     pub columns: usize,
     /// The row that is written next.
     pub cursor: usize,
-    /// Whether all rows hold steps.
-    pub full: bool,
+    /// How often the cursor has returned to row 0; then all rows hold steps.
+    pub turn: u64,
 }
 
-impl Ring {
-    /// Arrays `reward`, `outcome` and each leaf under `observation/` and `action/`, `[filled, B,
-    /// ...]`; leaves under `final/`, `[K, ...]`, one for each truncated step in the order of (row,
-    /// column).
-    pub fn save(&self) -> (RingMeta, Vec<NamedArray<'_>>) {
-        let (filled, columns) = (self.filled(), self.columns());
-        let steps = &self.steps[..filled * columns];
-        let lead = vec![filled, columns];
-        let mut arrays = vec![
-            NamedArray {
-                name: "reward".into(),
-                shape: lead.clone(),
-                dtype: DType::F32,
-                bytes: steps.iter().flat_map(|s| s.reward.to_ne_bytes()).collect(),
-            },
-            NamedArray {
-                name: "outcome".into(),
-                shape: lead.clone(),
-                dtype: DType::U8,
-                bytes: steps.iter().map(|s| s.outcome as u8).collect(),
-            },
-        ];
-        for (root, leaves) in [("observation", &self.observation), ("action", &self.action)] {
-            arrays.extend(leaves.iter().map(|leaf| {
-                let bytes = Cow::Borrowed(leaf.cells(0, filled * columns));
-                array(root, &leaf.spec, &lead, bytes)
-            }));
-        }
-        let slots: Vec<u32> = steps.iter().filter_map(slot).collect();
-        for (i, leaf) in self.observation.iter().enumerate() {
-            let bytes = slots.iter().flat_map(|s| self.finals.cell(i, *s)).copied().collect();
-            arrays.push(array("final", &leaf.spec, &[slots.len()], bytes));
-        }
-        let meta = RingMeta { rows: self.rows(), columns, cursor: self.cursor, full: self.full };
-        (meta, arrays)
+impl ReplayMeta {
+    fn filled(&self) -> usize {
+        if self.turn > 0 { self.rows } else { self.cursor }
+    }
+}
+
+/// Where the bytes of a saved array go.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// Name of the array.
+    pub name: String,
+    /// All of its bytes.
+    pub bytes: &'a mut [u8],
+}
+
+/// Type and shape of an array that is not there yet.
+struct Wanted {
+    name: String,
+    dtype: DType,
+    shape: Vec<usize>,
+}
+
+impl Wanted {
+    fn check(&self, source: &dyn ArraySource) -> Result<(), ReplayError> {
+        Ok(source.expect(&self.name, self.dtype, &self.shape)?)
     }
 
-    /// Takes back what [`Ring::save`] gave.
-    ///
-    /// # Errors
-    /// An array that is missing or does not fit, or a ring of another extent; this ring is then
-    /// unchanged.
-    pub fn load(&mut self, meta: RingMeta, arrays: &[NamedArray<'_>]) -> Result<(), ReplayError> {
+    fn with<'a>(self, prefix: &str, bytes: Cow<'a, [u8]>) -> NamedArray<'a> {
+        let Self { name, dtype, shape } = self;
+        NamedArray { name: format!("{prefix}{name}"), shape, dtype, bytes }
+    }
+}
+
+/// `<folder>/<leaf>`, `[lead.., shape...]`.
+fn wanted(folder: &str, leaf: &LeafStore, lead: &[usize]) -> Wanted {
+    let spec = &leaf.leaf.spec;
+    let shape = [lead, &spec.shape].concat();
+    Wanted { name: format!("{folder}/{}", spec.name), dtype: spec.dtype, shape }
+}
+
+/// The array of a stored leaf, its part being the folder.
+fn of_leaf(leaf: &LeafStore, filled: usize, columns: usize) -> Wanted {
+    wanted(folder(leaf.leaf.part), leaf, &[filled / leaf.leaf.every, columns])
+}
+
+fn folder(part: Part) -> &'static str {
+    match part {
+        Part::Observation => "observation",
+        Part::Action => "action",
+        Part::PrevAction => "prev_action",
+        Part::Reward => "reward",
+        Part::PrevReward => "prev_reward",
+        Part::Flags => "flags",
+        Part::FinalObservation => "final_observation",
+        Part::EnvInfo => "env_info",
+        Part::AgentInfo => "agent_info",
+        Part::AgentState => "agent_state",
+        Part::BootstrapValue => "bootstrap_value",
+        Part::Trajectory => "trajectory",
+    }
+}
+
+fn of_steps(filled: usize, columns: usize) -> [Wanted; 2] {
+    let shape = vec![filled, columns];
+    [("reward", DType::F32), ("outcome", DType::U8)].map(|(name, dtype)| Wanted {
+        name: name.to_owned(),
+        dtype,
+        shape: shape.clone(),
+    })
+}
+
+impl Store {
+    fn meta(&self) -> ReplayMeta {
         let (rows, columns) = (self.rows(), self.columns());
-        if (meta.rows, meta.columns) != (rows, columns) || meta.cursor >= rows {
-            return Err(ReplayError::BadMeta { saved: meta, rows, columns });
+        ReplayMeta { format: FORMAT, rows, columns, cursor: self.cursor, turn: self.turn }
+    }
+
+    fn arrays(&self, prefix: &str) -> Vec<NamedArray<'_>> {
+        let (filled, columns) = (self.filled(), self.columns());
+        let cells = filled * columns;
+        let [reward, outcome] = of_steps(filled, columns);
+        let mut arrays = vec![
+            reward.with(prefix, Cow::Borrowed(bytemuck::cast_slice(&self.reward[..cells]))),
+            outcome.with(prefix, Cow::Borrowed(&self.outcome[..cells])),
+        ];
+        arrays.extend(self.leaves.iter().map(|leaf| {
+            let bytes = leaf.first(filled / leaf.leaf.every * columns);
+            of_leaf(leaf, filled, columns).with(prefix, Cow::Borrowed(bytes))
+        }));
+        let slots: Vec<usize> = (0..cells)
+            .filter(|cell| self.outcome_at(*cell) == Outcome::Truncated)
+            .map(|cell| self.final_slot_at(cell) as usize)
+            .collect();
+        arrays.extend(self.finals.iter().flat_map(|finals| &finals.leaves).map(|leaf| {
+            let bytes = slots.iter().flat_map(|slot| leaf.cell(*slot)).copied().collect();
+            wanted("final", leaf, &[slots.len()]).with(prefix, bytes)
+        }));
+        arrays
+    }
+
+    /// Refuses what does not fit, before anything is changed. Returns the outcomes.
+    fn fitting(&self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<Vec<u8>, ReplayError> {
+        let (rows, columns) = (self.rows(), self.columns());
+        let same = (meta.format, meta.rows, meta.columns) == (FORMAT, rows, columns);
+        if !same || meta.cursor >= rows {
+            return Err(ReplayError::BadMeta { saved: *meta, format: FORMAT, rows, columns });
         }
-        let filled = if meta.full { rows } else { meta.cursor };
-        let lead = [filled, columns];
-        let rewards = find(arrays, "reward", DType::F32, &lead)?;
-        let outcomes = find(arrays, "outcome", DType::U8, &lead)?;
-        let outcomes: Option<Vec<Outcome>> =
-            outcomes.iter().map(|byte| Outcome::from_byte(*byte)).collect();
-        let outcomes = outcomes.ok_or_else(|| ReplayError::BadArray {
-            name: "outcome".into(),
-            dtype: DType::U8,
-            shape: lead.to_vec(),
-            found: "a value above 3".into(),
-        })?;
-        let specs = |leaves: &[Column]| leaves.iter().map(|c| c.spec.clone()).collect::<Vec<_>>();
-        let (observation, action) = (specs(&self.observation), specs(&self.action));
-        let mut new = Ring::new(&observation, &action, rows, columns);
-        for (root, leaves) in [("observation", &mut new.observation), ("action", &mut new.action)] {
-            for leaf in leaves {
-                let bytes = find_leaf(arrays, root, &leaf.spec, &lead)?;
-                leaf.write(0, bytes);
-            }
+        let filled = meta.filled();
+        for steps in of_steps(filled, columns) {
+            steps.check(source)?;
         }
-        let truncated = outcomes.iter().filter(|o| **o == Outcome::Truncated).count();
-        let finals: Result<Vec<_>, _> =
-            observation.iter().map(|s| find_leaf(arrays, "final", s, &[truncated])).collect();
-        let finals = finals?;
-        let mut kept = 0;
-        for (cell, outcome) in outcomes.into_iter().enumerate() {
-            let reward = rewards[cell * 4..].first_chunk().map_or(0.0, |b| f32::from_ne_bytes(*b));
-            let mut final_slot = 0;
-            if outcome == Outcome::Truncated {
-                final_slot = new.finals.take();
-                for (leaf, spec) in observation.iter().enumerate() {
-                    let size = spec.cell_bytes();
-                    new.finals.write(leaf, final_slot, &finals[leaf][kept * size..][..size]);
+        for leaf in &self.leaves {
+            of_leaf(leaf, filled, columns).check(source)?;
+        }
+        let mut outcomes = vec![0; filled * columns];
+        source.read("outcome", &mut outcomes)?;
+        if let Some(byte) = outcomes.iter().find(|byte| **byte > Outcome::Skipped as u8) {
+            return Err(ReplayError::BadOutcome { byte: *byte });
+        }
+        let truncated = outcomes.iter().filter(|o| **o == Outcome::Truncated as u8).count();
+        match &self.finals {
+            Some(finals) => {
+                for leaf in &finals.leaves {
+                    wanted("final", leaf, &[truncated]).check(source)?;
                 }
-                kept += 1;
             }
-            new.put(cell, StepRecord { reward, outcome, final_slot });
+            None if truncated > 0 => return Err(ReplayError::NoTruncation { truncated }),
+            None => {}
         }
-        (new.cursor, new.full) = (meta.cursor, meta.full);
-        *self = new;
+        Ok(outcomes)
+    }
+
+    /// Reads what [`Store::fitting`] has checked into this store, which is empty.
+    fn read(
+        &mut self,
+        meta: &ReplayMeta,
+        outcomes: &[u8],
+        source: &dyn ArraySource,
+    ) -> Result<(), ReplayError> {
+        let (filled, columns) = (meta.filled(), self.columns());
+        let cells = filled * columns;
+        self.outcome[..cells].copy_from_slice(outcomes);
+        self.skipped = outcomes.iter().filter(|o| **o == Outcome::Skipped as u8).count();
+        source.read("reward", bytemuck::cast_slice_mut(&mut self.reward[..cells]))?;
+        for leaf in &mut self.leaves {
+            let name = of_leaf(leaf, filled, columns).name;
+            source.read(&name, leaf.first_mut(filled / leaf.leaf.every * columns))?;
+        }
+        if let Some(finals) = &mut self.finals {
+            let truncated = (0..cells).filter(|cell| outcomes[*cell] == Outcome::Truncated as u8);
+            let mut slots = 0;
+            for cell in truncated {
+                self.final_slot[cell] = slots;
+                slots += 1;
+            }
+            finals.reset(slots);
+            for leaf in &mut finals.leaves {
+                let name = wanted("final", leaf, &[]).name;
+                source.read(&name, leaf.first_mut(slots as usize))?;
+            }
+        }
+        (self.cursor, self.turn) = (meta.cursor, meta.turn);
         Ok(())
     }
 }
 
-fn slot(step: &StepRecord) -> Option<u32> {
-    (step.outcome == Outcome::Truncated).then_some(step.final_slot)
+/// Names of the arrays of a drawing strategy.
+const DRAW: &str = "draw/";
+
+fn of_draw<'a>(draw: &'a dyn Draw, cells: usize, prefix: &str) -> Vec<NamedArray<'a>> {
+    let named = |a: NamedArray<'a>| NamedArray { name: format!("{prefix}{DRAW}{}", a.name), ..a };
+    draw.arrays(cells).into_iter().map(named).collect()
 }
 
-fn array<'a>(root: &str, spec: &LeafSpec, lead: &[usize], bytes: Cow<'a, [u8]>) -> NamedArray<'a> {
-    let shape = [lead, &spec.shape].concat();
-    NamedArray { name: format!("{root}/{}", spec.name), shape, dtype: spec.dtype, bytes }
-}
-
-fn find_leaf<'a>(
-    arrays: &'a [NamedArray<'_>],
-    root: &str,
-    spec: &LeafSpec,
-    lead: &[usize],
-) -> Result<&'a [u8], ReplayError> {
-    let wanted = array(root, spec, lead, Cow::Borrowed(&[]));
-    find(arrays, &wanted.name, wanted.dtype, &wanted.shape)
-}
-
-fn find<'a>(
-    arrays: &'a [NamedArray<'_>],
-    name: &str,
-    dtype: DType,
-    shape: &[usize],
-) -> Result<&'a [u8], ReplayError> {
-    let bad =
-        |found| ReplayError::BadArray { name: name.into(), dtype, shape: shape.into(), found };
-    let array = arrays.iter().find(|a| a.name == name).ok_or_else(|| bad("nothing".into()))?;
-    if array.dtype != dtype || array.shape != shape {
-        return Err(bad(format!("{:?} {:?}", array.dtype, array.shape)));
+impl TransitionReplay {
+    /// Everything that later draws depend on, beside the settings. Arrays, whose names begin with
+    /// `prefix`, hold the filled part of the ring: `reward` and `outcome` `[filled, B]`, each leaf as
+    /// `<part>/<leaf>` `[filled / k, B, ...]`, `final/<leaf>` `[K, ...]` for the truncated steps in
+    /// the order of (row, column), and those of the drawing strategy as `draw/<name>`.
+    pub fn save(&self, prefix: &str) -> (ReplayMeta, Vec<NamedArray<'_>>) {
+        let mut arrays = self.store.arrays(prefix);
+        let cells = self.store.filled() * self.store.columns();
+        arrays.extend(of_draw(&*self.draw, cells, prefix));
+        (self.store.meta(), arrays)
     }
-    let want = shape.iter().product::<usize>() * dtype.size();
-    if array.bytes.len() != want {
-        return Err(bad(format!("{} bytes of {want}", array.bytes.len())));
+
+    /// Refuses a saved replay that does not fit this one; reads no more than its outcomes.
+    ///
+    /// # Errors
+    /// Another extent or version, an array that is missing or of another type or shape.
+    pub fn check(&self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<(), ReplayError> {
+        self.fitting(meta, source).map(|_| ())
     }
-    Ok(&array.bytes)
+
+    fn fitting(&self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<Vec<u8>, ReplayError> {
+        let outcomes = self.store.fitting(meta, source)?;
+        for array in of_draw(&*self.draw, outcomes.len(), "") {
+            source.expect(&array.name, array.dtype, &array.shape)?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Takes back what [`TransitionReplay::save`] gave (`source` has its names without the prefix);
+    /// appends and draws then go on as they would have. Arrays are read into place.
+    ///
+    /// # Errors
+    /// Those of [`TransitionReplay::check`]; this replay is then unchanged. Bytes that cannot be
+    /// read, or are not those that were saved; it is then empty.
+    pub fn load(&mut self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<(), ReplayError> {
+        let outcomes = self.fitting(meta, source)?;
+        self.clear();
+        let read = self.read(meta, &outcomes, source);
+        if read.is_err() {
+            self.clear();
+        }
+        read
+    }
+
+    fn read(
+        &mut self,
+        meta: &ReplayMeta,
+        outcomes: &[u8],
+        source: &dyn ArraySource,
+    ) -> Result<(), ReplayError> {
+        self.store.read(meta, outcomes, source)?;
+        self.n_step.update(&self.store, self.store.filled());
+        self.became(self.whole());
+        for place in self.draw.places(outcomes.len()) {
+            source.read(&format!("{DRAW}{}", place.name), place.bytes)?;
+        }
+        self.draw.loaded();
+        Ok(())
+    }
+
+    /// Forgets all steps.
+    pub fn clear(&mut self) {
+        self.ceased(self.whole());
+        self.store.clear();
+    }
 }

@@ -1,10 +1,11 @@
 //! For tests: a stream of steps that is kept whole, blocks cut from it, and what a replay should
 //! say of it.
-use super::ring::Outcome;
+use super::store::Outcome;
+use super::{ReplayError, ReplaySettings, TransitionReplay, Uniform};
 use rand::RngExt;
-use rlcore::block::{Columns, flag};
+use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};
 use rlcore::seed::Rng;
-use rlcore::{DType, LeafSpec, Tree};
+use rlcore::{BatchSpec, DType, EnvSpaces, Space};
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +23,29 @@ pub(crate) struct Stream {
 /// What a window should be: return, horizon, end.
 pub(crate) type Expected = (f64, usize, Outcome);
 
-pub(crate) fn observation_specs() -> Vec<LeafSpec> {
-    vec![
-        LeafSpec::array("observation.place", DType::F32, &[2]),
-        LeafSpec::array("observation.image", DType::U8, &[3, 1]),
-    ]
+pub(crate) const DISCOUNT: f64 = 0.9;
+
+/// Two observation leaves, one of them an image, and a discrete action; every step may truncate.
+pub(crate) fn spaces() -> EnvSpaces {
+    let observation = Space::Dict(vec![
+        ("place".into(), Space::uniform_box(DType::F32, &[2], -1e9, 1e9)),
+        ("image".into(), Space::uniform_box(DType::U8, &[3, 1], 0.0, 255.0)),
+    ]);
+    EnvSpaces {
+        truncates_every: Some(1),
+        ..EnvSpaces::new(observation, Space::Discrete { n: 1_000_000 })
+    }
 }
 
-pub(crate) fn action_specs() -> Vec<LeafSpec> {
-    vec![LeafSpec::scalar("action", DType::I64)]
+/// A uniform replay of `rows` time steps.
+pub(crate) fn replay(
+    t: usize,
+    b: usize,
+    rows: usize,
+    n_step: usize,
+) -> Result<TransitionReplay, ReplayError> {
+    let settings = ReplaySettings { size: rows * b, n_step, discount: DISCOUNT };
+    TransitionReplay::new(&spaces(), BatchSpec { t, b }, settings, Box::new(Uniform))
 }
 
 /// The float leaf of the observation at step s; the image holds the low bytes of s.
@@ -78,8 +93,7 @@ impl Stream {
     /// The last `steps` steps as a block.
     pub(crate) fn block(&self, steps: usize) -> Columns {
         let first = self.steps.len() - steps;
-        let mut block =
-            empty_block(&observation_specs(), &action_specs(), steps, self.steps[0].len());
+        let mut block = empty_block(&spaces(), steps, self.steps[0].len());
         for t in 0..steps {
             for (column, step) in self.steps[first + t].iter().enumerate() {
                 let s = first + t;
@@ -119,31 +133,10 @@ impl Stream {
     }
 }
 
-/// A zeroed block with room for a final observation at every step.
-pub(crate) fn empty_block(
-    observation: &[LeafSpec],
-    action: &[LeafSpec],
-    steps: usize,
-    columns: usize,
-) -> Columns {
-    let tree = |specs: &[LeafSpec], rows| Tree::owned(specs, rows, columns);
-    let reward = [LeafSpec::scalar("reward", DType::F32)];
-    let flags =
-        ["terminated", "truncated", "reset", "valid"].map(|n| LeafSpec::scalar(n, DType::Bool));
-    Columns {
-        observation: tree(observation, steps + 1),
-        action: tree(action, steps),
-        prev_action: tree(action, steps),
-        reward: tree(&reward, steps),
-        prev_reward: tree(&reward, steps),
-        flags: tree(&flags, steps),
-        final_observation: tree(observation, steps),
-        env_info: tree(&[], steps),
-        agent_info: tree(&[], steps),
-        agent_state: tree(&[], steps),
-        bootstrap_value: tree(&[], 1),
-        trajectory: tree(&[], steps),
-    }
+/// A zeroed block, with room for a final observation at every step where the environment truncates.
+pub(crate) fn empty_block(spaces: &EnvSpaces, t: usize, b: usize) -> Columns {
+    let (agent, options) = (AgentSchema::default(), BlockOptions::default());
+    Columns::owned(&Layout::new(BatchSpec { t, b }, spaces, &agent, options))
 }
 
 pub(crate) fn set_step(block: &mut Columns, t: usize, column: usize, step: Step) {

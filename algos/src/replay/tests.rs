@@ -3,30 +3,44 @@ use super::testing::*;
 use super::*;
 use proptest::prelude::*;
 use rand::RngExt;
-use rlcore::BatchSpec;
 use rlcore::seed::rng;
-use rlcore::tensor::slice;
 use std::collections::BTreeSet;
 
-const DISCOUNT: f64 = 0.9;
-
-fn replay(t: usize, b: usize, rows: usize, n_step: usize) -> Result<UniformReplay, ReplayError> {
-    let settings = ReplaySettings { size: rows * b, n_step, discount: DISCOUNT };
-    UniformReplay::new(BatchSpec { t, b }, settings, &observation_specs(), &action_specs())
+/// What a draw of `n` gives: keys, and the batch gathered from them.
+fn sample(
+    replay: &mut TransitionReplay,
+    seed: u64,
+    n: usize,
+) -> Result<(Vec<Key>, Transitions<HostLeaf>), ReplayError> {
+    let (mut keys, mut batch) = (Vec::new(), replay.batch(n));
+    replay.draw(&mut rng(seed), n, &mut keys)?;
+    replay.gather(&keys, &mut batch)?;
+    Ok((keys, batch))
 }
 
 /// Everything that the replay says, from the stream that it was fed.
-fn check(replay: &mut UniformReplay, stream: &Stream, cuts: &BTreeSet<usize>, n: usize, seed: u64) {
-    let (rows, columns) = (replay.ring().rows(), replay.ring().columns());
+fn check(
+    replay: &mut TransitionReplay,
+    stream: &Stream,
+    cuts: &BTreeSet<usize>,
+    n: usize,
+    seed: u64,
+) {
+    let store = replay.store();
+    let (rows, columns) = (store.rows(), store.columns());
     let head = stream.steps.len();
     let oldest = head.saturating_sub(rows);
-    assert_eq!((replay.ring().filled(), replay.ring().cursor()), (head - oldest, head % rows));
+    assert_eq!((store.filled(), store.cursor()), (head - oldest, head % rows));
+    assert_eq!((store.is_full(), store.head()), (head >= rows, head as u64));
     let mut valid = BTreeSet::new();
     for s in oldest..head {
         for column in 0..columns {
             let (row, expected) = (s % rows, stream.window(s, column, n, DISCOUNT));
             let skipped = stream.steps[s][column].outcome == Outcome::Skipped;
-            let got = replay.window(row, column);
+            let cell = row * columns + column;
+            assert_eq!(replay.store().outcome_at(cell), stream.steps[s][column].outcome);
+            assert_eq!(replay.store().reward_at(cell), stream.steps[s][column].reward);
+            let got = replay.window(cell);
             assert!((got.return_ as f64 - expected.0).abs() <= 1e-5 * (1.0 + expected.0.abs()));
             let end = if skipped { Outcome::Skipped } else { expected.2 };
             assert_eq!((got.horizon as usize, got.end), (expected.1, end));
@@ -36,43 +50,45 @@ fn check(replay: &mut UniformReplay, stream: &Stream, cuts: &BTreeSet<usize>, n:
             assert!(!meets || cuts.contains(&next));
             if s > oldest {
                 let before = stream.steps[s - 1][column].outcome == Outcome::Running;
-                assert_eq!(replay.ring().previous(row, column), before.then(|| (s - 1) % rows));
+                assert_eq!(replay.store().previous(row, column), before.then(|| (s - 1) % rows));
             }
             if s > oldest && s + n < head && !skipped {
-                valid.insert((row, column));
+                valid.insert(cell);
             }
         }
     }
-    assert_eq!(replay.n_valid(), valid.len());
-    assert_eq!(replay.valid().collect::<BTreeSet<_>>(), valid);
+    assert_eq!(replay.drawable().len(), valid.len());
+    assert_eq!(replay.drawable().cells().collect::<BTreeSet<_>>(), valid);
+    for cell in 0..rows * columns {
+        assert_eq!(replay.drawable().contains(cell), valid.contains(&cell));
+    }
 
-    let drawn = match replay.sample(&mut rng(seed), 16) {
-        Ok(batch) => batch,
+    let (keys, drawn) = match sample(replay, seed, 16) {
+        Ok(drawn) => drawn,
         Err(error) => {
             assert!(valid.is_empty() && matches!(error, ReplayError::NothingToDraw { .. }));
             return;
         }
     };
     for i in 0..16 {
-        let (row, column) = (drawn.t[i], drawn.b[i]);
-        assert!(valid.contains(&(row, column)));
+        let (row, column) = replay.row_and_column(keys[i]);
+        assert!(valid.contains(&keys[i].cell));
         let s = (oldest..head).find(|s| s % rows == row).unwrap();
         let (return_, horizon, end) = stream.window(s, column, n, DISCOUNT);
         let discount = if end == Outcome::Terminated { 0.0 } else { DISCOUNT.powi(horizon as i32) };
         assert!(
-            (slice::<f32>(&drawn.return_)[i] as f64 - return_).abs()
-                <= 1e-5 * (1.0 + return_.abs())
+            (drawn.return_.get::<f32>()[i] as f64 - return_).abs() <= 1e-5 * (1.0 + return_.abs())
         );
-        assert_eq!(slice::<f32>(&drawn.bootstrap)[i], discount as f32);
-        assert_eq!(slice::<f32>(&drawn.observation[0])[i * 2..][..2], place(s, column));
-        assert_eq!(slice::<u8>(&drawn.observation[1])[i * 3..][..3], image(s));
-        assert_eq!(slice::<i64>(&drawn.action[0])[i], s as i64 * 10 + column as i64);
+        assert_eq!(drawn.bootstrap.get::<f32>()[i], discount as f32);
+        assert_eq!(drawn.observation[0].get::<f32>()[i * 2..][..2], place(s, column));
+        assert_eq!(drawn.observation[1].get::<u8>()[i * 3..][..3], image(s));
+        assert_eq!(drawn.action[0].get::<i64>()[i], s as i64 * 10 + column as i64);
         let (next, next_image) = match end {
             Outcome::Truncated => (final_place(s + horizon - 1, column), image(s + horizon - 1)),
             _ => (place(s + horizon, column), image(s + horizon)),
         };
-        assert_eq!(slice::<f32>(&drawn.next_observation[0])[i * 2..][..2], next);
-        assert_eq!(slice::<u8>(&drawn.next_observation[1])[i * 3..][..3], next_image);
+        assert_eq!(drawn.next_observation[0].get::<f32>()[i * 2..][..2], next);
+        assert_eq!(drawn.next_observation[1].get::<u8>()[i * 3..][..3], next_image);
     }
 }
 
@@ -89,7 +105,7 @@ proptest! {
         for _ in 0..12 {
             let chunk = draws.random_range(1..=rows);
             stream.extend(&mut draws, chunk, columns, waits);
-            replay.append(&stream.block(chunk), chunk).unwrap();
+            replay.append(&stream.block(chunk)).unwrap();
             if cutting && draws.random_range(0..3) == 0 {
                 replay.cut();
                 stream.cut();
@@ -104,40 +120,40 @@ proptest! {
         let (rows, columns, n) = (11, 2, 3);
         let (mut draws, mut stream) = (rng(seed), Stream::default());
         let mut one = replay(1, columns, rows, n).unwrap();
-        let feed = |replays: &mut [&mut UniformReplay], stream: &mut Stream, draws: &mut _| {
+        let feed = |replays: &mut [&mut TransitionReplay], stream: &mut Stream, draws: &mut _| {
             stream.extend(draws, 2, columns, waits);
             let block = stream.block(2);
             for replay in replays {
-                replay.append(&block, 2).unwrap();
+                replay.append(&block).unwrap();
             }
         };
         for _ in 0..before {
             feed(&mut [&mut one], &mut stream, &mut draws);
         }
         let mut two = replay(1, columns, rows, n).unwrap();
-        let (meta, arrays) = one.save();
-        two.load(meta, &arrays).unwrap();
-        prop_assert_eq!(one.save(), two.save());
+        let (meta, arrays) = one.save("");
+        two.load(&meta, &arrays).unwrap();
+        prop_assert_eq!(one.save(""), two.save(""));
         for _ in 0..8 {
             feed(&mut [&mut one, &mut two], &mut stream, &mut draws);
             check(&mut two, &stream, &BTreeSet::new(), n, seed);
-            prop_assert_eq!(one.save(), two.save());
-            if let (Ok(a), Ok(b)) = (one.sample(&mut rng(seed), 9), two.sample(&mut rng(seed), 9)) {
-                prop_assert_eq!((&a.t, &a.b), (&b.t, &b.b));
-                prop_assert!(a.return_ == b.return_ && a.next_observation == b.next_observation);
+            prop_assert_eq!(one.save(""), two.save(""));
+            if let (Ok((a, x)), Ok((b, y))) = (sample(&mut one, seed, 9), sample(&mut two, seed, 9)) {
+                prop_assert_eq!(a, b);
+                prop_assert!(x.return_ == y.return_ && x.next_observation == y.next_observation);
             }
         }
     }
 }
 
 /// Each valid transition equally often, within five standard deviations.
-fn assert_uniform(replay: &mut UniformReplay) {
-    let valid: Vec<_> = replay.valid().collect();
-    let draws = 2000 * valid.len();
-    let batch = replay.sample(&mut rng(5), draws).unwrap();
-    for at in &valid {
-        let count = batch.t.iter().zip(&batch.b).filter(|(t, b)| (**t, **b) == *at).count();
-        assert!((count as f64 - 2000.0).abs() < 5.0 * 2000f64.sqrt(), "{at:?}: {count}");
+fn assert_uniform(replay: &mut TransitionReplay) {
+    let valid: Vec<_> = replay.drawable().cells().collect();
+    let mut keys = Vec::new();
+    replay.draw(&mut rng(5), 2000 * valid.len(), &mut keys).unwrap();
+    for cell in &valid {
+        let count = keys.iter().filter(|key| key.cell == *cell).count();
+        assert!((count as f64 - 2000.0).abs() < 5.0 * 2000f64.sqrt(), "{cell}: {count}");
     }
 }
 
@@ -145,27 +161,27 @@ fn assert_uniform(replay: &mut UniformReplay) {
 fn draws_are_uniform() {
     let (mut stream, mut replay) = (Stream::default(), replay(1, 3, 9, 2).unwrap());
     stream.extend(&mut rng(1), 7, 3, true);
-    replay.append(&stream.block(7), 7).unwrap();
-    assert!(replay.ring().skipped() > 0, "the seed should skip steps");
+    replay.append(&stream.block(7)).unwrap();
+    assert!(replay.store().skipped() > 0, "the seed should skip steps");
     assert_uniform(&mut replay);
     stream.extend(&mut rng(2), 7, 3, false);
-    replay.append(&stream.block(7), 7).unwrap();
+    replay.append(&stream.block(7)).unwrap();
     assert_uniform(&mut replay);
 }
 
 #[test]
 fn draws_end_and_are_uniform_where_nearly_all_is_skipped() {
     let mut replay = replay(600, 1, 600, 1).unwrap();
-    let mut block = empty_block(&observation_specs(), &action_specs(), 600, 1);
-    assert!(matches!(replay.sample(&mut rng(1), 4), Err(ReplayError::NothingToDraw { .. })));
-    replay.append(&block, 600).unwrap();
-    let error = replay.sample(&mut rng(1), 4).unwrap_err().to_string();
+    let mut block = empty_block(&spaces(), 600, 1);
+    assert!(matches!(sample(&mut replay, 1, 4), Err(ReplayError::NothingToDraw { .. })));
+    replay.append(&block).unwrap();
+    let error = sample(&mut replay, 1, 4).unwrap_err().to_string();
     assert!(error.contains("600 time steps") && error.contains("min_steps_learn"), "{error}");
     for t in [17, 300, 301] {
         set_step(&mut block, t, 0, testing::Step { reward: 1.0, outcome: Outcome::Running });
     }
-    replay.append(&block, 600).unwrap();
-    assert_eq!(replay.n_valid(), 3);
+    replay.append(&block).unwrap();
+    assert_eq!(replay.drawable().len(), 3);
     assert_uniform(&mut replay);
 }
 
@@ -176,40 +192,40 @@ fn refusals_name_the_repair() {
     let error = replay(9, 2, 8, 1).unwrap_err().to_string();
     assert!(error.contains("raise replay_size to at least 18"), "{error}");
     assert!(replay(8, 2, 8, 6).is_ok());
-    assert_eq!(replay(1, 1, 9, 0).unwrap_err(), ReplayError::BadNStep(0));
+    assert!(matches!(replay(1, 1, 9, 0), Err(ReplayError::BadNStep(0))));
 
     let mut replay = replay(4, 1, 9, 1).unwrap();
-    let mut block = empty_block(&observation_specs(), &action_specs(), 4, 1);
+    let mut block = empty_block(&spaces(), 4, 1);
     let step = testing::Step { reward: 0.0, outcome: Outcome::Truncated };
     set_step(&mut block, 2, 0, step);
     block.final_observation = rlcore::Tree::owned(&[], 0, 1);
-    let error = replay.append(&block, 4).unwrap_err().to_string();
+    let error = replay.append(&block).unwrap_err().to_string();
     assert!(error.contains("truncates_every"), "{error}");
-    assert_eq!(replay.ring().filled(), 0);
+    assert_eq!(replay.store().filled(), 0);
 }
 
 #[test]
 fn saved_arrays_that_do_not_fit_are_refused() {
     let (mut stream, mut one) = (Stream::default(), replay(5, 2, 8, 1).unwrap());
     stream.extend(&mut rng(3), 5, 2, false);
-    one.append(&stream.block(5), 5).unwrap();
-    let (meta, arrays) = one.save();
+    one.append(&stream.block(5)).unwrap();
+    let (meta, arrays) = one.save("");
     let mut other = replay(5, 2, 9, 1).unwrap();
-    assert!(matches!(other.load(meta, &arrays), Err(ReplayError::BadMeta { .. })));
+    assert!(matches!(other.load(&meta, &arrays), Err(ReplayError::BadMeta { .. })));
     for i in 0..arrays.len() {
         let mut two = replay(5, 2, 8, 1).unwrap();
         let mut less = arrays.clone();
         less.remove(i);
-        assert!(matches!(two.load(meta, &less), Err(ReplayError::BadArray { .. })));
+        assert!(matches!(two.load(&meta, &less), Err(ReplayError::Saved(_))));
         let mut bent = arrays.clone();
         bent[i].shape[0] += 1;
-        let error = two.load(meta, &bent).unwrap_err().to_string();
+        let error = two.load(&meta, &bent).unwrap_err().to_string();
         assert!(error.contains(&arrays[i].name), "{error}");
-        assert_eq!(two.ring().filled(), 0);
+        assert_eq!(two.store().filled(), 0);
     }
     let mut bent = arrays.clone();
+    assert_eq!(bent[1].name, "outcome");
     bent[1].bytes.to_mut()[0] = 4;
-    assert!(one.ring().filled() == 5 && bent[1].name == "outcome");
     let mut two = replay(5, 2, 8, 1).unwrap();
-    assert!(two.load(meta, &bent).is_err());
+    assert!(matches!(two.load(&meta, &bent), Err(ReplayError::BadOutcome { byte: 4 })));
 }

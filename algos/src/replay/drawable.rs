@@ -1,0 +1,79 @@
+//! Which steps can be drawn.
+use super::store::{Outcome, Store};
+use std::ops::Range;
+
+/// The cells of a run of time steps of a store, skipped steps excepted. The candidates are all cells
+/// of the run, numbered from the oldest step's first column on.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawable<'a> {
+    store: &'a Store,
+    first: usize,
+    rows: usize,
+    len: usize,
+}
+
+impl<'a> Drawable<'a> {
+    /// Of the time steps `steps` (numbered as by [`Store::head`]), all of them stored.
+    pub(super) fn of(store: &'a Store, steps: Range<u64>) -> Self {
+        let mut run = Self::with_len(store, steps, 0);
+        run.len = run.candidates() - run.skipped();
+        run
+    }
+
+    /// As [`Drawable::of`], of which the caller knows that `len` are not skipped.
+    pub(super) fn with_len(store: &'a Store, steps: Range<u64>, len: usize) -> Self {
+        let first = (steps.start % store.rows() as u64) as usize;
+        Self { store, first, rows: steps.end.saturating_sub(steps.start) as usize, len }
+    }
+
+    fn skipped(&self) -> usize {
+        if self.store.skipped() == 0 {
+            return 0;
+        }
+        let (columns, skipped) = (self.store.columns(), Outcome::Skipped as u8);
+        let row = |i| {
+            let first = self.store.ahead(self.first, i) * columns;
+            self.store.outcome[first..first + columns].iter().filter(|o| **o == skipped).count()
+        };
+        (0..self.rows).map(row).sum()
+    }
+
+    /// Cells that can be drawn.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing can be drawn.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Cells of the run, skipped ones included.
+    pub fn candidates(&self) -> usize {
+        self.rows * self.store.columns()
+    }
+
+    /// The cell of a candidate; `None` where it is skipped.
+    #[inline]
+    pub fn get(&self, candidate: usize) -> Option<usize> {
+        let columns = self.store.columns();
+        let (after, column) = (candidate / columns, candidate % columns);
+        let cell = self.store.ahead(self.first, after) * columns + column;
+        let happened = self.store.skipped() == 0 || self.store.outcome_at(cell) != Outcome::Skipped;
+        happened.then_some(cell)
+    }
+
+    /// All cells that can be drawn, oldest step first.
+    pub fn cells(self) -> impl Iterator<Item = usize> + 'a {
+        (0..self.candidates()).filter_map(move |candidate| self.get(candidate))
+    }
+
+    /// Whether a cell can be drawn.
+    #[inline]
+    pub fn contains(&self, cell: usize) -> bool {
+        let (rows, columns) = (self.store.rows(), self.store.columns());
+        let row = cell / columns;
+        let after = if row >= self.first { row - self.first } else { row + rows - self.first };
+        row < rows && after < self.rows && self.store.outcome_at(cell) != Outcome::Skipped
+    }
+}
