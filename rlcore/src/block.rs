@@ -7,7 +7,7 @@
 mod layout;
 mod lease;
 
-use self::layout::ALIGN;
+pub(crate) use self::layout::ALIGN;
 pub use self::layout::{AgentSchema, BlockOptions, Layout, Part, PartLayout};
 pub use self::lease::{Lease, Slot};
 use crate::cells::Tree;

@@ -12,11 +12,14 @@
 //! looked for there too. Everything else goes over the worker's socket (see [`crate::channel`]).
 //!
 //! Unsafe here: the marker that these are atomics throughout.
+use crate::door::Door;
 use crate::gate::Gate;
 use crate::progress::Progress;
 use crate::segment::SharedAtomics;
 use crate::wake::WakeWord;
+use crate::words::Word;
 use crossbeam_utils::CachePadded;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What a worker is asked to do.
@@ -71,9 +74,28 @@ unsafe impl SharedAtomics for WorkerControl {}
 unsafe impl SharedAtomics for Gate {}
 
 // SAFETY: as above.
+unsafe impl SharedAtomics for Door {}
+
+// SAFETY: as above.
 unsafe impl SharedAtomics for CachePadded<AtomicU64> {}
 
 impl WorkerControl {
+    /// Every word, as the manifest names it.
+    pub(crate) fn words() -> Vec<Word> {
+        let arrivals = offset_of!(Self, arrivals);
+        let arguments = offset_of!(Self, arguments);
+        let mut words = Word::wake("command", offset_of!(Self, command), "master").to_vec();
+        words.push(Word::new("progress", offset_of!(Self, progress), 8, "worker"));
+        words.push(Word::new("arrivals", arrivals + offset_of!(Arrivals, count), 4, "worker"));
+        let first_rank = arrivals + offset_of!(Arrivals, first_rank);
+        words.push(Word::new("first_rank", first_rank, 8, "worker"));
+        words.push(Word::new("op", arguments + offset_of!(Arguments, op), 8, "master"));
+        let env_steps = arguments + offset_of!(Arguments, env_steps);
+        words.push(Word::new("env_steps", env_steps, 8, "master"));
+        words.push(Word::new("weights", arguments + offset_of!(Arguments, weights), 8, "master"));
+        words
+    }
+
     /// Hands the worker a task.
     pub fn order(&self, op: Op, env_steps: u64, weights: u64) {
         self.arguments.op.store(op as u64, Ordering::Relaxed);

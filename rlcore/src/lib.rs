@@ -21,12 +21,14 @@ unless_loom! {
     pub mod checkpoint;
     pub mod config;
     pub mod control;
+    pub mod door;
     pub mod conformance;
     pub mod env;
     pub mod envs;
     pub mod exact;
     pub mod fnptr;
     pub mod forkserver;
+    pub mod manifest;
     pub mod memory;
     pub mod panics;
     pub mod progress;
@@ -34,11 +36,13 @@ unless_loom! {
     pub mod schema;
     pub mod seed;
     pub mod segment;
+    pub mod slice;
     pub mod space;
     pub mod table;
     #[cfg(feature = "tch")]
     pub mod tensor;
     pub mod traj;
+    pub mod words;
 
     pub use batch_spec::{BatchSpec, EnvRank, GlobalSteps, LocalSteps, World};
     pub use cells::{CellMut, CellRef, Row, RowMut, Tree};

@@ -1,5 +1,5 @@
 //! Settings of samplers.
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use serde::{Deserialize, Serialize};
 
 /// Which process chooses actions and which steps environments.

@@ -3,9 +3,7 @@ use crate::config::EvalConfig;
 use crate::error::{Cause, SamplerError};
 use crate::evaluation::{Evaluation, Order};
 use crate::host::{FAREWELL, WorkerHandle};
-use crate::protocol::{
-    Acting, CHECK_EVERY, FromWorker, Lane, LaneState, Shared, ToWorker, WorkerSetup,
-};
+use crate::protocol::{Acting, CHECK_EVERY, FromWorker, Lane, LaneState, ToWorker, WorkerSetup};
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
 use agents::AgentContext;
@@ -15,6 +13,7 @@ use rlcore::cells::Tree;
 use rlcore::control::Op;
 use rlcore::forkserver::Surroundings;
 use rlcore::gate::Gate;
+use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::segment::Segment;
 use rlcore::wake::Patience;
 use std::ops::Range;
@@ -53,9 +52,18 @@ impl Crew {
         let setup = &plan.setup;
         let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
         let n = setup.config.workers();
-        let shared = Shared::new(n, groups.len(), plan.model.params, plan.layout.clone());
-        let segment = Segment::create("sample block", shared.bytes)?;
-        let block = Block::new(plan.layout.clone(), segment, shared.block_at);
+        let counts = Counts {
+            workers: n,
+            gates: groups.len(),
+            doors: 0,
+            weights: plan.model.params,
+            weight_slots: 1,
+            block_slots: 1,
+        };
+        let memory =
+            SharedMemory::create("sample block", Manifest::new(counts, plan.layout.clone()))?;
+        let (segment, manifest) = (memory.segment, &memory.manifest);
+        let block = memory.block(0);
         let cpus = setup.config.worker.cpu_count();
         // Whoever waits spins only where there is a core for everybody, the master too.
         let patience = match acting {
@@ -77,9 +85,9 @@ impl Crew {
         let mut crew = Self {
             workers: Vec::new(),
             segment,
-            gates: shared.gates(segment),
+            gates: manifest.gates(segment),
             seen: vec![0; groups.len()],
-            weights: shared.weights(segment),
+            weights: manifest.weights(segment, 0),
             weights_version: 0,
             patience,
             limit: setup.config.worker.step_timeout,
@@ -92,7 +100,7 @@ impl Crew {
             };
             let worker = WorkerSetup {
                 index,
-                shared: shared.clone(),
+                manifest: (**manifest).clone(),
                 lanes: parts.iter().map(|p| lane(p[index].clone())).collect(),
                 acting,
                 eval: plan.eval_spec(eval_part.clone()).filter(|_| !eval_part.is_empty()),
@@ -110,7 +118,7 @@ impl Crew {
             };
             let fd =
                 segment.fd().ok_or_else(|| std::io::Error::other("a memfd has a descriptor"))?;
-            let control = &shared.control(segment)[index];
+            let control = &manifest.control(segment)[index];
             let config = &setup.config.worker;
             crew.workers.push(WorkerHandle::start(
                 &worker,

@@ -17,7 +17,7 @@ use crate::watchdog::{NOBODY, Watchdog, Who};
 use agents::{Agent, Phase};
 use rlcore::EnvRank;
 use rlcore::block::{Block, Columns};
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -6,7 +6,7 @@ use crate::watchdog::{Watchdog, Who};
 use agents::params::ModelSize;
 use agents::{AgentContext, AgentFactory, AgentOutline};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, World};
 use std::ops::Range;
 use std::path::PathBuf;

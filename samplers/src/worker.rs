@@ -7,7 +7,6 @@ use crate::evaluation::{EVAL_T, Evaluation, evaluate};
 use crate::protocol::{Acting, FromWorker, LaneState, MESSAGE_LIMIT, ToWorker, WorkerSetup};
 use crate::watchdog::{building, called};
 use agents::{Agent, Phase};
-use rlcore::block::Block;
 use rlcore::cells::Tree;
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, WorkerControl};
@@ -33,11 +32,11 @@ pub(crate) fn main(channel: Channel) -> i32 {
         Err(ChannelError::Closed) => return 0,
         Err(e) => return fail(&channel, Cause::Protocol(format!("start-up: {e}"))),
     };
-    let segment = match Segment::attach(fd, setup.shared.bytes) {
+    let segment = match Segment::attach(fd, setup.manifest.bytes) {
         Ok(segment) => segment,
         Err(e) => return fail(&channel, Cause::Protocol(e.to_string())),
     };
-    let control = &setup.shared.control(segment)[setup.index];
+    let control = &setup.manifest.control(segment)[setup.index];
     control.set_first_rank(setup.lanes[0].spec.first_rank.0);
     match catch_unwind(AssertUnwindSafe(|| run(&setup, segment, control, &channel))) {
         Ok(Ok(()) | Err(Stop::MasterGone)) => 0,
@@ -154,7 +153,7 @@ impl<'a> Worker<'a> {
         control: &'static WorkerControl,
         channel: &'a Channel,
     ) -> Result<Self, Stop> {
-        let block = Block::new(setup.shared.layout.clone(), segment, setup.shared.block_at);
+        let block = setup.manifest.block(segment, 0);
         let progress = &control.progress;
         let build = || setup.agent.build(&setup.context);
         let wanted = setup.acting == Acting::Worker || setup.eval.is_some();
@@ -191,9 +190,9 @@ impl<'a> Worker<'a> {
             None => None,
         };
         Ok(Self {
-            gates: setup.shared.gates(segment),
+            gates: setup.manifest.gates(segment),
             opened: vec![0; setup.lanes.len()],
-            weights: setup.shared.weights(segment),
+            weights: setup.manifest.weights(segment, 0),
             weights_version: 0,
             setup,
             channel,
@@ -220,7 +219,7 @@ impl<'a> Worker<'a> {
         let phase = Phase::Sample { env_steps };
         collector.collect(&mut **agent, phase, &self.control.progress)?;
         say(self.channel, collector.take_notes())?;
-        self.control.arrive(&self.gates[0], self.setup.shared.workers as u32);
+        self.control.arrive(&self.gates[0], self.setup.manifest.control.count as u32);
         Ok(())
     }
 
@@ -230,7 +229,7 @@ impl<'a> Worker<'a> {
             return Err(out_of_place("step with the master's actions"));
         };
         let (control, gates) = (self.control, self.gates);
-        let workers = self.setup.shared.workers as u32;
+        let workers = self.setup.manifest.control.count as u32;
         for (stepper, gate) in steppers.iter_mut().zip(gates) {
             control.set_first_rank(stepper.first_rank());
             stepper.begin_batch(&control.progress)?;

@@ -1,7 +1,7 @@
 //! Sampler setups for tests.
 use agents::{AgentContext, AgentFactory, MakeAgent};
 use rlcore::block::BlockOptions;
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use rlcore::{EnvFactory, EnvRank, MakeEnv, World};
 use samplers::{EvalConfig, HostKind, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 

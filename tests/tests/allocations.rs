@@ -6,10 +6,10 @@
 use agents::{AgentFactory, RandomAgentConfig};
 use libtest_mimic::Failed;
 use rlcore::block::BlockOptions;
-use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{
     Acrobot, CartPole, Catch, MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
 };
+use rlcore::slice::ResetMode;
 use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
 use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
 use samplers::{HostKind, SamplerKind, Setup};

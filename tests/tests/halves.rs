@@ -1,6 +1,6 @@
 //! What `sampler.overlap` means: with it workers step both halves of an alternating sampler at once, without it never.
 #![allow(missing_docs, clippy::unwrap_used)]
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Space, Step};
 use samplers::{HostKind, SamplerKind};
 use serde::{Deserialize, Serialize};

@@ -7,8 +7,8 @@
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
-use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
+use rlcore::slice::ResetMode;
 use rlcore::traj::TrajInfo;
 use rlcore::{EnvFactory, MakeEnv};
 use samplers::{Evaluation, HostKind, SamplerKind, Setup};

@@ -5,8 +5,8 @@ use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp}
 use algos::{NormalizeAdvantage, PpoConfig};
 use experiments::assemble::{Parts, check, prepare};
 use experiments::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
-use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum};
+use rlcore::slice::ResetMode;
 use samplers::SamplerConfig;
 
 fn mlp(lstm: Option<usize>) -> PgNet {

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::EnvContext;
-use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
+use rlcore::envs::columns::{EnvSlice, StepIo};
 use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
+use rlcore::slice::ResetMode;
 use rlcore::tensor::RowTensors;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
 

@@ -1,4 +1,4 @@
-//! What a block holds, and where: parts, leads, offsets. Serialises to the manifest that another language reads.
+//! What a block holds, and where: parts, leads, offsets. Part of the manifest that another language reads ([`crate::manifest`]).
 use crate::batch_spec::BatchSpec;
 use crate::env::EnvSpaces;
 use crate::schema::{DType, Lead, LeafSpec};
@@ -6,7 +6,7 @@ use crate::traj;
 use serde::{Deserialize, Serialize};
 
 /// Every array starts on a boundary of two cache lines (prefetchers fetch pairs).
-pub(super) const ALIGN: usize = 128;
+pub(crate) const ALIGN: usize = 128;
 
 /// What an agent records and carries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ pub struct PartLayout {
     pub offsets: Vec<usize>,
 }
 
-/// Where everything lies. Serialises to the manifest that another language reads.
+/// Where everything lies. Part of the manifest that another language reads ([`crate::manifest`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
     /// Raised when the meaning of the fields changes.
@@ -155,11 +155,6 @@ impl Layout {
     pub fn part(&self, part: Part) -> &PartLayout {
         &self.parts[part as usize]
     }
-
-    /// The manifest, JSON.
-    pub fn manifest(&self) -> String {
-        serde_json::to_string_pretty(self).expect("a layout is plain data")
-    }
 }
 
 fn renamed(leaves: &[LeafSpec], root: &str) -> Vec<LeafSpec> {
@@ -207,7 +202,7 @@ mod tests {
             }
             prop_assert!(spans.iter().all(|s| s.0 % ALIGN == 0 && s.1 <= layout.bytes));
             prop_assert_eq!(layout.part(Part::AgentState).rows, t.div_ceil(k));
-            let back: Layout = serde_json::from_str(&layout.manifest()).unwrap();
+            let back: Layout = serde_json::from_value(serde_json::to_value(&layout).unwrap()).unwrap();
             prop_assert_eq!(back, layout);
         }
     }

@@ -6,16 +6,7 @@
 use crate::cells::{Row, RowMut, StepCells, Tree};
 use crate::env::{Env, EnvError, EnvSpaces, SliceError};
 use crate::progress::Progress;
-
-/// What a finished episode does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResetMode {
-    /// Resets in the step that ended it; the reset observation is what the next step sees.
-    AtOnce,
-    /// Waits for the end of the batch; skipped steps are recorded as not valid.
-    Wait,
-}
+use crate::slice::ResetMode;
 
 /// One time step of a slice: rows of the sample block, all columns of the slice.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use super::{Collector, CollectorError};
 use crate::state::{ColumnState, EnvState, column_bytes, set_column_bytes};
 use agents::RandomAgent;
 use rand::RngExt;
-use rlcore::envs::columns::ResetMode;
 use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
+use rlcore::slice::ResetMode;
 use rlcore::traj::Trackers;
 
 impl Stepper {

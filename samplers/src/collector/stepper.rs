@@ -5,8 +5,9 @@ use rlcore::EnvSpaces;
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
 use rlcore::env::{EnvContext, EnvError, SliceError};
-use rlcore::envs::columns::{EnvSlice, ResetMode, StepIo};
+use rlcore::envs::columns::{EnvSlice, StepIo};
 use rlcore::progress::Progress;
+use rlcore::slice::ResetMode;
 use rlcore::traj::Trackers;
 
 /// Environments side by side, with everything that belongs to them but not to whoever acts.

@@ -2,7 +2,7 @@
 use crate::processes::{SOON, no_workers_left, segment_bytes};
 use libtest_mimic::Failed;
 use rlcore::EnvFactory;
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use samplers::{EvalConfig, HostKind, Sampler, SamplerError, SamplerKind, Setup};
 use std::time::{Duration, Instant};
 use tests::faulty::{EPISODE, EXIT, Fault, Faulty, Place, TEXT};

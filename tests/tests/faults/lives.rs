@@ -6,7 +6,7 @@ use crate::processes::{
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rlcore::envs::CartPole;
-use rlcore::envs::columns::ResetMode;
+use rlcore::slice::ResetMode;
 use samplers::{HostKind, SamplerKind};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};

@@ -3,8 +3,8 @@
 use agents::RandomAgentConfig;
 use libtest_mimic::Failed;
 use rlcore::block::BlockOptions;
-use rlcore::envs::columns::ResetMode;
 use rlcore::envs::{CartPole, CartPoleEnv};
+use rlcore::slice::ResetMode;
 use rlcore::{EnvContext, EnvError, EnvFactory, MakeEnv};
 use samplers::{HostKind, SamplerKind, Setup};
 use std::io::Write;
