@@ -12,7 +12,7 @@ mod net;
 mod previous;
 mod settings;
 
-pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
+pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent, VALUE};
 pub use self::conv::PgConv;
 pub use self::head::DistHead;
 pub use self::mlp::{PgMlp, ValueTrunk};

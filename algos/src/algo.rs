@@ -1,9 +1,11 @@
-//! What a runner asks of an algorithm: learn from a batch, show the weights that agents act with, save everything.
+//! What a runner asks of an algorithm: take in a batch, learn from it, show the weights that agents act with, save everything.
+use crate::requires::Requires;
 use crate::replay::ReplayError;
 use agents::AgentError;
 use agents::params::Params;
-use rlcore::block::Columns;
-use rlcore::checkpoint::NamedArray;
+use rlcore::GlobalSteps;
+use rlcore::block::Lease;
+use rlcore::checkpoint::{ArraySource, CheckpointError, NamedArray};
 
 /// Values logged of a batch's updates, by rlpyt's names; each becomes Average, Std, Median, Min and Max.
 pub type OptInfo = Vec<(&'static str, Vec<f64>)>;
@@ -24,8 +26,8 @@ pub enum AlgoError {
         value: f64,
         /// Transitions in the batch.
         batch: usize,
-        /// Global environment steps.
-        env_steps: u64,
+        /// Environment steps of all replicas when the batch was taken in.
+        env_steps: GlobalSteps,
         /// The first bad transition, if one is.
         worst: String,
     },
@@ -38,12 +40,21 @@ pub enum AlgoError {
     /// Settings that contradict each other.
     #[error("{0}")]
     Config(String),
+    /// A sampler or an agent that does not fit the algorithm (see [`Requires`]).
+    #[error("{0}")]
+    Samples(String),
+    /// Replicas that could not average their gradients.
+    #[error("averaging the gradient over replicas: {0}")]
+    Average(String),
     /// A saved state of another algorithm or configuration.
     #[error("the saved state of the algorithm does not fit: {0}")]
     State(String),
+    /// Arrays of a saved state that are missing, differ or cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
-/// A saved state: large things as arrays, the rest as JSON (integers only, so that it is exact).
+/// A state to be saved: large things as arrays, the rest as JSON (integers only, so that it is exact).
 #[derive(Debug)]
 pub struct Saved<'a> {
     /// Named arrays.
@@ -52,10 +63,57 @@ pub struct Saved<'a> {
     pub values: serde_json::Value,
 }
 
+/// A saved state to be loaded.
+#[derive(Clone)]
+pub struct Restored<'a> {
+    /// The arrays of [`Saved::arrays`]; they are read one at a time, straight into place.
+    pub arrays: &'a dyn ArraySource,
+    /// [`Saved::values`].
+    pub values: serde_json::Value,
+}
+
+impl std::fmt::Debug for Restored<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Restored({:?}, {})", self.arrays.names(), self.values)
+    }
+}
+
+/// How much of an algorithm a checkpoint holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveScope {
+    /// All that an exact continuation needs.
+    Everything,
+    /// Everything except the replay, which is empty after loading. The same as [`SaveScope::Everything`] for an algorithm
+    /// without a replay.
+    WithoutReplay,
+}
+
 /// Learns from batches.
+///
+/// A runner alternates [`Algo::take_in`] and [`Algo::learn`], or calls [`Algo::optimize`] for both. Cutting the updates of a
+/// batch into several calls of `learn` changes no bit of their result.
 pub trait Algo: Send {
-    /// Takes in a batch and makes the updates that are due. `env_steps`: global environment steps, this batch included.
-    fn optimize(&mut self, samples: &Columns, env_steps: u64) -> Result<OptInfo, AlgoError>;
+    /// What the samples must hold. A runner compares it with the sampler before the first batch ([`Requires::check`]).
+    fn requires(&self) -> &Requires;
+
+    /// Takes in a batch. `now`: environment steps of all replicas, this batch included. An off-policy algorithm copies the
+    /// batch and drops the lease; an on-policy algorithm keeps the lease until it has made the last update from the batch.
+    ///
+    /// # Errors
+    /// Samples that lack what [`Algo::requires`] lists; an on-policy algorithm that has not finished its last batch.
+    fn take_in(&mut self, samples: Lease, now: GlobalSteps) -> Result<(), AlgoError>;
+
+    /// Updates that can be made now, without another batch. An early stop (`target_kl`) can end them sooner.
+    fn due(&self) -> u64;
+
+    /// Makes the updates that are due, at most `at_most`. Returns what is logged of them.
+    fn learn(&mut self, at_most: u64) -> Result<OptInfo, AlgoError>;
+
+    /// Takes in a batch and makes all updates that are due.
+    fn optimize(&mut self, samples: Lease, now: GlobalSteps) -> Result<OptInfo, AlgoError> {
+        self.take_in(samples, now)?;
+        self.learn(u64::MAX)
+    }
 
     /// Updates made so far.
     fn updates(&self) -> u64;
@@ -74,11 +132,18 @@ pub trait Algo: Send {
     /// As [`Algo::params`], to start from given weights.
     fn params_mut(&mut self) -> &mut Params;
 
-    /// Everything that a resumed run needs.
-    fn save(&self) -> Result<Saved<'_>, AlgoError>;
+    /// The state that a resumed run needs, taken between batches.
+    ///
+    /// # Errors
+    /// A batch that is not learned from to the end: its position is not saved.
+    fn save(&self, scope: SaveScope) -> Result<Saved<'_>, AlgoError>;
 
-    /// Takes back what [`Algo::save`] gave.
-    fn load(&mut self, saved: &Saved<'_>) -> Result<(), AlgoError>;
+    /// Takes back what [`Algo::save`] gave, whatever its scope.
+    ///
+    /// # Errors
+    /// Arrays that are missing or have another type or shape, found before anything is changed. Arrays that cannot be read
+    /// after that may leave the replay in part replaced; parameters and optimiser are then unchanged.
+    fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError>;
 
     /// The next batch does not continue the last: environments started anew on resume.
     fn cut(&mut self) {}

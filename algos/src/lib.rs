@@ -1,19 +1,28 @@
 //! How agents learn: losses, optimisers, replay.
 //!
 //! Start with [`replay`] for what is remembered and how it is drawn, with [`dqn`] for the
-//! Q-learning family, with [`pg`] for policy gradients, with [`optim`] for the optimiser on one flat vector of parameters.
+//! Q-learning family, with [`pg`] for policy gradients, with [`trained`] for parameters and their optimiser. [`Algo`] is what a
+//! runner asks of an algorithm, [`AlgoSettings`] what its settings say before anything is built.
 #![forbid(unsafe_code)]
 
 mod algo;
+mod context;
 pub mod dqn;
 pub mod optim;
 pub mod pg;
 pub mod replay;
+mod requires;
 mod saved;
+mod settings;
+pub mod trained;
 
-pub use algo::{Algo, AlgoError, OptInfo, Saved};
+pub use algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
+pub use context::{Alone, Average, LearnContext};
 pub use dqn::{Dqn, DqnConfig};
 pub use pg::a2c::{A2c, A2cConfig};
 pub use pg::ppo::{Ppo, PpoConfig};
 pub use pg::reinforce::{Reinforce, ReinforceConfig};
-pub use pg::{NormalizeAdvantage, PgContext};
+pub use pg::NormalizeAdvantage;
+pub use requires::Requires;
+pub use settings::AlgoSettings;
+pub use trained::{Trained, TrainedSettings};

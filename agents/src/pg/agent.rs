@@ -13,6 +13,9 @@ use rlcore::tensor::slice;
 use rlcore::{DType, EnvRank, LeafSpec};
 use tch::{Tensor, no_grad_guard};
 
+/// Name of the leaf of agent_info that holds the value of the observation, f32.
+pub const VALUE: &str = "value";
+
 /// Draws discrete actions.
 pub type CategoricalPgAgent = PgAgent<Categorical>;
 /// Draws actions in a box.
@@ -117,7 +120,7 @@ impl<D: Distribution> PgAgent<D> {
 }
 
 fn schema(dist: &dyn Distribution, state: Vec<LeafSpec>) -> AgentSchema {
-    let mut info = vec![LeafSpec::scalar("value", DType::F32)];
+    let mut info = vec![LeafSpec::scalar(VALUE, DType::F32)];
     info.extend(dist.info());
     AgentSchema { info, state }
 }

@@ -5,17 +5,21 @@
 //! the update (libtorch's generator cannot be saved).
 use super::config::DqnConfig;
 use super::loss;
-use crate::algo::{Algo, AlgoError, OptInfo, Saved};
-use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm, update_target};
+use crate::algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
+use crate::context::LearnContext;
+use crate::optim::update_target;
 use crate::replay::{Key, ReplayMeta, ReplaySettings, TensorBatch, TransitionReplay, Uniform};
+use crate::requires::Requires;
 use crate::saved::{flat_array, flat_values};
+use crate::settings::AlgoSettings;
+use crate::trained::{NotFinite, Trained, TrainedSettings, finite};
 use agents::model::{MakeQModel, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
-use rlcore::block::Columns;
+use rlcore::GlobalSteps;
+use rlcore::block::Lease;
 use rlcore::checkpoint::Prefixed;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::tensor::slice;
-use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad_guard};
 
@@ -23,24 +27,31 @@ use tch::{Device, Tensor, no_grad_guard};
 pub struct Dqn {
     config: DqnConfig,
     model: Box<dyn QModel>,
-    online: Params,
+    online: Trained,
     target: Params,
-    adam: Adam,
     replay: TransitionReplay,
     keys: Vec<Key>,
     batch: TensorBatch,
+    requires: Requires,
     device: Device,
     mask: Option<usize>,
     seed: u64,
+    /// Transitions in one update over all replicas.
+    global_batch: f64,
+    /// Environment steps of all replicas when the last batch was taken in.
+    now: GlobalSteps,
     updates: u64,
 }
 
 impl std::fmt::Debug for Dqn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Dqn({} weights, {} updates)", self.online.len(), self.updates)
+        write!(f, "Dqn({} weights, {} updates)", self.params().len(), self.updates)
     }
 }
 
+/// Names of the two networks in a checkpoint.
+const ONLINE: &str = "online";
+const TARGET: &str = "target";
 /// Prefix of the replay's arrays in a checkpoint.
 const REPLAY: &str = "replay/";
 
@@ -48,61 +59,59 @@ const REPLAY: &str = "replay/";
 struct Counters {
     updates: u64,
     adam_steps: u64,
-    replay: ReplayMeta,
+    /// None where the replay was left out.
+    replay: Option<ReplayMeta>,
 }
 
 impl Dqn {
     /// Initial weights from the run's seed; an empty replay.
+    ///
+    /// # Errors
+    /// Settings that contradict each other or the batches; a model that cannot be built.
     pub fn new<M: MakeQModel>(
         config: DqnConfig,
         model: &M,
-        spaces: &EnvSpaces,
-        spec: BatchSpec,
-        seed: u64,
-        device: Device,
+        context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
-        config.check(spec.steps()).map_err(AlgoError::Config)?;
+        config.check(context.spec).map_err(AlgoError::Config)?;
+        let (spaces, device) = (context.spaces, context.device);
         let mut builder = ParamBuilder::default();
         let model = model.make(spaces, &mut builder)?;
         let specs = builder.finish()?;
-        let online = Params::init(&specs, seed_of(seed, Role::Init, 0), device, Grad::On)?;
-        let mut target = Params::zeros(&specs, device, Grad::Off)?;
-        target.copy_from(&online);
-        let adam = AdamConfig {
+        let settings = TrainedSettings {
             learning_rate: config.learning_rate,
-            eps: config.adam_eps,
-            ..Default::default()
+            adam_eps: config.adam_eps(),
+            clip_grad_norm: config.clip_grad_norm,
         };
+        let online = Trained::new(&specs, 0, settings, context)?;
+        let mut target = Params::zeros(&specs, device, Grad::Off)?;
+        target.copy_from(online.params());
         let settings = ReplaySettings {
             size: config.replay_size,
             n_step: config.n_step_return,
             discount: config.discount,
         };
-        let replay = TransitionReplay::new(spaces, spec, settings, Box::new(Uniform))?;
+        let replay = TransitionReplay::new(spaces, context.spec, settings, Box::new(Uniform))?;
         Ok(Self {
-            adam: Adam::new(adam, online.flat()),
             keys: Vec::with_capacity(config.batch_size),
             batch: replay.batch(config.batch_size),
             replay,
+            requires: Requires { weights: online.params().len(), ..Default::default() },
             mask: spaces.action_mask,
+            seed: context.seed,
+            global_batch: (config.batch_size * context.world.size) as f64,
+            now: GlobalSteps(0),
             updates: 0,
             config,
             model,
             online,
             target,
             device,
-            seed,
         })
     }
 
-    /// Updates that should have been made after `env_steps`.
-    fn due(&self, env_steps: u64) -> u64 {
-        let learned_from = env_steps.saturating_sub(self.config.min_steps_learn) as f64;
-        (self.config.replay_ratio * learned_from / self.config.batch_size as f64) as u64
-    }
-
     /// One update. Returns loss, gradient norm and mean absolute TD error.
-    fn update(&mut self, env_steps: u64) -> Result<[f64; 3], AlgoError> {
+    fn update(&mut self) -> Result<[f64; 3], AlgoError> {
         let mut draws = rng(seed_of(self.seed, Role::Learner, self.updates));
         self.keys.clear();
         self.replay.draw(&mut draws, self.config.batch_size, &mut self.keys)?;
@@ -122,21 +131,20 @@ impl Dqn {
             };
             let target_q = allowed(self.model.forward(&self.target, &next));
             if self.config.double_dqn {
-                let next_q = allowed(self.model.forward(&self.online, &next));
+                let next_q = allowed(self.model.forward(self.online.params(), &next));
                 loss::double_target(&return_, &bootstrap, &target_q, &next_q)
             } else {
                 loss::target(&return_, &bootstrap, &target_q)
             }
         };
         let q = loss::chosen(
-            &self.model.forward(&self.online, &observation),
+            &self.model.forward(self.online.params(), &observation),
             &batch.action[0].to_device(self.device),
         );
         let mean = loss::mean_huber(&q, &y, self.config.delta_clip);
-        let mut grads = self.online.gradient(&mean)?;
-        let norm = clip_grad_norm(&mut grads, self.config.clip_grad_norm);
-        let values = [mean.double_value(&[]), norm.double_value(&[])];
-        if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
+        let gradient = self.online.gradient(&mean)?;
+        let values = [mean.double_value(&[]), gradient.norm.double_value(&[])];
+        if let Err(NotFinite { what, value }) = finite(values[0], values[1]) {
             let finite = loss::huber(&q, &y, self.config.delta_clip).isfinite();
             let worst = if finite.all().int64_value(&[]) != 0 {
                 "every single loss is finite".to_owned()
@@ -147,26 +155,20 @@ impl Dqn {
                 format!("first bad transition: number {row}, replay row {t}, environment {b}")
             };
             return Err(AlgoError::NotFinite {
-                what: ["loss", "gradient norm"][bad],
+                what,
                 update: self.updates,
-                value: values[bad],
+                value,
                 batch: self.config.batch_size,
-                env_steps,
+                env_steps: self.now,
                 worst,
             });
         }
         let error = mean_distance(&q, &y);
-        {
-            let _guard = no_grad_guard();
-            self.adam.step(self.online.flat_mut(), &grads);
-            self.updates += 1;
-            if self.updates.is_multiple_of(self.config.target_update_interval) {
-                update_target(
-                    self.target.flat_mut(),
-                    self.online.flat(),
-                    self.config.target_update_tau,
-                );
-            }
+        self.online.step(&gradient);
+        self.updates += 1;
+        if self.updates.is_multiple_of(self.config.target_update_interval) {
+            let (online, tau) = (self.online.params().flat(), self.config.target_update_tau);
+            update_target(self.target.flat_mut(), online, tau);
         }
         Ok([values[0], values[1], error])
     }
@@ -181,11 +183,29 @@ fn mean_distance(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 impl Algo for Dqn {
-    fn optimize(&mut self, samples: &Columns, env_steps: u64) -> Result<OptInfo, AlgoError> {
-        self.replay.append(samples)?;
+    fn requires(&self) -> &Requires {
+        &self.requires
+    }
+
+    fn take_in(&mut self, samples: Lease, now: GlobalSteps) -> Result<(), AlgoError> {
+        self.replay.append(&samples)?;
+        self.now = now;
+        Ok(())
+    }
+
+    fn due(&self) -> u64 {
+        if self.replay.drawable().is_empty() {
+            return 0;
+        }
+        let learned_from = self.now.0.saturating_sub(self.config.min_steps_learn) as f64;
+        let all = (self.config.replay_ratio * learned_from / self.global_batch) as u64;
+        all.saturating_sub(self.updates)
+    }
+
+    fn learn(&mut self, at_most: u64) -> Result<OptInfo, AlgoError> {
         let mut info: OptInfo = vec![("loss", vec![]), ("gradNorm", vec![]), ("tdAbsErr", vec![])];
-        while self.updates < self.due(env_steps) && !self.replay.drawable().is_empty() {
-            let values = self.update(env_steps)?;
+        for _ in 0..at_most.min(self.due()) {
+            let values = self.update()?;
             info.iter_mut().zip(values).for_each(|((_, all), v)| all.push(v));
         }
         Ok(info)
@@ -200,46 +220,43 @@ impl Algo for Dqn {
     }
 
     fn params(&self) -> &Params {
-        &self.online
+        self.online.params()
     }
 
     fn params_mut(&mut self) -> &mut Params {
-        &mut self.online
+        self.online.params_mut()
     }
 
-    fn save(&self) -> Result<Saved<'_>, AlgoError> {
-        let (replay, mut arrays) = self.replay.save(REPLAY);
-        let state = self.adam.state();
-        let tensors = [
-            ("online", self.online.flat()),
-            ("target", self.target.flat()),
-            ("adam_first_moment", &state.first_moment),
-            ("adam_second_moment", &state.second_moment),
-        ];
-        arrays.extend(tensors.map(|(name, t)| flat_array(name, t)));
-        let counters = Counters { updates: self.updates, adam_steps: state.steps, replay };
+    fn save(&self, scope: SaveScope) -> Result<Saved<'_>, AlgoError> {
+        let (replay, mut arrays) = match scope {
+            SaveScope::Everything => {
+                let (meta, arrays) = self.replay.save(REPLAY);
+                (Some(meta), arrays)
+            }
+            SaveScope::WithoutReplay => (None, vec![]),
+        };
+        self.online.save(ONLINE, &mut arrays);
+        arrays.push(flat_array(TARGET, self.target.flat()));
+        let (updates, adam_steps) = (self.updates, self.online.steps());
+        let counters = Counters { updates, adam_steps, replay };
         let values = serde_json::to_value(counters).map_err(|e| AlgoError::State(e.to_string()))?;
         Ok(Saved { arrays, values })
     }
 
-    fn load(&mut self, saved: &Saved<'_>) -> Result<(), AlgoError> {
-        let misfit = |e: String| AlgoError::State(e);
-        let counters: Counters =
-            serde_json::from_value(saved.values.clone()).map_err(|e| misfit(e.to_string()))?;
-        let [online, target, first_moment, second_moment] =
-            ["online", "target", "adam_first_moment", "adam_second_moment"]
-                .map(|n| flat_values(saved, n, self.online.len()));
-        let tensor = |values: &[f32]| Tensor::from_slice(values).to_device(self.device);
-        let state = AdamState {
-            steps: counters.adam_steps,
-            first_moment: tensor(&first_moment?),
-            second_moment: tensor(&second_moment?),
-        };
-        self.replay.load(&counters.replay, &Prefixed::new(&saved.arrays, REPLAY))?;
-        self.adam.load(&state).map_err(|e| misfit(e.to_string()))?;
-        self.online.read_from(&online?);
-        self.target.read_from(&target?);
+    fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError> {
+        let counters: Counters = serde_json::from_value(saved.values.clone())
+            .map_err(|e| AlgoError::State(e.to_string()))?;
+        // The networks are read before the replay is changed, and changed after it is: its load may still be refused.
+        let online = self.online.read(saved, ONLINE, counters.adam_steps)?;
+        let target = flat_values(saved, TARGET, self.target.len())?;
+        match counters.replay {
+            Some(meta) => self.replay.load(&meta, &Prefixed::new(saved.arrays, REPLAY))?,
+            None => self.replay.clear(),
+        }
+        self.online.restore(&online);
+        self.target.read_from(&target);
         self.updates = counters.updates;
+        self.now = GlobalSteps(0);
         Ok(())
     }
 

@@ -1,4 +1,6 @@
 //! Hyper-parameters of DQN.
+use crate::settings::{AlgoSettings, check};
+use rlcore::BatchSpec;
 use serde::{Deserialize, Serialize};
 
 /// Defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015 with Adam), names too.
@@ -26,10 +28,12 @@ pub struct DqnConfig {
     pub n_step_return: usize,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Adam's epsilon; rlpyt has 0.01 / batch size.
-    pub adam_eps: f64,
-    /// Gradients are scaled to at most this 2-norm.
-    pub clip_grad_norm: f64,
+    /// Adam's epsilon; absent: `0.01 / batch_size`, as in rlpyt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adam_eps: Option<f64>,
+    /// Gradients are scaled to at most this 2-norm; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
     /// Environment steps at which epsilon has its final value.
     pub eps_steps: u64,
     /// The online network picks the action that the target network values (van Hasselt et al. 2016).
@@ -49,8 +53,8 @@ impl Default for DqnConfig {
             target_update_interval: 312,
             n_step_return: 1,
             learning_rate: 2.5e-4,
-            adam_eps: 0.01 / 32.0,
-            clip_grad_norm: 10.0,
+            adam_eps: None,
+            clip_grad_norm: Some(10.0),
             eps_steps: 1_000_000,
             double_dqn: false,
         }
@@ -58,27 +62,28 @@ impl Default for DqnConfig {
 }
 
 impl DqnConfig {
-    /// Says what contradicts itself, and what to change. `batch_steps`: environment steps in one sampler batch.
-    pub fn check(&self, batch_steps: usize) -> Result<(), String> {
+    /// Adam's epsilon.
+    pub fn adam_eps(&self) -> f64 {
+        self.adam_eps.unwrap_or(0.01 / self.batch_size as f64)
+    }
+}
+
+impl AlgoSettings for DqnConfig {
+    fn check(&self, spec: BatchSpec) -> Result<(), String> {
+        let batch_steps = spec.t.saturating_mul(spec.b);
         let positive = [
             ("batch_size", self.batch_size as f64),
             ("replay_ratio", self.replay_ratio),
             ("target_update_interval", self.target_update_interval as f64),
             ("n_step_return", self.n_step_return as f64),
             ("learning_rate", self.learning_rate),
-            ("adam_eps", self.adam_eps),
-            ("clip_grad_norm", self.clip_grad_norm),
+            ("adam_eps", self.adam_eps()),
+            ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
             ("delta_clip", self.delta_clip.unwrap_or(1.0)),
         ];
-        if let Some((name, value)) = positive.iter().find(|(_, v)| !v.is_finite() || *v <= 0.0) {
-            return Err(format!("algo.{name} = {value}: it must be above zero and finite"));
-        }
-        if !(0.0..=1.0).contains(&self.discount) || !(0.0..=1.0).contains(&self.target_update_tau) {
-            return Err(format!(
-                "algo.discount = {} and algo.target_update_tau = {} must lie within 0 and 1",
-                self.discount, self.target_update_tau
-            ));
-        }
+        let shares =
+            [("discount", self.discount), ("target_update_tau", self.target_update_tau)];
+        check(&positive, &shares, &[])?;
         if self.eps_steps < self.min_steps_learn {
             return Err(format!(
                 "algo.eps_steps = {} < algo.min_steps_learn = {}: epsilon would reach its end before learning begins; raise eps_steps or lower min_steps_learn",
@@ -98,5 +103,9 @@ impl DqnConfig {
             ));
         }
         Ok(())
+    }
+
+    fn discount(&self) -> f64 {
+        self.discount
     }
 }

@@ -1,70 +1,69 @@
-//! What every policy-gradient algorithm is: a [`Method`], and the [`Learner`] that it moves.
-use super::learner::{Learner, LearnerSettings};
-use crate::algo::{Algo, AlgoError, OptInfo, Saved};
+//! What every policy-gradient algorithm does with a batch: its passes, cut into minibatches, each an update.
+//!
+//! The batch stays leased from [`Algo::take_in`] to its last update. Where the work stands (pass, minibatch) lies here, and
+//! the draws of a pass are a function of the number of updates made before it, so that [`Algo::learn`] can stop between any
+//! two updates.
+use super::batch::Batch;
+use super::learner::Learner;
+use super::method::{Method, Order};
+use super::minibatch::Minibatch;
+use crate::algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
+use crate::context::LearnContext;
+use crate::requires::Requires;
 use agents::dist::Distribution;
 use agents::params::Params;
 use agents::pg::MakePgModel;
-use rlcore::block::{Columns, flag};
-use rlcore::{BatchSpec, EnvSpaces};
-use tch::Device;
-
-/// The settings of one algorithm, and how it learns from a batch.
-pub trait Method: Send + std::fmt::Debug {
-    /// What the learner needs of the settings.
-    fn learner(&self) -> LearnerSettings;
-
-    /// Updates that one pass over a batch is cut into.
-    fn minibatches(&self) -> usize {
-        1
-    }
-
-    /// Says which setting cannot be, and what to change.
-    fn check(&self) -> Result<(), String>;
-
-    /// Makes the updates of a batch. `progress` within 0 and 1: the share of the run's steps that came before the batch.
-    fn learn(
-        &self,
-        learner: &mut Learner,
-        samples: &Columns,
-        progress: f64,
-    ) -> Result<OptInfo, AlgoError>;
-}
-
-/// What an algorithm is built for.
-#[derive(Debug)]
-pub struct PgContext<'a> {
-    /// Of the environments.
-    pub spaces: &'a EnvSpaces,
-    /// Of the batches.
-    pub spec: BatchSpec,
-    /// The run's budget, global environment steps: where schedules end.
-    pub n_steps: u64,
-    /// The run's seed.
-    pub seed: u64,
-    /// Where tensors are computed.
-    pub device: Device,
-}
+use rlcore::block::Lease;
+use rlcore::{BatchSpec, GlobalSteps, LocalSteps, World};
+use std::collections::VecDeque;
 
 /// An algorithm that learns from each batch once and forgets it.
 #[derive(Debug)]
 pub struct PolicyGradient<M> {
     method: M,
     learner: Learner,
+    requires: Requires,
     spec: BatchSpec,
-    n_steps: u64,
+    world: World,
+    n_steps: GlobalSteps,
+    work: Option<Work>,
+}
+
+/// A batch that is being learned from.
+#[derive(Debug)]
+struct Work {
+    samples: Lease,
+    batch: Batch,
+    /// See [`Method::left`].
+    left: f64,
+    /// Minibatches of one pass.
+    parts: usize,
+    /// Passes that have not begun.
+    epochs: usize,
+    /// What is left of the pass that has begun.
+    minibatches: VecDeque<Minibatch>,
+}
+
+impl Work {
+    fn due(&self) -> u64 {
+        (self.epochs * self.parts + self.minibatches.len()) as u64
+    }
 }
 
 impl<M: Method> PolicyGradient<M> {
-    /// Initial weights from the run's seed. The batches must record the agent's values and log what `distribution` wants,
-    /// `bootstrap_value`, and the recurrent state before their first row.
+    /// Initial weights from the run's seed.
+    ///
+    /// # Errors
+    /// Settings that contradict each other or the batches; a model that cannot be built.
     pub fn new(
         method: M,
         model: &impl MakePgModel,
         distribution: Box<dyn Distribution>,
-        context: &PgContext<'_>,
+        context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
-        method.check().map_err(AlgoError::Config)?;
-        let learner = Learner::new(method.learner(), model, distribution, context)?;
+        method.check(context.spec).map_err(AlgoError::Config)?;
+        let coeff = method.entropy_loss_coeff();
+        let learner = Learner::new(method.optimiser(), coeff, model, distribution, context)?;
         let (parts, BatchSpec { t, b }) = (method.minibatches(), context.spec);
         let (most, unit, setting) = if learner.recurrent() {
             (b, "environments of a recurrent model", "sampler.b")
@@ -76,7 +75,58 @@ impl<M: Method> PolicyGradient<M> {
                 "algo.minibatches = {parts}, but there are {most} {unit} to share out: lower algo.minibatches or raise {setting}"
             )));
         }
-        Ok(Self { method, learner, spec: context.spec, n_steps: context.n_steps })
+        let bootstrap_value = method.records(context.spec).bootstrap_value;
+        Ok(Self {
+            requires: Requires { bootstrap_value, ..learner.requires() },
+            spec: context.spec,
+            world: context.world,
+            n_steps: context.n_steps,
+            work: None,
+            method,
+            learner,
+        })
+    }
+
+    /// The next update's minibatch; none where the batch is learned from.
+    fn next(&self, work: &mut Work) -> Option<Minibatch> {
+        if work.minibatches.is_empty() && work.epochs > 0 {
+            work.epochs -= 1;
+            let mut draws = self.learner.draws();
+            let draws = (self.method.order() == Order::Shuffled).then_some(&mut draws);
+            let (parts, normalized) = (self.method.minibatches(), self.method.normalized());
+            work.minibatches = work.batch.minibatches(parts, draws, normalized).into();
+        }
+        work.minibatches.pop_front()
+    }
+
+    /// Makes at most `at_most` updates.
+    fn advance(&mut self, work: &mut Work, at_most: u64) -> Result<(), AlgoError> {
+        for _ in 0..at_most {
+            let Some(minibatch) = self.next(work) else { break };
+            let outputs = self.learner.outputs(&minibatch);
+            let targets = &minibatch.targets;
+            let (losses, ratio) = self.method.loss(&outputs, targets, work.left);
+            if let (Some(most), Some(ratio)) = (self.method.target_kl(), &ratio)
+                && ratio.kl(targets.valid.as_ref()) > most
+            {
+                (work.epochs, work.minibatches) = (0, VecDeque::new());
+                break;
+            }
+            self.learner.step(&losses, &outputs, &minibatch, ratio)?;
+            if work.minibatches.is_empty() {
+                self.learner.read(&work.batch)?;
+            }
+        }
+        self.learner.read(&work.batch)
+    }
+
+    /// Keeps the batch if there are updates to make, or else takes it into the statistics and gives it back.
+    fn keep(&mut self, work: Work) {
+        if work.due() > 0 {
+            self.work = Some(work);
+        } else {
+            self.learner.observe(&work.samples);
+        }
     }
 
     #[cfg(test)]
@@ -86,15 +136,40 @@ impl<M: Method> PolicyGradient<M> {
 }
 
 impl<M: Method> Algo for PolicyGradient<M> {
-    fn optimize(&mut self, samples: &Columns, env_steps: u64) -> Result<OptInfo, AlgoError> {
-        let row = |t| samples.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v));
-        let steps: u64 = (0..samples.flags.rows()).flat_map(row).sum();
-        let before = env_steps.saturating_sub(steps) as f64;
-        self.learner.begin(env_steps);
-        let progress = (before / self.n_steps.max(1) as f64).min(1.0);
-        let info = self.method.learn(&mut self.learner, samples, progress)?;
-        self.learner.observe(samples);
-        Ok(info)
+    fn requires(&self) -> &Requires {
+        &self.requires
+    }
+
+    fn take_in(&mut self, samples: Lease, now: GlobalSteps) -> Result<(), AlgoError> {
+        if self.work.is_some() {
+            return Err(AlgoError::Samples(format!(
+                "a batch came while {} updates of the last one were due: call `learn` until `due` is 0",
+                self.due()
+            )));
+        }
+        self.requires.check_samples(&samples)?;
+        self.learner.begin(now);
+        let own = self.world.global(LocalSteps(samples.valid_steps()));
+        let before = now.0.saturating_sub(own.0) as f64;
+        let left = self.method.left((before / self.n_steps.0.max(1) as f64).min(1.0));
+        self.learner.scale_learning_rate(left);
+        let batch = self.method.estimate(&self.learner, &samples)?;
+        let parts = batch.parts(self.method.minibatches());
+        let epochs = if parts == 0 { 0 } else { self.method.epochs() };
+        self.keep(Work { samples, batch, left, parts, epochs, minibatches: VecDeque::new() });
+        Ok(())
+    }
+
+    fn due(&self) -> u64 {
+        self.work.as_ref().map_or(0, Work::due)
+    }
+
+    fn learn(&mut self, at_most: u64) -> Result<OptInfo, AlgoError> {
+        if let Some(mut work) = self.work.take() {
+            self.advance(&mut work, at_most)?;
+            self.keep(work);
+        }
+        Ok(self.learner.take_log())
     }
 
     fn updates(&self) -> u64 {
@@ -117,11 +192,18 @@ impl<M: Method> Algo for PolicyGradient<M> {
         self.learner.params_mut()
     }
 
-    fn save(&self) -> Result<Saved<'_>, AlgoError> {
-        self.learner.save()
+    fn save(&self, _scope: SaveScope) -> Result<Saved<'_>, AlgoError> {
+        match self.due() {
+            0 => self.learner.save(),
+            due => Err(AlgoError::State(format!(
+                "{due} updates of a batch are still due, and a batch is not saved: call `learn` until `due` is 0"
+            ))),
+        }
     }
 
-    fn load(&mut self, saved: &Saved<'_>) -> Result<(), AlgoError> {
-        self.learner.load(saved)
+    fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError> {
+        self.learner.load(saved)?;
+        self.work = None;
+        Ok(())
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Tensors are views of the block, copies only where the model is on another device; what the estimators work on lies in
 //! vectors of the host. Steps are numbered `t * B + b`.
-use agents::pg::PgInput;
+use crate::algo::AlgoError;
+use crate::requires::leaf;
+use agents::pg::{PgInput, VALUE};
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
 use rlcore::schema::Element;
@@ -89,7 +91,7 @@ impl Batch {
         old_log_likelihood: Tensor,
         recurrent: bool,
         device: Device,
-    ) -> Self {
+    ) -> Result<Self, AlgoError> {
         let (t, b) = (samples.reward.rows(), samples.reward.columns());
         let flags = |leaf| numbers::<u8>(&samples.flags, leaf);
         let (terminated, truncated) = (flags(flag::TERMINATED), flags(flag::TRUNCATED));
@@ -110,11 +112,12 @@ impl Batch {
                 reset: Tensor::from_slice(&reset).view([t as i64, b as i64]).to_device(device),
             }
         });
-        Self {
+        let value = leaf(&samples.agent_info, VALUE)?;
+        Ok(Self {
             inputs: Inputs { observation: steps(&samples.observation), past },
             reward: numbers(&samples.reward, 0),
             valid: flags(flag::VALID),
-            value: numbers(&samples.agent_info, 0),
+            value: numbers(&samples.agent_info, value),
             advantage: vec![0.0; t * b],
             return_: vec![0.0; t * b],
             t,
@@ -123,7 +126,7 @@ impl Batch {
             truncated,
             drawn,
             old_log_likelihood,
-        }
+        })
     }
 
     /// Lets the value learn `advantage + value`.

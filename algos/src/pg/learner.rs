@@ -2,45 +2,31 @@
 //!
 //! Differs from rlpyt's `algos/pg/base.py`: observation statistics take in a batch after its updates, so that new and old
 //! log-likelihoods of its actions are computed with the same statistics and ratios start at 1 (rlpyt updates them before).
-use super::algo::PgContext;
 use super::batch::{Batch, Inputs};
-use super::finals;
 use super::log::{Log, Ratio};
 use super::loss::{Losses, Outputs};
 use super::minibatch::Minibatch;
 use super::moments::Moments;
-use super::returns::{Steps, gae};
-use crate::algo::{AlgoError, OptInfo, Saved};
-use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm};
-use crate::saved::{exact_array, exact_values, flat_array, flat_values};
+use crate::algo::{AlgoError, OptInfo, Restored, Saved};
+use crate::context::LearnContext;
+use crate::requires::{Requires, leaf};
+use crate::saved::{exact_array, exact_values};
+use crate::trained::{Trained, TrainedSettings};
 use agents::dist::Distribution;
-use agents::params::{Grad, ParamBuilder, Params};
-use agents::pg::{MakePgModel, PgModel, PgOutput};
+use agents::params::{ParamBuilder, Params};
+use agents::pg::{MakePgModel, PgModel, PgOutput, VALUE};
 use rlcore::block::{Columns, flag};
 use rlcore::seed::{Rng, Role, rng, seed_of};
+use rlcore::{DType, GlobalSteps, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-/// What a learner needs of an algorithm's settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LearnerSettings {
-    /// Adam's step size, before any schedule.
-    pub learning_rate: f64,
-    /// Adam's epsilon.
-    pub adam_eps: f64,
-    /// Gradients are scaled to at most this 2-norm.
-    pub clip_grad_norm: f64,
-    /// Weight of the entropy in the loss; at 0 it is computed for the log alone, without gradient.
-    pub entropy_loss_coeff: f64,
-}
-
 /// See the module documentation.
 pub struct Learner {
-    settings: LearnerSettings,
     model: Box<dyn PgModel>,
     distribution: Box<dyn Distribution>,
-    params: Params,
-    adam: Adam,
+    trained: Trained,
+    entropy_loss_coeff: f64,
     moments: Option<Moments>,
     device: Device,
     recurrent: bool,
@@ -50,17 +36,20 @@ pub struct Learner {
     updates: u64,
     /// Batches taken into the statistics by this process.
     observed: u64,
-    /// Global environment steps, the current batch included.
-    env_steps: u64,
+    /// Environment steps of all replicas, the current batch included.
+    env_steps: GlobalSteps,
     log: Log,
     nothing: Tensor,
 }
 
 impl std::fmt::Debug for Learner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Learner({} weights, {} updates)", self.params.len(), self.updates)
+        write!(f, "Learner({} weights, {} updates)", self.params().len(), self.updates)
     }
 }
+
+/// Name of the parameters in a checkpoint.
+const PARAMS: &str = "params";
 
 #[derive(Serialize, Deserialize)]
 struct Counters {
@@ -71,22 +60,16 @@ struct Counters {
 
 impl Learner {
     pub(super) fn new(
-        settings: LearnerSettings,
+        settings: TrainedSettings,
+        entropy_loss_coeff: f64,
         model: &impl MakePgModel,
         distribution: Box<dyn Distribution>,
-        context: &PgContext<'_>,
+        context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
         let mut builder = ParamBuilder::default();
         let model = model.make(context.spaces, &*distribution, &mut builder)?;
-        let init = seed_of(context.seed, Role::Init, 0);
-        let mut params = Params::init(&builder.finish()?, init, context.device, Grad::On)?;
-        let adam = AdamConfig {
-            learning_rate: settings.learning_rate,
-            eps: settings.adam_eps,
-            ..Default::default()
-        };
         Ok(Self {
-            adam: Adam::new(adam, &params.trained_mut()),
+            trained: Trained::new(&builder.finish()?, 0, settings, context)?,
             moments: model.norm().map(|norm| Moments::new(norm.features())),
             recurrent: !model.state().is_empty(),
             mask: context.spaces.action_mask,
@@ -94,17 +77,30 @@ impl Learner {
             seed: context.seed,
             updates: 0,
             observed: 0,
-            env_steps: 0,
+            env_steps: GlobalSteps(0),
             log: Log::default(),
             nothing: Tensor::zeros([0], (Kind::Float, context.device)),
-            settings,
+            entropy_loss_coeff,
             model,
             distribution,
-            params,
         })
     }
 
-    pub(super) fn begin(&mut self, env_steps: u64) {
+    /// What the samples must hold for the model and the distribution: recorded values, what the distribution records, and the
+    /// recurrent state before row 0.
+    pub(super) fn requires(&self) -> Requires {
+        let mut agent_info = vec![LeafSpec::scalar(VALUE, DType::F32)];
+        agent_info.extend(self.distribution.info());
+        Requires {
+            agent_info,
+            agent_state: self.model.state(),
+            state_rows: 1,
+            bootstrap_value: false,
+            weights: self.params().len(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, env_steps: GlobalSteps) {
         self.env_steps = env_steps;
     }
 
@@ -118,12 +114,13 @@ impl Learner {
         self.updates
     }
 
-    pub(super) fn params(&self) -> &Params {
-        &self.params
+    /// The model's parameters.
+    pub fn params(&self) -> &Params {
+        self.trained.params()
     }
 
     pub(super) fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
+        self.trained.params_mut()
     }
 
     /// Draws of this moment: a function of the run's seed and the number of updates made.
@@ -131,46 +128,34 @@ impl Learner {
         rng(seed_of(self.seed, Role::Learner, self.updates))
     }
 
-    /// The learning rate from the next update on is this share of the one in the settings.
-    pub fn scale_learning_rate(&mut self, share: f64) {
-        self.adam.set_learning_rate(self.settings.learning_rate * share);
+    /// Sets the learning rate to `share` of the one in the settings from the next update on.
+    pub(super) fn scale_learning_rate(&mut self, share: f64) {
+        self.trained.scale_learning_rate(share);
     }
 
     /// The batch; advantages and returns are to be filled in.
-    pub fn batch(&self, samples: &Columns) -> Batch {
+    ///
+    /// # Errors
+    /// Samples without a leaf of `agent_info` that the distribution needs.
+    pub fn batch(&self, samples: &Columns) -> Result<Batch, AlgoError> {
         let _guard = no_grad_guard();
-        let info = samples.agent_info.tensors();
+        let tree = &samples.agent_info;
+        let all = tree.tensors();
+        // The distribution's own leaves, in its order; the first is `dist`.
+        let mut info = Vec::new();
+        for spec in self.distribution.info() {
+            info.push(all[leaf(tree, &spec.name)?].shallow_clone());
+        }
         let drawn =
             self.distribution.drawn(&samples.action.tensors(), &info).to_device(self.device);
-        let dist = info[1].to_device(self.device).flatten(0, 1);
+        let dist = info[0].to_device(self.device).flatten(0, 1);
         let old = self.distribution.log_likelihood(&dist, &drawn.flatten(0, 1));
         let old = old.view(&drawn.size()[..2]);
         Batch::new(samples, drawn, old, self.recurrent, self.device)
     }
 
-    /// The batch with generalised advantage estimates, and returns for the value to learn.
-    pub fn estimated(
-        &self,
-        samples: &Columns,
-        discount: f64,
-        lambda: f64,
-    ) -> Result<Batch, AlgoError> {
-        let mut batch = self.batch(samples);
-        let steps = Steps {
-            reward: &batch.reward,
-            terminated: &batch.terminated,
-            truncated: &batch.truncated,
-            value: &batch.value,
-            final_value: &finals::values(self, &batch, samples)?,
-            bootstrap_value: samples.bootstrap_value.row(0).get::<f32>(0),
-        };
-        batch.advantage = gae(&steps, &batch.valid, discount, lambda);
-        batch.returns_from_advantages();
-        Ok(batch)
-    }
-
     pub(super) fn forward(&self, inputs: &Inputs) -> PgOutput {
-        self.model.forward(&self.params, &inputs.lend(&self.nothing))
+        self.model.forward(self.trained.params(), &inputs.lend(&self.nothing))
     }
 
     /// Values of observations, on the host.
@@ -192,29 +177,27 @@ impl Learner {
         }
         let log_likelihood = self.distribution.log_likelihood(&dist, &minibatch.drawn);
         // Entropy that is not rewarded is only logged.
-        let _guard = (self.settings.entropy_loss_coeff == 0.0).then(no_grad_guard);
+        let _guard = (self.entropy_loss_coeff == 0.0).then(no_grad_guard);
         let entropy = self.distribution.entropy(&dist);
         Outputs { log_likelihood, entropy, value }
     }
 
     /// One update.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         losses: &Losses,
         outputs: &Outputs,
         minibatch: &Minibatch,
         ratio: Option<Ratio>,
     ) -> Result<(), AlgoError> {
-        let mut grads = self.params.gradient(&losses.descent)?;
-        let norm = clip_grad_norm(&mut grads, self.settings.clip_grad_norm);
-        self.adam.step(&mut self.params.trained_mut(), &grads);
+        let norm = self.trained.descend(&losses.descent)?;
         self.updates += 1;
         self.log.add(losses, &norm, outputs, ratio, minibatch.targets.valid.as_ref());
         Ok(())
     }
 
-    /// Reads what was logged of the updates since the last reading: NaN ends the run here. Returns their mean KL.
-    pub fn read(&mut self, batch: &Batch) -> Result<f64, AlgoError> {
+    /// Reads what was logged of the updates since the last reading: NaN ends the run here.
+    pub(super) fn read(&mut self, batch: &Batch) -> Result<(), AlgoError> {
         self.log.read().map_err(|bad| {
             let largest = |(i, x): (usize, &f64), (j, y): (usize, &f64)| {
                 let nearer = x.is_nan() || x.abs() > y.abs();
@@ -227,9 +210,9 @@ impl Learner {
                 .fold((0, 0.0), |far, (i, x)| largest((i, x), (far.0, &far.1)));
             let (t, b) = (step / batch.b, step % batch.b);
             AlgoError::NotFinite {
-                what: bad.what,
+                what: bad.found.what,
                 update: self.updates - self.log.len() as u64 + bad.update as u64,
-                value: bad.value,
+                value: bad.found.value,
                 batch: batch.t * batch.b,
                 env_steps: self.env_steps,
                 worst: format!("largest return: {return_} at step {t} of environment {b}"),
@@ -237,10 +220,9 @@ impl Learner {
         })
     }
 
-    /// What was logged of the batch's updates.
-    pub fn finish(&mut self, batch: &Batch) -> Result<OptInfo, AlgoError> {
-        self.read(batch)?;
-        Ok(self.log.take())
+    /// What was read since the last call.
+    pub(super) fn take_log(&mut self) -> OptInfo {
+        self.log.take()
     }
 
     /// Takes a batch's observations into the statistics that the model normalises by.
@@ -252,7 +234,7 @@ impl Learner {
         let rows = norm.flatten(&leaves).contiguous();
         let valid: Vec<u8> = super::batch::numbers(&samples.flags, flag::VALID);
         moments.merge(rlcore::tensor::slice::<f32>(&rows), &valid);
-        norm.set(&mut self.params, &moments.mean, &moments.var);
+        norm.set(self.trained.params_mut(), &moments.mean, &moments.var);
         self.observed += 1;
     }
 
@@ -262,38 +244,26 @@ impl Learner {
     }
 
     pub(super) fn save(&self) -> Result<Saved<'static>, AlgoError> {
-        let state = self.adam.state();
-        let mut arrays = vec![
-            flat_array("params", self.params.flat()),
-            flat_array("adam_first_moment", &state.first_moment),
-            flat_array("adam_second_moment", &state.second_moment),
-        ];
+        let mut arrays = Vec::new();
+        self.trained.save(PARAMS, &mut arrays);
         if let Some(m) = &self.moments {
             arrays.push(exact_array("observation_mean", &m.mean));
             arrays.push(exact_array("observation_var", &m.var));
         }
         let counters = Counters {
             updates: self.updates,
-            adam_steps: state.steps,
+            adam_steps: self.trained.steps(),
             observations: self.moments.as_ref().map_or(0, |m| m.count),
         };
         let values = serde_json::to_value(counters).map_err(|e| AlgoError::State(e.to_string()))?;
         Ok(Saved { arrays, values })
     }
 
-    pub(super) fn load(&mut self, saved: &Saved<'_>) -> Result<(), AlgoError> {
+    /// Everything is read before anything is changed.
+    pub(super) fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError> {
         let counters: Counters = serde_json::from_value(saved.values.clone())
             .map_err(|e| AlgoError::State(e.to_string()))?;
-        let params = flat_values(saved, "params", self.params.len())?;
-        let moment = |name| -> Result<Tensor, AlgoError> {
-            let values = flat_values(saved, name, self.params.trained_len())?;
-            Ok(Tensor::from_slice(&values).to_device(self.device))
-        };
-        let state = AdamState {
-            steps: counters.adam_steps,
-            first_moment: moment("adam_first_moment")?,
-            second_moment: moment("adam_second_moment")?,
-        };
+        let state = self.trained.read(saved, PARAMS, counters.adam_steps)?;
         let moments = match &self.moments {
             Some(m) => Some(Moments {
                 count: counters.observations,
@@ -302,8 +272,7 @@ impl Learner {
             }),
             None => None,
         };
-        self.adam.load(&state).map_err(|e| AlgoError::State(e.to_string()))?;
-        self.params.read_from(&params);
+        self.trained.restore(&state);
         self.moments = moments;
         self.updates = counters.updates;
         Ok(())

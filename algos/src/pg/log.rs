@@ -1,6 +1,7 @@
 //! What is logged of updates: kept on the device, read once an epoch.
-use super::loss::{Losses, Outputs};
+use super::loss::{Losses, Outputs, valid_mean};
 use crate::algo::OptInfo;
+use crate::trained::{NotFinite, finite};
 use tch::{Device, Kind, Tensor};
 
 /// Scalars of an update, in the order in which they are read.
@@ -37,10 +38,17 @@ struct Steps {
 /// A scalar that is NaN or infinite.
 #[derive(Debug)]
 pub(super) struct Bad {
-    pub(super) what: &'static str,
-    pub(super) value: f64,
-    /// Updates of this batch before it.
+    pub(super) found: NotFinite,
+    /// Updates in the log before it.
     pub(super) update: usize,
+}
+
+impl Ratio {
+    /// The estimate of KL(old, new) over the steps that happened, nats. Waits for the device.
+    pub(super) fn kl(&self, valid: Option<&Tensor>) -> f64 {
+        let terms = self.log_ratio.expm1() - &self.log_ratio;
+        valid_mean(&terms, valid).double_value(&[])
+    }
 }
 
 impl Log {
@@ -58,20 +66,17 @@ impl Log {
         self.steps.push(Steps { entropy, ratio, valid });
     }
 
-    /// Reads what was added since the last time; the mean KL of those updates, NaN if none.
-    pub(super) fn read(&mut self) -> Result<f64, Bad> {
+    /// Reads what was added since the last time.
+    pub(super) fn read(&mut self) -> Result<(), Bad> {
         let (scalars, steps) = (std::mem::take(&mut self.scalars), std::mem::take(&mut self.steps));
         if steps.is_empty() {
-            return Ok(f64::NAN);
+            return Ok(());
         }
         for (i, value) in host(&Tensor::stack(&scalars, 0)).into_iter().enumerate() {
             self.values[i % SCALARS.len()].push(value);
         }
-        for (column, what) in [(0, "loss"), (1, "gradient norm")] {
-            let values = &self.values[column];
-            if let Some(update) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Bad { what, value: values[update], update });
-            }
+        for (update, (loss, norm)) in self.values[0].iter().zip(&self.values[1]).enumerate() {
+            finite(*loss, *norm).map_err(|found| Bad { found, update })?;
         }
         let all = |of: &dyn Fn(&Steps) -> Option<&Tensor>| -> Vec<f64> {
             let parts: Vec<&Tensor> = steps.iter().filter_map(of).collect();
@@ -79,7 +84,6 @@ impl Log {
         };
         let entropy = all(&|s| Some(&s.entropy));
         let log_ratio = all(&|s| s.ratio.as_ref().map(|r| &r.log_ratio));
-        let mut kl = 0.0;
         let mut first = 0;
         for s in &steps {
             let range = first..first + s.entropy.numel();
@@ -98,10 +102,9 @@ impl Log {
                 let log_ratio = &log_ratio[range];
                 clipped.push(mean(log_ratio, &|r| f64::from(u8::from(is_clipped(r, clip)))));
                 kls.push(mean(log_ratio, &kl_term));
-                kl += kls[kls.len() - 1];
             }
         }
-        Ok(kl / steps.len() as f64)
+        Ok(())
     }
 
     /// Updates read since the log began.

@@ -33,6 +33,17 @@ pub enum Normalized {
 }
 
 impl Batch {
+    /// The number of minibatches when the batch is cut into `parts`: 0 where no step happened, fewer than `parts` where there
+    /// are fewer members.
+    pub fn parts(&self, parts: usize) -> usize {
+        let happened = self.valid.iter().filter(|v| **v != 0).count();
+        match (happened, &self.inputs.past) {
+            (0, _) => 0,
+            (_, Some(_)) => parts.min(self.b),
+            (_, None) => parts.min(happened),
+        }
+    }
+
     /// The batch in `parts` minibatches, shuffled by `draws`, or in order. Empty where no step happened.
     pub fn minibatches(
         &self,
@@ -40,6 +51,10 @@ impl Batch {
         draws: Option<&mut Rng>,
         normalized: Normalized,
     ) -> Vec<Minibatch> {
+        let parts = self.parts(parts);
+        if parts == 0 {
+            return vec![];
+        }
         let mut members: Vec<i64> = match self.inputs.past {
             Some(_) => (0..self.b as i64).collect(),
             None => {
@@ -49,10 +64,6 @@ impl Batch {
         if let Some(draws) = draws {
             members.shuffle(draws);
         }
-        if !self.valid.contains(&1) {
-            return vec![];
-        }
-        let parts = parts.min(members.len());
         let cut = |i: usize| i * members.len() / parts;
         let shares: Vec<&[i64]> = (0..parts).map(|i| &members[cut(i)..cut(i + 1)]).collect();
         let cut = if self.inputs.past.is_some() {

@@ -1,18 +1,21 @@
 //! Policy gradients: A2C, PPO, REINFORCE.
 //!
-//! Start with [`ppo`]: its `algo.rs` reads top to bottom. An algorithm is a [`Method`], its settings with a way to learn from a
-//! batch; the [`Learner`] that it moves has what they share (model, optimiser, observation statistics, log, checkpoint). A
-//! [`Batch`] has estimates of what actions were worth ([`returns`]), and comes in [`Minibatch`]es.
+//! Start with [`ppo`]: its `algo.rs` says what actions were worth and what the loss is. An algorithm is a [`Method`]: settings,
+//! estimates, loss. [`PolicyGradient`] makes the passes over a batch with it. The [`Learner`] has what all share (model,
+//! parameters and optimiser, observation statistics, log, checkpoint). A [`Batch`] has estimates of what actions were worth
+//! ([`returns`]), and comes in [`Minibatch`]es.
 pub mod a2c;
 mod algo;
 mod batch;
 mod config;
+mod estimate;
 mod finals;
 #[cfg(test)]
 mod golden;
 mod learner;
 mod log;
 pub mod loss;
+mod method;
 mod minibatch;
 mod moments;
 pub mod ppo;
@@ -23,10 +26,12 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use algo::{Method, PgContext, PolicyGradient};
+pub use algo::PolicyGradient;
 pub use batch::Batch;
 pub use config::NormalizeAdvantage;
-pub use learner::{Learner, LearnerSettings};
+pub use estimate::estimated;
+pub use learner::Learner;
 pub use log::Ratio;
+pub use method::{Method, Order};
 pub use minibatch::{Minibatch, Normalized};
 pub use moments::Moments;

@@ -1,5 +1,6 @@
 //! For tests: blocks of random steps, and a small model that remembers, or does not.
-use super::{Method, PgContext, PolicyGradient};
+use super::{Method, PolicyGradient};
+use crate::LearnContext;
 use agents::AgentError;
 use agents::dist::{Categorical, Distribution};
 use agents::nn::{Linear, flatten};
@@ -7,10 +8,10 @@ use agents::norm::ObsNorm;
 use agents::params::{ParamBuilder, Params};
 use agents::pg::{MakePgModel, PgInput, PgModel, PgOutput};
 use rand::RngExt;
-use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, flag};
-use rlcore::{BatchSpec, DType, EnvSpaces, LeafSpec, Space, seed};
+use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, Lease, flag};
+use rlcore::{BatchSpec, DType, EnvSpaces, GlobalSteps, LeafSpec, Space, seed};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 pub(super) const ACTIONS: usize = 3;
 
@@ -30,6 +31,11 @@ pub(super) enum Ends {
 }
 
 /// A batch of random steps, one in four an end of either kind, one of both at once.
+pub(super) fn leased(spec: BatchSpec, ends: Ends, seed: u64) -> Lease {
+    Lease::unslotted(block(spec, ends, seed))
+}
+
+/// The same, to be written.
 pub(super) fn block(spec: BatchSpec, ends: Ends, seed: u64) -> Columns {
     let scalar = |name| LeafSpec::scalar(name, DType::F32);
     let schema = AgentSchema {
@@ -164,7 +170,7 @@ pub(super) fn algorithm<M: Method>(
     n_steps: u64,
 ) -> Result<PolicyGradient<M>, crate::AlgoError> {
     let spaces = spaces();
-    let context = PgContext { spaces: &spaces, spec: SPEC, n_steps, seed: 5, device: Device::Cpu };
+    let context = LearnContext::new(&spaces, SPEC, GlobalSteps(n_steps), 5);
     let categorical = Box::new(Categorical::new(&spaces).unwrap());
     PolicyGradient::new(method, &model, categorical, &context)
 }

@@ -3,48 +3,48 @@
 //! Follows `rlpyt/algos/pg/a2c.py` (Mnih et al. 2016 with synchronous workers); differs: truncated episodes bootstrap.
 use super::config::A2cConfig;
 use super::loss::loss;
-use crate::algo::{AlgoError, OptInfo};
-use crate::pg::loss::Coefficients;
-use crate::pg::minibatch::Normalized;
-use crate::pg::{Learner, LearnerSettings, Method, NormalizeAdvantage, PolicyGradient};
+use crate::algo::AlgoError;
+use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
+use crate::pg::{
+    Batch, Learner, Method, NormalizeAdvantage, Normalized, PolicyGradient, Ratio, estimated,
+};
+use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 
 /// See the module documentation.
 pub type A2c = PolicyGradient<A2cConfig>;
 
 impl Method for A2cConfig {
-    fn learner(&self) -> LearnerSettings {
-        LearnerSettings {
+    fn optimiser(&self) -> TrainedSettings {
+        TrainedSettings {
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,
-            entropy_loss_coeff: self.entropy_loss_coeff,
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        Self::check(self)
+    fn entropy_loss_coeff(&self) -> f64 {
+        self.entropy_loss_coeff
     }
 
-    fn learn(
-        &self,
-        learner: &mut Learner,
-        samples: &Columns,
-        progress: f64,
-    ) -> Result<OptInfo, AlgoError> {
-        learner.scale_learning_rate(if self.linear_lr_schedule { 1.0 - progress } else { 1.0 });
-        let weights =
-            Coefficients { value: self.value_loss_coeff, entropy: self.entropy_loss_coeff };
-        let batch = learner.estimated(samples, self.discount, self.gae_lambda)?;
-        let normalized = match self.normalize_advantage {
+    fn normalized(&self) -> Normalized {
+        match self.normalize_advantage {
             NormalizeAdvantage::Off => Normalized::No,
             NormalizeAdvantage::Batch | NormalizeAdvantage::Minibatch => Normalized::Each,
-        };
-        for minibatch in batch.minibatches(1, None, normalized) {
-            let outputs = learner.outputs(&minibatch);
-            let losses = loss(&outputs, &minibatch.targets, weights);
-            learner.step(&losses, &outputs, &minibatch, None)?;
         }
-        learner.finish(&batch)
+    }
+
+    fn left(&self, progress: f64) -> f64 {
+        if self.linear_lr_schedule { 1.0 - progress } else { 1.0 }
+    }
+
+    fn estimate(&self, learner: &Learner, samples: &Columns) -> Result<Batch, AlgoError> {
+        estimated(learner, samples, self.discount, self.gae_lambda)
+    }
+
+    fn loss(&self, outputs: &Outputs, targets: &Targets, _left: f64) -> (Losses, Option<Ratio>) {
+        let weights =
+            Coefficients { value: self.value_loss_coeff, entropy: self.entropy_loss_coeff };
+        (loss(outputs, targets, weights), None)
     }
 }

@@ -1,6 +1,8 @@
 //! Hyper-parameters of A2C.
 use crate::pg::NormalizeAdvantage;
-use crate::pg::config::check;
+use crate::settings::{AlgoSettings, check};
+use rlcore::BatchSpec;
+use rlcore::block::BlockOptions;
 use serde::{Deserialize, Serialize};
 
 /// Defaults are those of rlpyt's `algos/pg/a2c.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
@@ -15,8 +17,9 @@ pub struct A2cConfig {
     pub value_loss_coeff: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm.
-    pub clip_grad_norm: f64,
+    /// Gradients are scaled to at most this 2-norm; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
     /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
     pub gae_lambda: f64,
     /// `off` or `batch`; a batch is one minibatch here.
@@ -34,7 +37,7 @@ impl Default for A2cConfig {
             learning_rate: 1e-3,
             value_loss_coeff: 0.5,
             entropy_loss_coeff: 0.01,
-            clip_grad_norm: 1.0,
+            clip_grad_norm: Some(1.0),
             gae_lambda: 1.0,
             normalize_advantage: NormalizeAdvantage::Off,
             linear_lr_schedule: false,
@@ -43,13 +46,12 @@ impl Default for A2cConfig {
     }
 }
 
-impl A2cConfig {
-    /// Says which setting cannot be, and what to change.
-    pub fn check(&self) -> Result<(), String> {
+impl AlgoSettings for A2cConfig {
+    fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm),
+                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("adam_eps", self.adam_eps),
             ],
             &[("discount", self.discount), ("gae_lambda", self.gae_lambda)],
@@ -58,5 +60,14 @@ impl A2cConfig {
                 ("entropy_loss_coeff", self.entropy_loss_coeff),
             ],
         )
+    }
+
+    fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    // Recurrent models learn from the state before row 0 alone.
+    fn records(&self, spec: BatchSpec) -> BlockOptions {
+        BlockOptions { state_interval: spec.t, bootstrap_value: true }
     }
 }

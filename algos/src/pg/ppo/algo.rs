@@ -1,70 +1,75 @@
 //! PPO: several passes over each batch, in minibatches, as far as the ratio of likelihoods allows.
 //!
 //! Follows `rlpyt/algos/pg/ppo.py`; differs: truncated episodes bootstrap, every sample is used, and the schedules count
-//! environment steps.
+//! environment steps. `target_kl` and `value_clip` are stable-baselines3's; differs: `target_kl` is the limit itself and not
+//! 1.5 times it.
 use super::config::PpoConfig;
 use super::loss::loss;
-use crate::algo::{AlgoError, OptInfo};
-use crate::pg::loss::Coefficients;
-use crate::pg::minibatch::Normalized;
+use crate::algo::AlgoError;
+use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
 use crate::pg::returns::normalize;
-use crate::pg::{Learner, LearnerSettings, Method, NormalizeAdvantage, PolicyGradient};
+use crate::pg::{
+    Batch, Learner, Method, NormalizeAdvantage, Normalized, Order, PolicyGradient, Ratio, estimated,
+};
+use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 
 /// See the module documentation.
 pub type Ppo = PolicyGradient<PpoConfig>;
 
 impl Method for PpoConfig {
-    fn learner(&self) -> LearnerSettings {
-        LearnerSettings {
+    fn optimiser(&self) -> TrainedSettings {
+        TrainedSettings {
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,
-            entropy_loss_coeff: self.entropy_loss_coeff,
         }
+    }
+
+    fn entropy_loss_coeff(&self) -> f64 {
+        self.entropy_loss_coeff
+    }
+
+    fn epochs(&self) -> usize {
+        self.epochs
     }
 
     fn minibatches(&self) -> usize {
         self.minibatches
     }
 
-    fn check(&self) -> Result<(), String> {
-        Self::check(self)
+    fn order(&self) -> Order {
+        Order::Shuffled
     }
 
-    fn learn(
-        &self,
-        learner: &mut Learner,
-        samples: &Columns,
-        progress: f64,
-    ) -> Result<OptInfo, AlgoError> {
-        let left = if self.linear_lr_schedule { 1.0 - progress } else { 1.0 };
-        learner.scale_learning_rate(left);
-        let ratio_clip = self.ratio_clip * left;
-        let weights =
-            Coefficients { value: self.value_loss_coeff, entropy: self.entropy_loss_coeff };
-
-        let mut batch = learner.estimated(samples, self.discount, self.gae_lambda)?;
-        let normalized = match self.normalize_advantage {
+    fn normalized(&self) -> Normalized {
+        match self.normalize_advantage {
             NormalizeAdvantage::Minibatch => Normalized::Each,
             NormalizeAdvantage::Off | NormalizeAdvantage::Batch => Normalized::No,
-        };
+        }
+    }
+
+    fn left(&self, progress: f64) -> f64 {
+        if self.linear_lr_schedule { 1.0 - progress } else { 1.0 }
+    }
+
+    fn estimate(&self, learner: &Learner, samples: &Columns) -> Result<Batch, AlgoError> {
+        let mut batch = estimated(learner, samples, self.discount, self.gae_lambda)?;
         if self.normalize_advantage == NormalizeAdvantage::Batch {
             normalize(&mut batch.advantage, &batch.valid);
         }
-        for _ in 0..self.epochs {
-            let mut draws = learner.draws();
-            for minibatch in batch.minibatches(self.minibatches, Some(&mut draws), normalized) {
-                let outputs = learner.outputs(&minibatch);
-                let (losses, ratio) =
-                    loss(&outputs, &minibatch.targets, weights, ratio_clip, self.value_clip);
-                learner.step(&losses, &outputs, &minibatch, Some(ratio))?;
-            }
-            let kl = learner.read(&batch)?;
-            if self.target_kl.is_some_and(|target| kl > target) {
-                break;
-            }
-        }
-        learner.finish(&batch)
+        Ok(batch)
+    }
+
+    fn loss(&self, outputs: &Outputs, targets: &Targets, left: f64) -> (Losses, Option<Ratio>) {
+        let weights =
+            Coefficients { value: self.value_loss_coeff, entropy: self.entropy_loss_coeff };
+        let value_clip = self.value_clip.map(|clip| clip * left);
+        let (losses, ratio) = loss(outputs, targets, weights, self.ratio_clip * left, value_clip);
+        (losses, Some(ratio))
+    }
+
+    fn target_kl(&self) -> Option<f64> {
+        self.target_kl
     }
 }

@@ -1,6 +1,8 @@
 //! Hyper-parameters of PPO.
 use crate::pg::NormalizeAdvantage;
-use crate::pg::config::check;
+use crate::settings::{AlgoSettings, check};
+use rlcore::BatchSpec;
+use rlcore::block::BlockOptions;
 use serde::{Deserialize, Serialize};
 
 /// Defaults are those of rlpyt's `algos/pg/ppo.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
@@ -15,8 +17,9 @@ pub struct PpoConfig {
     pub value_loss_coeff: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm.
-    pub clip_grad_norm: f64,
+    /// Gradients are scaled to at most this 2-norm; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
     /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
     pub gae_lambda: f64,
     /// Updates that one pass over a batch is cut into: over time steps, for recurrent models over environments.
@@ -25,14 +28,15 @@ pub struct PpoConfig {
     pub epochs: usize,
     /// Ratios of likelihoods outside `1 - ratio_clip ..= 1 + ratio_clip` gain nothing.
     pub ratio_clip: f64,
-    /// Learning rate and ratio_clip fall linearly to zero over the run's steps.
+    /// Learning rate, ratio_clip and value_clip fall linearly to zero over the run's steps.
     pub linear_lr_schedule: bool,
     /// `off`, `batch` or `minibatch`.
     pub normalize_advantage: NormalizeAdvantage,
     /// Values may move this far from the recorded ones before their loss counts the larger error; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_clip: Option<f64>,
-    /// No further pass over a batch after one whose mean estimate of KL(old, new) is above this, nats; absent: all passes.
+    /// No further update from a batch once a minibatch's estimate of KL(old, new), taken before its update, is above this, nats;
+    /// absent: all passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_kl: Option<f64>,
     /// Adam's epsilon.
@@ -46,7 +50,7 @@ impl Default for PpoConfig {
             learning_rate: 1e-3,
             value_loss_coeff: 1.0,
             entropy_loss_coeff: 0.01,
-            clip_grad_norm: 1.0,
+            clip_grad_norm: Some(1.0),
             gae_lambda: 1.0,
             minibatches: 4,
             epochs: 4,
@@ -60,13 +64,12 @@ impl Default for PpoConfig {
     }
 }
 
-impl PpoConfig {
-    /// Says which setting cannot be, and what to change.
-    pub fn check(&self) -> Result<(), String> {
+impl AlgoSettings for PpoConfig {
+    fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm),
+                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("minibatches", self.minibatches as f64),
                 ("epochs", self.epochs as f64),
                 ("ratio_clip", self.ratio_clip),
@@ -80,5 +83,14 @@ impl PpoConfig {
                 ("entropy_loss_coeff", self.entropy_loss_coeff),
             ],
         )
+    }
+
+    fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    // Recurrent models learn from the state before row 0 alone.
+    fn records(&self, spec: BatchSpec) -> BlockOptions {
+        BlockOptions { state_interval: spec.t, bootstrap_value: true }
     }
 }

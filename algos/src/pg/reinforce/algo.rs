@@ -5,49 +5,46 @@
 //! episode counts as ended.
 use super::config::ReinforceConfig;
 use super::loss::loss;
-use crate::algo::{AlgoError, OptInfo};
-use crate::pg::minibatch::Normalized;
+use crate::algo::AlgoError;
+use crate::pg::loss::{Losses, Outputs, Targets};
 use crate::pg::returns::discount_return;
-use crate::pg::{Batch, Learner, LearnerSettings, Method, PolicyGradient};
+use crate::pg::{Batch, Learner, Method, Normalized, PolicyGradient, Ratio};
+use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 
 /// See the module documentation.
 pub type Reinforce = PolicyGradient<ReinforceConfig>;
 
 impl Method for ReinforceConfig {
-    fn learner(&self) -> LearnerSettings {
-        LearnerSettings {
+    fn optimiser(&self) -> TrainedSettings {
+        TrainedSettings {
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,
-            entropy_loss_coeff: self.entropy_loss_coeff,
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        Self::check(self)
+    fn entropy_loss_coeff(&self) -> f64 {
+        self.entropy_loss_coeff
     }
 
-    fn learn(
-        &self,
-        learner: &mut Learner,
-        samples: &Columns,
-        _progress: f64,
-    ) -> Result<OptInfo, AlgoError> {
-        let mut batch = learner.batch(samples);
+    fn normalized(&self) -> Normalized {
+        if self.normalize_return { Normalized::Each } else { Normalized::No }
+    }
+
+    fn estimate(&self, learner: &Learner, samples: &Columns) -> Result<Batch, AlgoError> {
+        let mut batch = learner.batch(samples)?;
         let done: Vec<u8> =
             batch.terminated.iter().zip(&batch.truncated).map(|(a, b)| a | b).collect();
         keep_finished(&mut batch, &done);
         let zeros = vec![0f32; batch.b];
         batch.return_ = discount_return(&batch.reward, &done, &zeros, self.discount);
         batch.advantage.clone_from(&batch.return_);
-        let normalized = if self.normalize_return { Normalized::Each } else { Normalized::No };
-        for minibatch in batch.minibatches(1, None, normalized) {
-            let outputs = learner.outputs(&minibatch);
-            let losses = loss(&outputs, &minibatch.targets, self.entropy_loss_coeff);
-            learner.step(&losses, &outputs, &minibatch, None)?;
-        }
-        learner.finish(&batch)
+        Ok(batch)
+    }
+
+    fn loss(&self, outputs: &Outputs, targets: &Targets, _left: f64) -> (Losses, Option<Ratio>) {
+        (loss(outputs, targets, self.entropy_loss_coeff), None)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hyper-parameters of REINFORCE.
-use crate::pg::config::check;
+use crate::settings::{AlgoSettings, check};
+use rlcore::BatchSpec;
+use rlcore::block::BlockOptions;
 use serde::{Deserialize, Serialize};
 
 /// Williams 1992; learning rate and discount are the defaults of A2C.
@@ -12,8 +14,9 @@ pub struct ReinforceConfig {
     pub learning_rate: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm.
-    pub clip_grad_norm: f64,
+    /// Gradients are scaled to at most this 2-norm; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
     /// Returns are shifted and scaled to mean 0 and standard deviation 1 over the batch: the mean is a baseline.
     pub normalize_return: bool,
     /// Adam's epsilon.
@@ -26,24 +29,32 @@ impl Default for ReinforceConfig {
             discount: 0.99,
             learning_rate: 1e-3,
             entropy_loss_coeff: 0.0,
-            clip_grad_norm: 1.0,
+            clip_grad_norm: Some(1.0),
             normalize_return: true,
             adam_eps: 1e-8,
         }
     }
 }
 
-impl ReinforceConfig {
-    /// Says which setting cannot be, and what to change.
-    pub fn check(&self) -> Result<(), String> {
+impl AlgoSettings for ReinforceConfig {
+    fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm),
+                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("adam_eps", self.adam_eps),
             ],
             &[("discount", self.discount)],
             &[("entropy_loss_coeff", self.entropy_loss_coeff)],
         )
+    }
+
+    fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    // Recurrent models learn from the state before row 0 alone.
+    fn records(&self, spec: BatchSpec) -> BlockOptions {
+        BlockOptions { state_interval: spec.t, bootstrap_value: false }
     }
 }

@@ -1,0 +1,183 @@
+//! Parameters that one optimiser trains. An algorithm has one of these, or several (actor, critics, temperature).
+//!
+//! An update: the gradient of a loss, averaged over the replicas, clipped, and one step of Adam. All of it works on the flat
+//! vector of the trained parameters; buffers keep their values.
+use crate::algo::{AlgoError, Restored};
+use crate::context::{Average, LearnContext};
+use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm};
+use crate::saved::{flat_array, flat_values};
+use agents::params::{Grad, ParamSpec, Params};
+use rlcore::checkpoint::NamedArray;
+use rlcore::seed::{Role, seed_of};
+use std::sync::Arc;
+use tch::Tensor;
+
+/// Settings of an optimiser, as the settings of the algorithms name them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainedSettings {
+    /// Adam's step size, before any schedule.
+    pub learning_rate: f64,
+    /// Adam's epsilon.
+    pub adam_eps: f64,
+    /// Gradients are scaled to at most this 2-norm; none: they are not.
+    pub clip_grad_norm: Option<f64>,
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub struct Trained {
+    params: Params,
+    adam: Adam,
+    settings: TrainedSettings,
+    average: Arc<dyn Average>,
+}
+
+/// A gradient that is ready for the optimiser: averaged over the replicas and clipped.
+#[derive(Debug)]
+pub struct Gradient {
+    /// `[P] f32`.
+    pub flat: Tensor,
+    /// 2-norm before clipping, 0-d. Reading it waits for a device other than the CPU.
+    pub norm: Tensor,
+}
+
+/// A saved state that has been read and fits.
+#[derive(Debug)]
+pub struct TrainedState {
+    params: Vec<f32>,
+    adam: AdamState,
+}
+
+/// A loss or a gradient norm that is NaN or infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NotFinite {
+    /// `loss` or `gradient norm`.
+    pub what: &'static str,
+    /// Its value.
+    pub value: f64,
+}
+
+/// An error where the values of an update are not finite: such an update has destroyed the parameters, or would.
+pub fn finite(loss: f64, norm: f64) -> Result<(), NotFinite> {
+    let named = [("loss", loss), ("gradient norm", norm)];
+    match named.into_iter().find(|(_, value)| !value.is_finite()) {
+        Some((what, value)) => Err(NotFinite { what, value }),
+        None => Ok(()),
+    }
+}
+
+impl Trained {
+    /// Initial values from the run's seed. `index`: number of this optimiser within the algorithm, so that several start
+    /// differently.
+    ///
+    /// # Errors
+    /// No memory for the parameters.
+    pub fn new(
+        specs: &Arc<[ParamSpec]>,
+        index: u64,
+        settings: TrainedSettings,
+        context: &LearnContext<'_>,
+    ) -> Result<Self, AlgoError> {
+        let init = seed_of(context.seed, Role::Init, index);
+        let mut params = Params::init(specs, init, context.device, Grad::On)?;
+        let adam = AdamConfig {
+            learning_rate: settings.learning_rate,
+            eps: settings.adam_eps,
+            ..Default::default()
+        };
+        let adam = Adam::new(adam, &params.trained_mut());
+        Ok(Self { params, adam, settings, average: context.average.clone() })
+    }
+
+    /// The parameters, buffers included.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// As [`Trained::params`], for buffers and for starting from given values.
+    pub fn params_mut(&mut self) -> &mut Params {
+        &mut self.params
+    }
+
+    /// Sets the learning rate to `share * settings.learning_rate` from the next step on.
+    pub fn scale_learning_rate(&mut self, share: f64) {
+        self.adam.set_learning_rate(self.settings.learning_rate * share);
+    }
+
+    /// The gradient of `loss` (0-d), averaged over the replicas and clipped.
+    ///
+    /// # Errors
+    /// libtorch cannot differentiate the loss, or the replicas cannot average.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Gradient, AlgoError> {
+        self.ready(self.params.gradient(loss)?)
+    }
+
+    /// A gradient `[P] f32` of this replica's loss, however it was computed, averaged over the replicas and clipped.
+    ///
+    /// # Errors
+    /// The replicas cannot average.
+    pub fn ready(&self, mut flat: Tensor) -> Result<Gradient, AlgoError> {
+        self.average.mean(&mut flat)?;
+        let norm = clip_grad_norm(&mut flat, self.settings.clip_grad_norm);
+        Ok(Gradient { flat, norm })
+    }
+
+    /// Moves the parameters against a gradient.
+    pub fn step(&mut self, gradient: &Gradient) {
+        self.adam.step(&mut self.params.trained_mut(), &gradient.flat);
+    }
+
+    /// Moves the parameters down `loss` (0-d). Returns the norm of the gradient before clipping, 0-d; nobody has looked yet
+    /// whether it is finite.
+    ///
+    /// # Errors
+    /// As [`Trained::gradient`].
+    pub fn descend(&mut self, loss: &Tensor) -> Result<Tensor, AlgoError> {
+        let gradient = self.gradient(loss)?;
+        self.step(&gradient);
+        Ok(gradient.norm)
+    }
+
+    /// Steps of the optimiser; saved among the counters.
+    pub fn steps(&self) -> u64 {
+        self.adam.state().steps
+    }
+
+    /// Saves `<name>` `[len]`, `<name>.adam_first_moment` and `<name>.adam_second_moment` `[P]`, all f32.
+    pub fn save(&self, name: &str, arrays: &mut Vec<NamedArray<'_>>) {
+        let state = self.adam.state();
+        arrays.push(flat_array(name, self.params.flat()));
+        arrays.push(flat_array(&format!("{name}.{FIRST}"), &state.first_moment));
+        arrays.push(flat_array(&format!("{name}.{SECOND}"), &state.second_moment));
+    }
+
+    /// Reads what [`Trained::save`] saved; nothing is changed yet. `steps`: what [`Trained::steps`] was.
+    ///
+    /// # Errors
+    /// Arrays that are missing or of another length.
+    pub fn read(
+        &self,
+        saved: &Restored<'_>,
+        name: &str,
+        steps: u64,
+    ) -> Result<TrainedState, AlgoError> {
+        let moment = |part| -> Result<Tensor, AlgoError> {
+            let name = format!("{name}.{part}");
+            let values = flat_values(saved, &name, self.params.trained_len())?;
+            Ok(Tensor::from_slice(&values).to_device(self.params.device()))
+        };
+        Ok(TrainedState {
+            params: flat_values(saved, name, self.params.len())?,
+            adam: AdamState { steps, first_moment: moment(FIRST)?, second_moment: moment(SECOND)? },
+        })
+    }
+
+    /// Takes the state that [`Trained::read`] has read.
+    pub fn restore(&mut self, state: &TrainedState) {
+        self.params.read_from(&state.params);
+        self.adam.load(&state.adam).expect("`read` made moments of the length of the parameters");
+    }
+}
+
+const FIRST: &str = "adam_first_moment";
+const SECOND: &str = "adam_second_moment";
