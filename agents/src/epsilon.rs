@@ -2,7 +2,7 @@
 //!
 //! Follows `rlpyt/agents/dqn/epsilon_greedy.py`; differs: a pure function of the step count, so that a resumed run has the
 //! right epsilon wherever it starts.
-use rlcore::EnvRank;
+use rlcore::{BatchSpec, EnvRank};
 use serde::{Deserialize, Serialize};
 
 /// Exploration of a DQN agent.
@@ -42,7 +42,7 @@ pub fn anneal(from: f64, to: f64, now: f64, start: f64, end: f64) -> f64 {
 
 impl EpsilonConfig {
     /// Says what contradicts itself, and what to change.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, spec: BatchSpec) -> Result<(), String> {
         let values = [
             ("eps_init", self.eps_init),
             ("eps_final", self.eps_final),
@@ -57,6 +57,12 @@ impl EpsilonConfig {
         // Spaced in the logarithm.
         if self.eps_final_min.is_some_and(|min| min == 0.0 || self.eps_final == 0.0) {
             return Err("agent.epsilon.eps_final_min and eps_final must be above zero for a vector of epsilons; remove eps_final_min for one epsilon".into());
+        }
+        if self.eps_shared_by_pairs && !spec.b.is_multiple_of(2) {
+            return Err(format!(
+                "agent.epsilon.eps_shared_by_pairs with sampler.b = {}: pairs need an even number",
+                spec.b
+            ));
         }
         Ok(())
     }

@@ -24,5 +24,5 @@ pub use pg::ppo::{Ppo, PpoConfig};
 pub use pg::reinforce::{Reinforce, ReinforceConfig};
 pub use pg::NormalizeAdvantage;
 pub use requires::Requires;
-pub use settings::AlgoSettings;
+pub use settings::{AlgoSettings, Remembered};
 pub use trained::{Trained, TrainedSettings};

@@ -1,6 +1,7 @@
 //! What the settings of an algorithm say before anything is built.
-use rlcore::BatchSpec;
+use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
+use rlcore::{BatchSpec, EnvSpaces};
 
 /// The settings of an algorithm: data, and what follows from the data alone.
 pub trait AlgoSettings: std::fmt::Debug {
@@ -14,6 +15,48 @@ pub trait AlgoSettings: std::fmt::Debug {
     fn records(&self, _spec: BatchSpec) -> BlockOptions {
         BlockOptions::default()
     }
+
+    /// Memory that the algorithm takes beside the sampler's, bytes: replay, copies of a batch, parameters with their gradients
+    /// and the optimiser's moments, what a backward pass keeps. An estimate; it saturates.
+    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64;
+
+    /// The part of [`AlgoSettings::bytes`] that a replay takes, and the setting that it follows from; none without a replay.
+    fn remembered(&self, _spaces: &EnvSpaces) -> Option<Remembered> {
+        None
+    }
+}
+
+/// Memory of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Its size.
+    pub bytes: u64,
+    /// The setting that it follows from, such as `algo.replay_size`.
+    pub setting: &'static str,
+    /// The value of that setting.
+    pub value: usize,
+}
+
+/// Copies of the parameters that training holds: values, gradient, two moments, the optimiser's scratch.
+const TRAINED_COPIES: u64 = 5;
+
+/// Bytes of the parameters, of their gradient and of the optimiser; `others`: further copies of the values alone (a target
+/// network, the vector that is published).
+pub(crate) fn parameter_bytes(model: &ModelSize, others: u64) -> u64 {
+    let copies = (model.trained as u64).saturating_mul(TRAINED_COPIES - 1);
+    let values = (model.params as u64).saturating_mul(1 + others);
+    copies.saturating_add(values).saturating_mul(4)
+}
+
+/// Bytes that a forward and a backward pass over `rows` rows keep: what the layers put out, and its gradient.
+pub(crate) fn pass_bytes(model: &ModelSize, rows: u64) -> u64 {
+    (model.activations as u64).saturating_mul(rows).saturating_mul(2 * 4)
+}
+
+/// Bytes of one step's observation and action.
+pub(crate) fn step_bytes(spaces: &EnvSpaces) -> u64 {
+    let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
+    leaves.map(|leaf| leaf.cell_bytes() as u64).fold(0, u64::saturating_add)
 }
 
 /// An error that names the first setting out of range. `positive`: above zero; `shares`: within 0 and 1; `others`: not below

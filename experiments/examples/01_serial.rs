@@ -4,8 +4,8 @@
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig};
-use algos::{Algo, Dqn, DqnConfig};
-use rlcore::EnvFactory;
+use algos::{Algo, Dqn, DqnConfig, LearnContext};
+use rlcore::{EnvFactory, GlobalSteps};
 use rlcore::envs::CartPole;
 use samplers::{SamplerConfig, Setup};
 
@@ -37,7 +37,9 @@ fn main() -> anyhow::Result<()> {
     let setup =
         Setup::new(sampling, EnvFactory::new(&CartPole::default())?, AgentFactory::new(&agent)?);
     let mut sampler = samplers::build(setup)?;
-    let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, tch::Device::Cpu)?;
+    let n_steps = GlobalSteps(iterations * 16 * 8);
+    let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
+    let mut algo = Dqn::new(config, &model, &context)?;
 
     let mut weights = vec![0.0; algo.params().len()];
     let (mut env_steps, mut returns) = (0, Vec::new());
@@ -47,7 +49,7 @@ fn main() -> anyhow::Result<()> {
         let samples = sampler.obtain_samples(env_steps)?;
         env_steps += 16 * 8;
         returns.extend(samples.trajectories().iter().map(|t| t.ret));
-        algo.optimize(samples.columns(), env_steps)?;
+        algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;
         if iteration % 50 == 0 || iteration == iterations {
             let recent = &returns[returns.len().saturating_sub(20)..];
             let mean = recent.iter().sum::<f64>() / recent.len().max(1) as f64;

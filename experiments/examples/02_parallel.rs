@@ -5,10 +5,10 @@
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig};
-use algos::{Dqn, DqnConfig};
+use algos::{Dqn, DqnConfig, LearnContext};
 use rlcore::envs::CartPole;
 use rlcore::run_dir::RunDir;
-use rlcore::{EnvFactory, World};
+use rlcore::{EnvFactory, GlobalSteps, World};
 use runners::{MinibatchRl, RunnerConfig};
 use samplers::{EvalConfig, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
@@ -51,7 +51,8 @@ fn main() -> anyhow::Result<()> {
     };
     let sampler = samplers::build(setup)?;
     println!("workers: {:?}", sampler.worker_pids());
-    let algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 7, tch::Device::Cpu)?;
+    let context = LearnContext::new(sampler.spaces(), sampler.spec(), GlobalSteps(n_steps), 7);
+    let algo = Dqn::new(config, &model, &context)?;
 
     let dir = RunDir::create_default(Path::new("runs"), "example-02", 7)?;
     let runner = RunnerConfig { n_steps, log_interval_steps: 5_000, ..Default::default() };

@@ -7,12 +7,12 @@ use agents::model::{MakeQModel, QModel, action_count};
 use agents::nn::{Linear, flatten};
 use agents::params::{ParamBuilder, Params};
 use agents::{AgentError, AgentFactory, DqnAgentConfig};
-use algos::{Dqn, DqnConfig};
+use algos::{Dqn, DqnConfig, LearnContext};
 use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, EnvSpaces, LeafSpec};
+use rlcore::{EnvFactory, EnvSpaces, GlobalSteps, LeafSpec};
 use samplers::{SamplerConfig, Setup};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// Separate streams for value and advantage (Wang et al. 2016): `Q = V + A - mean(A)`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ fn main() -> anyhow::Result<()> {
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let env = EnvFactory::new(&CartPole::default())?;
     let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
-    let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, Device::Cpu)?;
+    let n_steps = GlobalSteps(batches * 16 * 8);
+    let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
+    let mut algo = Dqn::new(config, &model, &context)?;
     experiments::demo::learn(&mut *sampler, &mut algo, batches)
 }

@@ -4,9 +4,9 @@
 use agents::model::{MakeQModel, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase};
-use algos::{Dqn, DqnConfig};
+use algos::{Dqn, DqnConfig, LearnContext};
 use rand::RngExt;
-use rlcore::EnvFactory;
+use rlcore::{EnvFactory, GlobalSteps};
 use rlcore::block::AgentSchema;
 use rlcore::envs::CartPole;
 use samplers::{SamplerConfig, Setup};
@@ -70,6 +70,8 @@ fn main() -> anyhow::Result<()> {
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let env = EnvFactory::new(&CartPole::default())?;
     let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
-    let mut algo = Dqn::new(config, &model, sampler.spaces(), sampler.spec(), 0, Device::Cpu)?;
+    let n_steps = GlobalSteps(batches * 16 * 8);
+    let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
+    let mut algo = Dqn::new(config, &model, &context)?;
     experiments::demo::learn(&mut *sampler, &mut algo, batches)
 }

@@ -4,11 +4,11 @@ mod learning;
 use self::learning::Learning;
 use crate::config::{Config, EnvConfig};
 use agents::AgentFactory;
-use algos::Algo;
+use algos::{Algo, LearnContext, Remembered};
 use anyhow::{Result, ensure};
 use rlcore::block::{AgentSchema, Layout};
 use rlcore::envs::TimeLimit;
-use rlcore::{BatchSpec, EnvFactory, EnvSpaces, LeafSpec, MakeEnv, World, memory};
+use rlcore::{BatchSpec, EnvFactory, EnvSpaces, GlobalSteps, MakeEnv, World, memory};
 use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 
@@ -68,22 +68,21 @@ pub fn check(config: &Config) -> Result<(), String> {
 fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let (spec, available) = (spec(config), memory::available());
-    let leaves = spaces.observation.leaves("").into_iter().chain(spaces.action.leaves(""));
-    let cell: usize = leaves.map(|l| LeafSpec::cell_bytes(&l)).sum();
-    let replay = learning.remembered().saturating_mul(cell as u64 + 24);
+    let settings = learning.settings();
+    let remembered = settings.remembered(spaces);
+    let replay = remembered.map_or(0, |r| r.bytes);
     // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
     let block = if replay > available {
         0
     } else {
-        let layout = Layout::new(spec, spaces, &AgentSchema::default(), learning.block(spec)).bytes;
-        layout as u64
+        Layout::new(spec, spaces, &AgentSchema::default(), settings.records(spec)).bytes as u64
     };
     let needed = block.saturating_add(replay);
-    let (share, lower) = match learning.remembered() {
-        0 => (String::new(), ""),
-        size => {
-            let replay = memory::readable(replay);
-            (format!(" ({replay} of it for algo.replay_size = {size})"), "algo.replay_size, ")
+    let (share, lower) = match remembered {
+        None => (String::new(), String::new()),
+        Some(Remembered { bytes, setting, value }) => {
+            let bytes = memory::readable(bytes);
+            (format!(" ({bytes} of it for {setting} = {value})"), format!("{setting}, "))
         }
     };
     ensure!(
@@ -97,6 +96,10 @@ fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
 
 fn spec(config: &Config) -> BatchSpec {
     BatchSpec { t: config.sampler.t, b: config.sampler.b }
+}
+
+fn n_steps(config: &Config) -> GlobalSteps {
+    GlobalSteps(config.runner.n_steps)
 }
 
 /// The agent that a configuration names.
@@ -120,8 +123,8 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
         device: config.device.0.clone(),
         world: World::default(),
         seed: config.seed,
-        discount: learning.discount(),
-        options: learning.block(spec(config)),
+        discount: learning.settings().discount(),
+        options: learning.settings().records(spec(config)),
         worker_logs,
     })
 }
@@ -147,7 +150,11 @@ pub fn prepare(config: &Config) -> Result<Prepared> {
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
-    let algo = learning.algo(config, plan.spaces(), spec(config))?;
+    let context = LearnContext {
+        device: agents::device(&config.device.0)?,
+        ..LearnContext::new(plan.spaces(), spec(config), n_steps(config), config.seed)
+    };
+    let algo = learning.algo(&context)?;
     Ok(Prepared { plan, algo })
 }
 

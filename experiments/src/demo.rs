@@ -1,6 +1,7 @@
 //! The training loop of example 01, for the examples after it.
 use algos::Algo;
 use anyhow::Result;
+use rlcore::GlobalSteps;
 use samplers::Sampler;
 
 /// Trains for some batches and prints what the episodes return.
@@ -14,7 +15,7 @@ pub fn learn(sampler: &mut dyn Sampler, algo: &mut dyn Algo, batches: u64) -> Re
         let samples = sampler.obtain_samples(env_steps)?;
         env_steps += steps;
         returns.extend(samples.trajectories().iter().map(|t| t.ret));
-        algo.optimize(samples.columns(), env_steps)?;
+        algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;
         if batch.is_multiple_of(50) || batch == batches {
             let recent = &returns[returns.len().saturating_sub(20)..];
             let mean = recent.iter().sum::<f64>() / recent.len().max(1) as f64;

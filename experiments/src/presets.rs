@@ -80,7 +80,7 @@ fn cartpole_dqn() -> Config {
             target_update_tau: 0.01,
             target_update_interval: 1,
             learning_rate: 5e-4,
-            adam_eps: 1e-5,
+            adam_eps: Some(1e-5),
             eps_steps: 20_000,
             double_dqn: true,
             ..Default::default()

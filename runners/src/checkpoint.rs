@@ -1,11 +1,10 @@
 //! What a run's checkpoint holds: runner, sampler and algorithm, and the weights under their PyTorch names.
 use crate::error::RunError;
 use crate::record::Record;
-use algos::{Algo, AlgoError, Saved};
-use rlcore::checkpoint::{ArraySource, CheckpointReader, CheckpointWriter, NamedArray};
+use algos::{Algo, AlgoError, Restored, SaveScope};
+use rlcore::checkpoint::{CheckpointReader, CheckpointWriter, Prefixed};
 use samplers::SamplerState;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::path::Path;
 
 /// Weights within a checkpoint, as `torch.nn.Module.load_state_dict` takes them.
@@ -34,7 +33,7 @@ pub(crate) fn save(
     build: &Build,
 ) -> Result<(), RunError> {
     let failed = |source| RunError::Algo { source, checkpoint: None };
-    let saved = algo.save().map_err(failed)?;
+    let saved = algo.save(SaveScope::Everything).map_err(failed)?;
     let mut writer = CheckpointWriter::new();
     writer.value("record", record)?;
     writer.value("sampler", sampler)?;
@@ -56,18 +55,8 @@ pub(crate) struct Loaded {
 
 pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> {
     let reader = CheckpointReader::open(dir)?;
-    let mut arrays = Vec::new();
-    for full in reader.names() {
-        let (Some(name), Some(info)) = (full.strip_prefix("algo/"), reader.find(&full)) else {
-            continue;
-        };
-        let mut bytes = vec![0; info.bytes()];
-        reader.read(&full, &mut bytes)?;
-        let (name, bytes) = (name.to_owned(), Cow::Owned(bytes));
-        arrays.push(NamedArray { name, shape: info.shape, dtype: info.dtype, bytes });
-    }
-    let saved = Saved { arrays, values: reader.value("algo")? };
-    algo.load(&saved)
+    let arrays = Prefixed::new(&reader, "algo/");
+    algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? })
         .map_err(|source| RunError::Algo { source, checkpoint: Some(dir.to_owned()) })?;
     Ok(Loaded {
         record: reader.value("record")?,

@@ -6,7 +6,7 @@ use crate::error::RunError;
 use crate::journal::{Journal, Outcome, Stop};
 use crate::signals;
 use algos::Algo;
-use rlcore::block::{Columns, flag};
+use rlcore::GlobalSteps;
 use rlcore::run_dir::RunDir;
 use rlcore::table::Stats;
 use samplers::{Evaluation, Sampler};
@@ -132,16 +132,15 @@ impl MinibatchRl {
         self.publish()?;
         let r = &mut self.journal.record;
         let samples = self.sampler.obtain_samples(r.env_steps)?;
-        r.env_steps += valid_steps(samples.columns());
+        r.env_steps += samples.columns().valid_steps();
         r.add_trajectories(samples.trajectories(), self.config.log_traj_window);
         for (rank, note) in samples.notes() {
             self.journal.console.log_line(&format!("environment {rank}: {note}"));
         }
-        let info = match self.algo.optimize(samples.columns(), r.env_steps) {
+        let info = match self.algo.optimize(samples.into_lease(), GlobalSteps(r.env_steps)) {
             Ok(info) => info,
             Err(source) => return Err(self.journal.failed(source)),
         };
-        drop(samples);
         r.add_opt(info);
         r.itr += 1;
         r.seconds += begun.elapsed().as_secs_f64();
@@ -199,11 +198,4 @@ impl MinibatchRl {
         self.journal.row(&*self.algo, evaluation.as_ref())?;
         if self.config.evaluate { self.confirm() } else { Ok(()) }
     }
-}
-
-/// Steps that happened: a waiting environment's do not count.
-fn valid_steps(columns: &Columns) -> u64 {
-    let row =
-        |t| columns.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
-    (0..columns.flags.rows()).map(row).sum()
 }

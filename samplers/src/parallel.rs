@@ -5,11 +5,11 @@ use crate::crew::Crew;
 use crate::error::SamplerError;
 use crate::evaluation::Evaluation;
 use crate::protocol::Acting;
-use crate::sampler::{Sampler, Samples};
+use crate::sampler::{Sampler, Samples, free};
 use crate::server::ActionServer;
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
-use rlcore::block::Columns;
+use rlcore::block::Slot;
 use rlcore::control::Op;
 use rlcore::{BatchSpec, EnvSpaces};
 use std::ops::Range;
@@ -17,7 +17,7 @@ use std::ops::Range;
 /// See the module documentation.
 pub struct ParallelSampler {
     plan: Plan,
-    reader: Columns,
+    slot: Slot,
     crew: Crew,
     /// Where the master acts.
     server: Option<ActionServer>,
@@ -52,7 +52,7 @@ impl ParallelSampler {
             Acting::Worker => None,
             Acting::Master => Some(ActionServer::new(&plan, &block, &groups)?),
         };
-        Ok(Self { reader: block.reader(), plan, crew, server })
+        Ok(Self { slot: Slot::new(block.reader()), plan, crew, server })
     }
 }
 
@@ -73,7 +73,8 @@ impl Sampler for ParallelSampler {
         Ok(())
     }
 
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError> {
+    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError> {
+        free(&self.slot)?;
         let server = &mut self.server;
         self.crew.attempt(|crew| {
             if let Some(server) = server {
@@ -87,7 +88,7 @@ impl Sampler for ParallelSampler {
             crew.check()
         })?;
         let notes = self.crew.take_notes();
-        Ok(Samples::new(&mut self.reader, self.plan.setup.first_rank(), notes))
+        Ok(Samples::new(self.slot.lease(), self.plan.setup.first_rank(), notes))
     }
 
     fn evaluate(

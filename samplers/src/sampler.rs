@@ -2,36 +2,37 @@
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
-use rlcore::block::Columns;
+use rlcore::block::{Columns, Lease, Slot};
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces};
 
-/// One batch, lent until dropped. Everything in it is overwritten by the next.
+/// One batch, leased until dropped. The sampler cannot fill its slot again before.
 #[derive(Debug)]
-pub struct Samples<'a> {
-    columns: &'a mut Columns,
+pub struct Samples {
+    lease: Lease,
     first_rank: usize,
     notes: Vec<(usize, String)>,
 }
 
-impl<'a> Samples<'a> {
-    pub(crate) fn new(
-        columns: &'a mut Columns,
-        first_rank: usize,
-        mut notes: Vec<(usize, String)>,
-    ) -> Self {
+impl Samples {
+    pub(crate) fn new(lease: Lease, first_rank: usize, mut notes: Vec<(usize, String)>) -> Self {
         notes.sort_by_key(|(rank, _)| *rank);
-        Self { columns, first_rank, notes }
+        Self { lease, first_rank, notes }
     }
 
     /// The `[T, B]` block: slices and tensors of every part.
     pub fn columns(&self) -> &Columns {
-        self.columns
+        &self.lease
+    }
+
+    /// The block alone, as an algorithm takes it in.
+    pub fn into_lease(self) -> Lease {
+        self.lease
     }
 
     /// Episodes that ended in this batch, ordered by (t, env rank).
     pub fn trajectories(&self) -> Vec<TrajInfo> {
-        trajectories(self.columns, 0, self.first_rank)
+        trajectories(&self.lease, 0, self.first_rank)
     }
 
     /// Free-form notes of environments by env rank, then in order of time.
@@ -40,12 +41,14 @@ impl<'a> Samples<'a> {
     }
 }
 
-impl Drop for Samples<'_> {
-    fn drop(&mut self) {
-        if cfg!(debug_assertions) {
-            self.columns.poison();
-        }
+/// Refuses to fill a slot that is leased.
+pub(crate) fn free(slot: &Slot) -> Result<(), SamplerError> {
+    if slot.is_free() {
+        return Ok(());
     }
+    Err(SamplerError::Config(
+        "the samples of the last batch are still held: drop them, or let the algorithm learn from them to the end, before the next batch".into(),
+    ))
 }
 
 /// Fills blocks, one at a time.
@@ -60,7 +63,7 @@ pub trait Sampler: Send {
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError>;
 
     /// Collects one batch. `env_steps`: global environment steps so far, for schedules.
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError>;
+    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError>;
 
     /// Measures the agent over `episodes` in environments of its own. The same `number` gives the same episodes.
     fn evaluate(

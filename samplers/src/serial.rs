@@ -2,12 +2,12 @@
 use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, SamplerError, panic_text};
 use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
-use crate::sampler::{Sampler, Samples};
+use crate::sampler::{Sampler, Samples, free};
 use crate::setup::{Plan, Setup};
 use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
 use agents::{Agent, Phase};
-use rlcore::block::{Block, Columns};
+use rlcore::block::{Block, Slot};
 use rlcore::progress::Progress;
 use rlcore::{BatchSpec, EnvSpaces};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct SerialSampler {
     plan: Plan,
     block: Block,
-    reader: Columns,
+    slot: Slot,
     agent: Box<dyn Agent>,
     collector: Collector,
     eval: Option<Collector>,
@@ -34,10 +34,10 @@ impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
     pub fn new(plan: Plan) -> Result<Self, SamplerError> {
         let block = Block::create(plan.layout.clone())?;
-        let reader = block.reader();
+        let slot = Slot::new(block.reader());
         let started = Self::parts(&plan, &block);
         let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
-        Ok(Self { plan, block, reader, agent, collector, eval, watchdog, failed: false })
+        Ok(Self { plan, block, slot, agent, collector, eval, watchdog, failed: false })
     }
 
     fn parts(plan: &Plan, block: &Block) -> Result<Parts, SamplerError> {
@@ -108,8 +108,9 @@ impl Sampler for SerialSampler {
         Ok(())
     }
 
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples<'_>, SamplerError> {
+    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError> {
         self.usable()?;
+        free(&self.slot)?;
         let who = sampling(&self.plan.setup);
         let (collector, agent) = (&mut self.collector, &mut *self.agent);
         let phase = Phase::Sample { env_steps };
@@ -117,7 +118,7 @@ impl Sampler for SerialSampler {
         self.failed = out.is_err();
         out?;
         let notes = self.collector.take_notes();
-        Ok(Samples::new(&mut self.reader, who.env_ranks.start, notes))
+        Ok(Samples::new(self.slot.lease(), who.env_ranks.start, notes))
     }
 
     fn evaluate(

@@ -44,7 +44,7 @@ fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Fail
     Ok(out)
 }
 
-fn bytes(samples: &samplers::Samples<'_>) -> Vec<(String, Vec<u8>)> {
+fn bytes(samples: &samplers::Samples) -> Vec<(String, Vec<u8>)> {
     let columns = samples.columns();
     let mut out = Vec::new();
     for (part, tree) in columns.parts() {

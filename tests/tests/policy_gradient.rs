@@ -61,7 +61,7 @@ fn learn(parts: &mut Parts, n: u64) -> anyhow::Result<Vec<algos::OptInfo>> {
         parts.algo.params().write_to(&mut weights);
         parts.sampler.publish(&weights)?;
         let samples = parts.sampler.obtain_samples(i * 240)?;
-        logged.push(parts.algo.optimize(samples.columns(), (i + 1) * 240)?);
+        logged.push(parts.algo.optimize(samples.into_lease(), rlcore::GlobalSteps((i + 1) * 240))?);
     }
     Ok(logged)
 }

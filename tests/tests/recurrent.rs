@@ -107,7 +107,7 @@ impl Hand {
     }
 
     /// Goes through this environment's column of a batch.
-    fn follow(&mut self, samples: &Samples<'_>, phase: Phase, mode: ResetMode, met: &mut Met) {
+    fn follow(&mut self, samples: &Samples, phase: Phase, mode: ResetMode, met: &mut Met) {
         let (recorded, b) = (samples.columns(), self.rank);
         let mut waits = false;
         for t in 0..STEPS {

@@ -6,8 +6,9 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::DqnAgentConfig;
 use agents::model::QMlp;
-use algos::{Dqn, DqnConfig};
+use algos::{Dqn, DqnConfig, LearnContext};
 use nix::sys::signal::Signal;
+use rlcore::GlobalSteps;
 use rlcore::block::Part;
 use rlcore::checkpoint::latest;
 use rlcore::envs::{DictToy, TimeLimit};
@@ -407,9 +408,8 @@ fn environments_that_cannot_save_start_anew() {
     };
     let spaces = Setup::example_spaces(&setup.env).unwrap();
     let runner = |dir: RunDir, n_steps: u64| {
-        let device = tch::Device::Cpu;
-        let (spec, model) = (setup.spec(), &agent.model);
-        let algo = Dqn::new(config.clone(), model, &spaces, spec, 1, device).unwrap();
+        let context = LearnContext::new(&spaces, setup.spec(), GlobalSteps(n_steps), 1);
+        let algo = Dqn::new(config.clone(), &agent.model, &context).unwrap();
         let sampler = samplers::build(setup.clone()).unwrap();
         let runner = RunnerConfig {
             n_steps,
@@ -481,7 +481,7 @@ fn a_sampler_continues_for_any_agent() {
 }
 
 /// The block but for the parts whose unused rows are left over from earlier batches.
-fn bytes(samples: &Samples<'_>) -> Vec<(String, Vec<u8>)> {
+fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
     let mut out = Vec::new();
     let parts = samples.columns().parts().into_iter();
     for (_, tree) in parts.filter(|(p, _)| !matches!(p, Part::Trajectory | Part::FinalObservation))

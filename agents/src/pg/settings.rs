@@ -20,6 +20,11 @@ pub enum Evaluate {
 
 /// What agent and algorithm have to agree on.
 pub trait PgSettings: MakeAgent {
+    /// Says what contradicts itself, and what to change.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Settings of the model.
     type Model: MakePgModel;
 
@@ -92,6 +97,10 @@ impl<M: MakePgModel + Default> MakeAgent for GaussianPgAgentConfig<M> {
 
 impl<M: MakePgModel + Default> PgSettings for GaussianPgAgentConfig<M> {
     type Model = M;
+
+    fn check(&self) -> Result<(), String> {
+        self.gaussian.check()
+    }
 
     fn model(&self) -> &M {
         &self.model

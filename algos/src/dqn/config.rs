@@ -1,6 +1,9 @@
 //! Hyper-parameters of DQN.
-use crate::settings::{AlgoSettings, check};
-use rlcore::BatchSpec;
+use crate::settings::{
+    AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes,
+};
+use agents::params::ModelSize;
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
 /// Defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015 with Adam), names too.
@@ -107,5 +110,21 @@ impl AlgoSettings for DqnConfig {
 
     fn discount(&self) -> f64 {
         self.discount
+    }
+
+    fn bytes(&self, spaces: &EnvSpaces, _spec: BatchSpec, model: &ModelSize) -> u64 {
+        let replay = self.remembered(spaces).map_or(0, |r| r.bytes);
+        let drawn = (self.batch_size as u64).saturating_mul(step_bytes(spaces).saturating_mul(2));
+        // Target network and published weights; the target's forward pass keeps nothing.
+        let networks = parameter_bytes(model, 2);
+        let pass = pass_bytes(model, self.batch_size as u64);
+        [drawn, networks, pass].into_iter().fold(replay, u64::saturating_add)
+    }
+
+    fn remembered(&self, spaces: &EnvSpaces) -> Option<Remembered> {
+        // Reward, how the step ended, and the n-step return with its horizon.
+        let step = step_bytes(spaces).saturating_add(24);
+        let (setting, value) = ("algo.replay_size", self.replay_size);
+        Some(Remembered { bytes: step.saturating_mul(value as u64), setting, value })
     }
 }

@@ -46,8 +46,9 @@ pub(super) struct Bad {
 impl Ratio {
     /// The estimate of KL(old, new) over the steps that happened, nats. Waits for the device.
     pub(super) fn kl(&self, valid: Option<&Tensor>) -> f64 {
-        let terms = self.log_ratio.expm1() - &self.log_ratio;
-        valid_mean(&terms, valid).double_value(&[])
+        let log_ratio = self.log_ratio.to_kind(Kind::Double);
+        let valid = valid.map(|v| v.to_kind(Kind::Double));
+        valid_mean(&(log_ratio.expm1() - log_ratio), valid.as_ref()).double_value(&[])
     }
 }
 

@@ -218,19 +218,112 @@ fn schedules_end_with_the_budget() {
     assert!((run(constant, batch + 1000).0 - 0.01).abs() < 1e-4);
 }
 
+/// Broken by a look after the update, or after the whole pass: with one pass there would be no limit at all.
 #[test]
-fn passes_end_where_the_policy_has_moved_too_far() {
-    let updates = |target_kl| {
-        let config = PpoConfig { epochs: 5, target_kl, ..ppo() };
-        let mut algo = algorithm(config, PLAIN, 1000).unwrap();
-        let info = algo.optimize(leased(SPEC, Ends::GoOn, 3), NOW).unwrap();
-        let kl = info.iter().find(|(name, _)| *name == "kl").unwrap();
-        assert_eq!(kl.1.len() as u64, algo.updates());
-        algo.updates()
+fn updates_end_where_the_policy_has_moved_too_far() {
+    for epochs in [1, 5] {
+        let kls = |target_kl| {
+            let config = PpoConfig { epochs, target_kl, ..ppo() };
+            let mut algo = algorithm(config, PLAIN, 1000).unwrap();
+            let info = algo.optimize(leased(SPEC, Ends::GoOn, 3), NOW).unwrap();
+            assert_eq!(algo.due(), 0);
+            let kl = info.into_iter().find(|(name, _)| *name == "kl").map_or(vec![], |(_, v)| v);
+            assert_eq!(kl.len() as u64, algo.updates());
+            kl
+        };
+        let all = kls(None);
+        assert_eq!(all.len(), 3 * epochs);
+        assert_eq!(kls(Some(1e9)), all);
+        // The batch was not drawn from this policy, so that even the first minibatch is some way off.
+        assert_eq!(kls(Some(all[0] * 0.99)), [0.0; 0]);
+        for (i, kl) in all.iter().enumerate() {
+            let first = all.iter().position(|k| *k > kl * 0.999).unwrap();
+            assert_eq!(kls(Some(kl * 0.999)), all[..first], "{i}");
+        }
+    }
+}
+
+/// Where the work stands lies in the algorithm: cut into calls of `learn`, it gives the same bits. Broken by draws that
+/// depend on the call, by a log that loses an update, by a lease that is given back too early.
+#[test]
+fn learning_can_stop_between_any_two_updates() {
+    for (model, target_kl) in [(PLAIN, None), (MEMORY, None), (PLAIN, Some(0.3))] {
+        let config = PpoConfig { target_kl, ..ppo() };
+        let make = || algorithm(config.clone(), model, 1000).unwrap();
+        let batch = |i| leased(SPEC, if i == 0 { Ends::GoOn } else { Ends::Wait }, i);
+        let (mut whole, mut cut) = (make(), make());
+        for i in 0..3 {
+            let now = GlobalSteps((i + 1) * SPEC.steps() as u64);
+            let want = whole.optimize(batch(i), now).unwrap();
+            assert_eq!(whole.due(), 0);
+            cut.take_in(batch(i), now).unwrap();
+            let mut got: crate::OptInfo = want.iter().map(|(name, _)| (*name, vec![])).collect();
+            for at_most in [0, 1, 2, 1, 1, 1, 1] {
+                let (due, before) = (cut.due(), cut.updates());
+                if due > 0 {
+                    assert!(cut.save(SaveScope::Everything).is_err(), "half a batch");
+                    assert!(cut.take_in(batch(i), now).is_err(), "one batch at a time");
+                }
+                let info = cut.learn(at_most).unwrap();
+                assert!(cut.updates() - before <= at_most.min(due));
+                for (name, values) in info {
+                    got.iter_mut().find(|(n, _)| *n == name).unwrap().1.extend(values);
+                }
+            }
+            assert_eq!((cut.due(), cut.updates()), (0, whole.updates()));
+            assert_eq!(got, want);
+            assert_eq!(weights(&whole), weights(&cut));
+        }
+    }
+}
+
+/// The gradient is averaged before it is clipped: two replicas that average by hand move as one that has the mean gradient.
+/// Broken by a mean of clipped gradients, or of none.
+#[test]
+fn replicas_average_their_gradients() {
+    use crate::{Alone, Average, LearnContext, Trained, TrainedSettings};
+    use agents::params::{Init, ParamBuilder};
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Meet(Vec<f32>);
+    impl Average for Meet {
+        fn mean(&self, gradient: &mut Tensor) -> Result<(), crate::AlgoError> {
+            *gradient = (&*gradient + Tensor::from_slice(&self.0)) / 2.0;
+            Ok(())
+        }
+    }
+
+    let spaces = super::testing::spaces();
+    let mut builder = ParamBuilder::default();
+    let id = builder.add("w", &[3], Init::Uniform(1.0));
+    let specs = builder.finish().unwrap();
+    let settings =
+        TrainedSettings { learning_rate: 0.1, adam_eps: 1e-8, clip_grad_norm: Some(0.5) };
+    let trained = |average: Arc<dyn Average>| {
+        let context = LearnContext {
+            average,
+            ..LearnContext::new(&spaces, SPEC, GlobalSteps(1), 3)
+        };
+        Trained::new(&specs, 0, settings, &context).unwrap()
     };
-    assert_eq!(updates(None), 15);
-    assert_eq!(updates(Some(1e-9)), 1, "the second minibatch is looked at before its update");
-    assert_eq!(updates(Some(1e9)), 15);
+    let slopes = [[3f32, -1.0, 0.5], [-2.5, 8.0, 0.25]];
+    let loss = |t: &Trained, slope: &[f32]| t.params().get(id).dot(&Tensor::from_slice(slope));
+    let meets = slopes.map(|own| {
+        let other = if own == slopes[0] { slopes[1] } else { slopes[0] };
+        Arc::new(Meet(other.to_vec()))
+    });
+    let mut replicas = meets.map(|meet| trained(meet));
+    let mut one = trained(Arc::new(Alone));
+    let mean: Vec<f32> = slopes[0].iter().zip(slopes[1]).map(|(a, b)| (a + b) / 2.0).collect();
+    for _ in 0..5 {
+        let norm = one.descend(&loss(&one, &mean)).unwrap();
+        for (replica, slope) in replicas.iter_mut().zip(&slopes) {
+            let own = replica.descend(&loss(replica, slope)).unwrap();
+            assert_eq!(own, norm);
+            assert_eq!(host(replica.params().flat()), host(one.params().flat()));
+        }
+    }
 }
 
 #[test]

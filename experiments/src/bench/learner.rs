@@ -8,7 +8,7 @@ use agents::dist::Categorical;
 use agents::params::{Grad, ParamBuilder, Params};
 use agents::pg::{MakePgModel, PgInput, PgModel};
 use anyhow::Result;
-use rlcore::EnvFactory;
+use rlcore::{EnvFactory, GlobalSteps};
 use rlcore::envs::CartPole;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
@@ -78,7 +78,7 @@ pub(super) fn run() -> Result<()> {
         let steps = (config.sampler.t * config.sampler.b) as u64;
         env_steps += steps;
         let (before, begun) = (parts.algo.updates(), Instant::now());
-        parts.algo.optimize(samples.columns(), env_steps)?;
+        parts.algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;
         let updates = parts.algo.updates() - before;
         learning.push(begun.elapsed().as_secs_f64() / updates as f64 * 1e6);
         sampling.push(sampled / steps as f64 * 1e6);

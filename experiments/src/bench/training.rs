@@ -8,6 +8,7 @@ use agents::model::QMlp;
 use agents::pg::{CategoricalPgAgentConfig, Evaluate};
 use algos::{DqnConfig, NormalizeAdvantage, PpoConfig};
 use anyhow::Result;
+use rlcore::GlobalSteps;
 use runners::RunnerConfig;
 use samplers::{SamplerConfig, SamplerKind, WorkerConfig};
 
@@ -19,15 +20,15 @@ fn training(name: &str, config: &Config) -> Result<Contender> {
     let mut weights = vec![0.0; algo.params().len()];
     let (mut env_steps, mut published) = (0, None);
     let work = move || {
-        if published != Some(algo.updates()) {
+        if published != Some(algo.version()) {
             algo.params().write_to(&mut weights);
             sampler.publish(&weights)?;
-            published = Some(algo.updates());
+            published = Some(algo.version());
         }
         let samples = sampler.obtain_samples(env_steps)?;
         env_steps += steps;
         std::hint::black_box(samples.trajectories());
-        algo.optimize(samples.columns(), env_steps)?;
+        algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;
         Ok(steps)
     };
     Ok(Contender { name: name.to_owned(), work: Box::new(work), pids })
@@ -68,7 +69,7 @@ pub(super) fn dqn() -> Result<Contender> {
         eps_steps: 100,
         target_update_interval: 2_500,
         learning_rate: 1e-4,
-        adam_eps: 1e-8,
+        adam_eps: Some(1e-8),
         ..Default::default()
     };
     training("serial", &cartpole(sampler, algo))
@@ -86,7 +87,7 @@ pub(super) fn ppo_defaults() -> Config {
         // Half the squared error: theirs is half of the whole.
         value_loss_coeff: 1.0,
         entropy_loss_coeff: 0.0,
-        clip_grad_norm: 0.5,
+        clip_grad_norm: Some(0.5),
         gae_lambda: 0.95,
         minibatches: 256,
         epochs: 10,

@@ -1,8 +1,10 @@
 //! Hyper-parameters of PPO.
 use crate::pg::NormalizeAdvantage;
+use crate::pg::config::batch_bytes;
 use crate::settings::{AlgoSettings, check};
-use rlcore::BatchSpec;
+use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
 /// Defaults are those of rlpyt's `algos/pg/ppo.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
@@ -92,5 +94,9 @@ impl AlgoSettings for PpoConfig {
     // Recurrent models learn from the state before row 0 alone.
     fn records(&self, spec: BatchSpec) -> BlockOptions {
         BlockOptions { state_interval: spec.t, bootstrap_value: true }
+    }
+
+    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
+        batch_bytes(spaces, spec, self.minibatches, model)
     }
 }

@@ -1,7 +1,9 @@
 //! Hyper-parameters of REINFORCE.
+use crate::pg::config::batch_bytes;
 use crate::settings::{AlgoSettings, check};
-use rlcore::BatchSpec;
+use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
 /// Williams 1992; learning rate and discount are the defaults of A2C.
@@ -56,5 +58,9 @@ impl AlgoSettings for ReinforceConfig {
     // Recurrent models learn from the state before row 0 alone.
     fn records(&self, spec: BatchSpec) -> BlockOptions {
         BlockOptions { state_interval: spec.t, bootstrap_value: false }
+    }
+
+    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
+        batch_bytes(spaces, spec, 1, model)
     }
 }
