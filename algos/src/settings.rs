@@ -21,7 +21,7 @@ pub trait AlgoSettings: std::fmt::Debug {
     fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64;
 
     /// The part of [`AlgoSettings::bytes`] that a replay takes, and the setting that it follows from; none without a replay.
-    fn remembered(&self, _spaces: &EnvSpaces) -> Option<Remembered> {
+    fn remembered(&self, _spaces: &EnvSpaces, _spec: BatchSpec) -> Option<Remembered> {
         None
     }
 }

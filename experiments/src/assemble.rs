@@ -69,7 +69,7 @@ fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let (spec, available) = (spec(config), memory::available());
     let settings = learning.settings();
-    let remembered = settings.remembered(spaces);
+    let remembered = settings.remembered(spaces, spec);
     let replay = remembered.map_or(0, |r| r.bytes);
     // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
     let block = if replay > available {

@@ -8,7 +8,7 @@ use super::loss;
 use crate::algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
 use crate::context::LearnContext;
 use crate::optim::update_target;
-use crate::replay::{Key, ReplayMeta, ReplaySettings, TensorBatch, TransitionReplay, Uniform};
+use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay, Uniform};
 use crate::requires::Requires;
 use crate::saved::{flat_array, flat_values};
 use crate::settings::AlgoSettings;
@@ -86,11 +86,7 @@ impl Dqn {
         let online = Trained::new(&specs, 0, settings, context)?;
         let mut target = Params::zeros(&specs, device, Grad::Off)?;
         target.copy_from(online.params());
-        let settings = ReplaySettings {
-            size: config.replay_size,
-            n_step: config.n_step_return,
-            discount: config.discount,
-        };
+        let settings = config.replay();
         let replay = TransitionReplay::new(spaces, context.spec, settings, Box::new(Uniform))?;
         Ok(Self {
             keys: Vec::with_capacity(config.batch_size),

@@ -1,4 +1,5 @@
 //! Hyper-parameters of DQN.
+use crate::replay::ReplaySettings;
 use crate::settings::{
     AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes,
 };
@@ -69,6 +70,15 @@ impl DqnConfig {
     pub fn adam_eps(&self) -> f64 {
         self.adam_eps.unwrap_or(0.01 / self.batch_size as f64)
     }
+
+    /// Settings of the replay.
+    pub fn replay(&self) -> ReplaySettings {
+        ReplaySettings {
+            size: self.replay_size,
+            n_step: self.n_step_return,
+            discount: self.discount,
+        }
+    }
 }
 
 impl AlgoSettings for DqnConfig {
@@ -112,8 +122,8 @@ impl AlgoSettings for DqnConfig {
         self.discount
     }
 
-    fn bytes(&self, spaces: &EnvSpaces, _spec: BatchSpec, model: &ModelSize) -> u64 {
-        let replay = self.remembered(spaces).map_or(0, |r| r.bytes);
+    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
+        let replay = self.remembered(spaces, spec).map_or(0, |r| r.bytes);
         let drawn = (self.batch_size as u64).saturating_mul(step_bytes(spaces).saturating_mul(2));
         // Target network and published weights; the target's forward pass keeps nothing.
         let networks = parameter_bytes(model, 2);
@@ -121,10 +131,8 @@ impl AlgoSettings for DqnConfig {
         [drawn, networks, pass].into_iter().fold(replay, u64::saturating_add)
     }
 
-    fn remembered(&self, spaces: &EnvSpaces) -> Option<Remembered> {
-        // Reward, how the step ended, and the n-step return with its horizon.
-        let step = step_bytes(spaces).saturating_add(24);
-        let (setting, value) = ("algo.replay_size", self.replay_size);
-        Some(Remembered { bytes: step.saturating_mul(value as u64), setting, value })
+    fn remembered(&self, spaces: &EnvSpaces, spec: BatchSpec) -> Option<Remembered> {
+        let bytes = self.replay().bytes(spaces, spec);
+        Some(Remembered { bytes, setting: "algo.replay_size", value: self.replay_size })
     }
 }
