@@ -1,6 +1,6 @@
 //! What a runner asks of an algorithm: take in a batch, learn from it, show the weights that agents act with, save everything.
-use crate::requires::Requires;
 use crate::replay::ReplayError;
+use crate::requires::Requires;
 use agents::AgentError;
 use agents::params::Params;
 use rlcore::GlobalSteps;

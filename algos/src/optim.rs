@@ -80,7 +80,10 @@ impl Adam {
     /// parameters that the optimiser was made for.
     pub fn step(&mut self, params: &mut Tensor, grads: &Tensor) {
         let lens = [params.numel(), grads.numel(), self.scratch.numel()];
-        assert!(lens[0] == lens[1] && lens[1] == lens[2], "parameters, gradient, moments: {lens:?}");
+        assert!(
+            lens[0] == lens[1] && lens[1] == lens[2],
+            "parameters, gradient, moments: {lens:?}"
+        );
         let _guard = tch::no_grad_guard();
         let AdamConfig { learning_rate, betas: [beta1, beta2], eps, weight_decay } = self.config;
         let AdamState { steps, first_moment, second_moment } = &mut self.state;

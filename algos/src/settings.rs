@@ -70,7 +70,11 @@ pub(crate) fn check(
         let bad = all.iter().find(|(_, v)| !((*v as f32).is_finite() && fits(*v)));
         bad.map_or(Ok(()), |(name, value)| Err(format!("algo.{name} = {value}: it must {rule}")))
     };
-    not(positive, |v| v as f32 > 0.0, "be above zero and finite, as f32 too (about 1e-45 to 3e38)")?;
+    not(
+        positive,
+        |v| v as f32 > 0.0,
+        "be above zero and finite, as f32 too (about 1e-45 to 3e38)",
+    )?;
     not(shares, |v| (0.0..=1.0).contains(&v), "lie within 0 and 1")?;
     not(others, |v| v >= 0.0, "be zero or above, and finite, as f32 too (up to about 3e38)")
 }

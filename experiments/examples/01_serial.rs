@@ -5,8 +5,8 @@ use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig};
 use algos::{Algo, Dqn, DqnConfig, LearnContext};
-use rlcore::{EnvFactory, GlobalSteps};
 use rlcore::envs::CartPole;
+use rlcore::{EnvFactory, GlobalSteps};
 use samplers::{SamplerConfig, Setup};
 
 fn main() -> anyhow::Result<()> {

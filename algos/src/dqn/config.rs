@@ -1,8 +1,6 @@
 //! Hyper-parameters of DQN.
 use crate::replay::ReplaySettings;
-use crate::settings::{
-    AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes,
-};
+use crate::settings::{AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes};
 use agents::params::ModelSize;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
@@ -94,8 +92,7 @@ impl AlgoSettings for DqnConfig {
             ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
             ("delta_clip", self.delta_clip.unwrap_or(1.0)),
         ];
-        let shares =
-            [("discount", self.discount), ("target_update_tau", self.target_update_tau)];
+        let shares = [("discount", self.discount), ("target_update_tau", self.target_update_tau)];
         check(&positive, &shares, &[])?;
         if self.eps_steps < self.min_steps_learn {
             return Err(format!(

@@ -301,10 +301,8 @@ fn replicas_average_their_gradients() {
     let settings =
         TrainedSettings { learning_rate: 0.1, adam_eps: 1e-8, clip_grad_norm: Some(0.5) };
     let trained = |average: Arc<dyn Average>| {
-        let context = LearnContext {
-            average,
-            ..LearnContext::new(&spaces, SPEC, GlobalSteps(1), 3)
-        };
+        let context =
+            LearnContext { average, ..LearnContext::new(&spaces, SPEC, GlobalSteps(1), 3) };
         Trained::new(&specs, 0, settings, &context).unwrap()
     };
     let slopes = [[3f32, -1.0, 0.5], [-2.5, 8.0, 0.25]];

@@ -8,8 +8,8 @@ use agents::dist::Categorical;
 use agents::params::{Grad, ParamBuilder, Params};
 use agents::pg::{MakePgModel, PgInput, PgModel};
 use anyhow::Result;
-use rlcore::{EnvFactory, GlobalSteps};
 use rlcore::envs::CartPole;
+use rlcore::{EnvFactory, GlobalSteps};
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
