@@ -166,7 +166,7 @@ pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
     fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
         let agent = self.make(context)?;
         let params = agent.weight_count();
-        let model = ModelSize { params, trained: params, largest: params, activations: 0 };
+        let model = ModelSize { params, trained: params, largest: params, ..Default::default() };
         Ok(AgentOutline { schema: agent.schema(), model })
     }
 }

@@ -1,11 +1,70 @@
-//! How much memory there is: the smaller of what the machine has free and what our control group still allows.
+//! How much memory there is, and whether what a run needs fits into it.
+//!
+//! There is what the machine has free, what our control group still allows, or what `ulimit -v` does: the smallest of them. A run adds up
+//! its needs before it takes any of them, so that it is refused with a reason: the kernel kills without a word.
 use crate::cgroup::{self, Version};
 use std::fs::read_to_string;
 use std::path::PathBuf;
 
 /// Bytes that can be had now.
 pub fn available() -> u64 {
-    machine().min(cgroup().unwrap_or(u64::MAX))
+    machine().min(cgroup().unwrap_or(u64::MAX)).min(address_space().unwrap_or(u64::MAX))
+}
+
+/// Memory that one part of a run takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What it is for, such as `the replay`.
+    pub what: String,
+    /// Bytes at its peak; `u64::MAX` where there are more than can be counted.
+    pub bytes: u64,
+    /// The settings that make it smaller, such as `algo.replay_size`; empty where none does.
+    pub lower: String,
+}
+
+impl Need {
+    /// `lower`: the settings that make it smaller.
+    pub fn new(what: impl Into<String>, bytes: u64, lower: impl Into<String>) -> Self {
+        Self { what: what.into(), bytes, lower: lower.into() }
+    }
+}
+
+/// A run that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this configuration needs {}, but {} are free; {}", readable(*needed), readable(*available), said(largest))]
+pub struct TooLarge {
+    /// Bytes in all.
+    pub needed: u64,
+    /// Bytes that there are.
+    pub available: u64,
+    /// The parts that take most, largest first.
+    pub largest: Vec<Need>,
+}
+
+fn said(largest: &[Need]) -> String {
+    let one = |n: &Need| {
+        let lower =
+            if n.lower.is_empty() { String::new() } else { format!(" (lower {})", n.lower) };
+        format!("{} for {}{lower}", readable(n.bytes), n.what)
+    };
+    largest.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses needs that are more than `available` together, naming those that matter.
+///
+/// # Errors
+/// They do not fit.
+pub fn check(needs: Vec<Need>, available: u64) -> Result<(), TooLarge> {
+    let needed = needs.iter().fold(0, |sum: u64, n| sum.saturating_add(n.bytes));
+    if needed <= available {
+        return Ok(());
+    }
+    let mut largest = needs;
+    largest.sort_by_key(|n| std::cmp::Reverse(n.bytes));
+    // What is below a tenth of the whole would not help.
+    largest.retain(|n| n.bytes > needed / 10);
+    largest.truncate(3);
+    Err(TooLarge { needed, available, largest })
 }
 
 fn machine() -> u64 {
@@ -13,6 +72,19 @@ fn machine() -> u64 {
     let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kib.map_or(u64::MAX, |k| k * 1024)
+}
+
+/// What a limit of the address space (`ulimit -v`) leaves. Libraries take more of it than of the memory.
+fn address_space() -> Option<u64> {
+    let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_AS).ok()?;
+    let pages = read_to_string("/proc/self/statm").ok()?;
+    let used = pages.split_whitespace().next()?.parse::<u64>().ok()?;
+    Some(limit.saturating_sub(used * page()))
+}
+
+fn page() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    size.ok().flatten().map_or(4096, |size| size as u64)
 }
 
 /// Limit minus use, the tightest of our group and its parents.
@@ -49,5 +121,24 @@ mod tests {
         assert_eq!(readable(17), "17 B");
         assert_eq!(readable(3 << 29), "1.5 GiB");
         assert!(available() > 1 << 20);
+    }
+
+    #[test]
+    fn a_refusal_names_the_largest_parts_and_their_settings() {
+        let needs = || {
+            vec![
+                Need::new("crumbs", 5, "nothing"),
+                Need::new("the block", 3 << 30, "sampler.t or sampler.b"),
+                Need::new("the replay", 9 << 30, "algo.replay_size"),
+            ]
+        };
+        check(needs(), 13 << 30).unwrap();
+        let text = check(needs(), 1 << 30).unwrap_err().to_string();
+        let want = "this configuration needs 12.0 GiB, but 1.0 GiB are free; \
+                    9.0 GiB for the replay (lower algo.replay_size), \
+                    3.0 GiB for the block (lower sampler.t or sampler.b)";
+        assert_eq!(text, want);
+        let endless = vec![Need::new("a", u64::MAX, "x"), Need::new("b", u64::MAX, "y")];
+        assert_eq!(check(endless, 1 << 40).unwrap_err().needed, u64::MAX);
     }
 }

@@ -1,6 +1,9 @@
 //! Settings of a run's length and its records.
 use serde::{Deserialize, Serialize};
 
+/// Most threads of a learner: more than any machine has CPUs.
+const MOST_THREADS: usize = 1024;
+
 /// See [`crate::MinibatchRl`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -59,6 +62,13 @@ impl RunnerConfig {
         ];
         if let Some((name, _)) = positive.iter().find(|(_, v)| *v == 0) {
             return Err(format!("runner.{name} = 0: it must be at least 1"));
+        }
+        if self.threads > MOST_THREADS {
+            return Err(format!(
+                "runner.threads = {}: it must be at most {MOST_THREADS}, and more than the {} CPUs of this process make it slower",
+                self.threads,
+                rlcore::affinity::cpu_count()
+            ));
         }
         if self.confirm_episodes == 1 {
             return Err(

@@ -26,6 +26,9 @@ pub enum HostKind {
     Thread,
 }
 
+/// Shortest limit of a step, seconds: below it whoever waits for a CPU is taken for stalled.
+const LEAST_TIMEOUT: f64 = 0.01;
+
 /// Samplers' settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,7 +74,7 @@ pub struct WorkerConfig {
     pub host: HostKind,
     /// Worker `i` runs on CPU `cpus[i % len]`; empty: on all that this process is allowed.
     pub cpus: Vec<usize>,
-    /// Longest time without a finished environment call, seconds.
+    /// Longest time without a finished environment call, seconds; at least 0.01.
     pub step_timeout: f64,
 }
 
@@ -160,9 +163,9 @@ impl SamplerConfig {
                 "sampler.worker.cpus names CPU {cpu}, but this process is allowed {allowed:?}"
             ));
         }
-        if self.worker.step_timeout.is_nan() || self.worker.step_timeout <= 0.0 {
+        if self.worker.step_timeout.is_nan() || self.worker.step_timeout < LEAST_TIMEOUT {
             return Err(format!(
-                "sampler.worker.step_timeout = {}: it must be positive",
+                "sampler.worker.step_timeout = {}: it must be at least {LEAST_TIMEOUT} s, the time in which a healthy process may not run at all",
                 self.worker.step_timeout
             ));
         }

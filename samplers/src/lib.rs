@@ -12,6 +12,7 @@ mod crew;
 mod error;
 mod evaluation;
 mod host;
+mod needs;
 mod parallel;
 mod protocol;
 mod sampler;

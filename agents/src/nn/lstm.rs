@@ -6,9 +6,9 @@ use super::linear::Start;
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use tch::Tensor;
 
-/// Values that [`Lstm::forward`] keeps for its backward pass, for each row and unit: gates and their parts, the memory before and
-/// after, products.
-const KEPT: usize = 20;
+/// Values that [`Lstm::forward`] keeps for its backward pass beside its gates, for each row and unit: the inputs' share of the
+/// gates, their parts, the memory before and after, products.
+const KEPT: usize = 16;
 
 /// See the module documentation.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,8 @@ impl Lstm {
         start: Start,
     ) -> Self {
         let (weight, bias): (Init, Init) = start.of(hidden, 1.0);
-        b.puts_out(hidden.saturating_mul(KEPT));
+        b.puts_out(hidden.saturating_mul(4));
+        b.keeps(hidden.saturating_mul(KEPT));
         let (inputs, gates, hidden) = (dim(inputs), dim(hidden.saturating_mul(4)), dim(hidden));
         b.within(name, |b| Self {
             weight_ih: b.add("weight_ih", &[gates, inputs], weight),

@@ -78,9 +78,11 @@ pub struct ModelSize {
     pub trained: usize,
     /// Values of the largest parameter.
     pub largest: usize,
-    /// Values that all layers together put out for one row of their input; a backward pass needs them. 0 where the layers did
-    /// not say, see [`ParamBuilder::puts_out`].
+    /// Values that all layers together keep of one row of their input until the backward pass. 0 where the layers did not say,
+    /// see [`ParamBuilder::puts_out`].
     pub activations: usize,
+    /// Values that the widest layer puts out for one row of its input.
+    pub widest: usize,
 }
 
 /// Handle of one parameter within its [`super::Params`].
@@ -104,6 +106,7 @@ pub struct ParamBuilder {
     specs: Vec<ParamSpec>,
     prefix: Vec<String>,
     activations: usize,
+    widest: usize,
 }
 
 impl ParamBuilder {
@@ -134,9 +137,15 @@ impl ParamBuilder {
         out
     }
 
-    /// Notes that a layer puts out `values` numbers for one row of its input. The layers of [`crate::nn`] do so themselves; the
-    /// sum becomes [`ModelSize::activations`], from which the memory of an update is estimated.
+    /// Notes that a layer puts out `values` numbers for one row of its input, which are kept until the backward pass. The memory
+    /// of an update is estimated from it (see [`ModelSize`]). The layers of [`crate::nn`] do so themselves.
     pub fn puts_out(&mut self, values: usize) {
+        self.keeps(values);
+        self.widest = self.widest.max(values);
+    }
+
+    /// As [`ParamBuilder::puts_out`], for what a layer keeps beside what it puts out.
+    pub fn keeps(&mut self, values: usize) {
         self.activations = self.activations.saturating_add(values);
     }
 
@@ -145,7 +154,8 @@ impl ParamBuilder {
     /// # Errors
     /// More values than can be addressed.
     pub fn size(&self) -> Result<ModelSize, AgentError> {
-        let mut size = ModelSize { activations: self.activations, ..Default::default() };
+        let (activations, widest) = (self.activations, self.widest);
+        let mut size = ModelSize { activations, widest, ..Default::default() };
         for spec in &self.specs {
             let len = values(&spec.shape).and_then(|len| {
                 size.params = size.params.checked_add(len)?;
@@ -193,7 +203,10 @@ mod tests {
         b.puts_out(1 << 20);
         let size = b.size().unwrap();
         assert_eq!((size.trained, size.largest), ((1 << 40) + (1 << 20), 1 << 40));
+        b.keeps(7);
+        let more = b.size().unwrap();
         assert_eq!((size.params, size.activations), (size.trained + 3, 1 << 20));
+        assert_eq!((more.activations, more.widest), ((1 << 20) + 7, 1 << 20));
     }
 
     #[test]

@@ -34,8 +34,7 @@ impl MakeEnv for Catch {
     fn make(&self, _context: &EnvContext) -> Result<CatchEnv, EnvError> {
         at_least("rows", self.rows, 2)?;
         at_least("columns", self.columns, 1)?;
-        at_most("rows", self.rows, MOST)?;
-        at_most("columns", self.columns, MOST / self.rows)?;
+        at_most("rows * columns", self.rows.saturating_mul(self.columns), MOST)?;
         let now = Now { ball: [0, 0], paddle: 0, over: true, rng: seed::rng(0) };
         Ok(CatchEnv { board: self.clone(), now })
     }

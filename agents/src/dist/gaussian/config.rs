@@ -27,6 +27,10 @@ pub enum Bound {
     Squash,
 }
 
+/// Standard deviations outside make likelihoods that `f32` cannot hold.
+const LEAST_STD: f64 = 1e-10;
+const MOST_STD: f64 = 1e10;
+
 /// Settings of a diagonal Gaussian.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -70,9 +74,9 @@ impl GaussianConfig {
             ("max_std", self.max_std),
             ("noise_clip", self.noise_clip),
         ] {
-            if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
+            if value.is_some_and(|v| !(LEAST_STD..=MOST_STD).contains(&v)) {
                 return Err(format!(
-                    "gaussian.{name} = {}: it must be above zero and finite",
+                    "gaussian.{name} = {}: it must lie within {LEAST_STD:e} and {MOST_STD:e}",
                     value.unwrap_or_default()
                 ));
             }

@@ -1,0 +1,96 @@
+//! What a sampler takes of memory, said before it takes any.
+//!
+//! Counted: the block, blocks of evaluation, the published weights, every agent's copy of them, a row of their layers, views of
+//! the block's rows, and what is kept of each column. Not counted: what environments allocate themselves, and the program that a
+//! process is to begin with (about 200 MB with libtorch, most of it shared by all processes of a run).
+use crate::config::{HostKind, SamplerKind};
+use crate::evaluation::EVAL_T;
+use crate::setup::Plan;
+use rlcore::BatchSpec;
+use rlcore::block::{BlockOptions, Layout};
+use rlcore::memory::Need;
+
+/// Bytes of a tensor that is a view of one row of one leaf.
+const VIEW: u64 = 600;
+/// Bytes that are kept of a column beside its cells: two random streams, an episode's sums, a small environment.
+const COLUMN: u64 = 2048;
+/// Bytes that a worker process takes of its own: heap, stacks, buffers of libtorch.
+const WORKER: u64 = 24 << 20;
+/// Rows of the widest layer that an agent holds at once while it acts: a layer's input, its output, a copy.
+const LAYERS: u64 = 3;
+
+impl Plan {
+    /// The memory that this sampler takes, by what it is for.
+    pub fn needs(&self) -> Vec<Need> {
+        let config = &self.setup.config;
+        let (t, b) = (config.t as u64, config.b as u64);
+        let mut needs = vec![Need::new(
+            "the block of samples",
+            self.layout.bytes as u64,
+            "sampler.t or sampler.b",
+        )];
+        let state = self.schema.state.iter().map(|leaf| leaf.cell_bytes() as u64);
+        let column = state.fold(COLUMN, u64::saturating_add);
+        needs.push(Need::new(
+            "what is kept of each environment",
+            product(&[b, column]),
+            "sampler.b",
+        ));
+        let leaves = |root: &rlcore::Space| root.leaves("").len() as u64;
+        let leaves = leaves(&self.spaces.observation) + leaves(&self.spaces.action) + 1;
+        // Each process that acts looks at every row of its columns; an alternating sampler has two halves of them.
+        let lookers = match config.kind {
+            SamplerKind::Serial | SamplerKind::Gpu => 1,
+            SamplerKind::Alternating => 2,
+            SamplerKind::Cpu => config.workers() as u64,
+        };
+        let views = product(&[t.saturating_add(1), leaves, lookers, VIEW]);
+        needs.push(Need::new("views of the block's rows", views, "sampler.t"));
+
+        let here = config.kind == SamplerKind::Serial;
+        let workers = if here { 0 } else { config.workers() as u64 };
+        let act_in_workers = config.kind == SamplerKind::Cpu || self.setup.eval.is_some();
+        let on_host = config.kind != SamplerKind::Cpu && self.setup.device == "cpu";
+        let agents = u64::from(on_host) + if act_in_workers { workers } else { 0 };
+        // Workers are sent two versions of the weights in turn.
+        let copies = agents.saturating_add(if here { 0 } else { 2 });
+        let weights = product(&[self.model.params as u64, 4, copies]);
+        let what = format!("{copies} copies of the weights, for agents");
+        let lower = if workers > 1 {
+            "sampler.worker.n or the sizes in agent.model"
+        } else {
+            "the sizes in agent.model"
+        };
+        needs.push(Need::new(what, weights, lower));
+        let rows = product(&[b, self.model.widest as u64, 4, LAYERS]);
+        needs.push(Need::new(
+            "layers of acting agents",
+            rows,
+            "sampler.b or the sizes in agent.model",
+        ));
+        if config.worker.host == HostKind::Process {
+            needs.push(Need::new(
+                "worker processes",
+                product(&[workers, WORKER]),
+                "sampler.worker.n",
+            ));
+        }
+        needs.extend(self.evaluation());
+        needs
+    }
+
+    fn evaluation(&self) -> Option<Need> {
+        let (_, config) = self.setup.eval.as_ref()?;
+        let spec = BatchSpec { t: EVAL_T, b: config.n_envs };
+        let spaces = self.eval_spaces.as_ref()?;
+        let block = Layout::new(spec, spaces, &self.schema, BlockOptions::default()).bytes as u64;
+        let layers = product(&[self.model.widest as u64, 4, LAYERS]);
+        let columns = product(&[config.n_envs as u64, layers.saturating_add(COLUMN)]);
+        Some(Need::new("evaluation", block.saturating_add(columns), "eval.n_envs"))
+    }
+}
+
+/// `u64::MAX` where it is more than can be counted.
+fn product(factors: &[u64]) -> u64 {
+    factors.iter().fold(1, |n, f| n.saturating_mul(*f))
+}
