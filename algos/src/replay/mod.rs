@@ -59,6 +59,8 @@ mod finals;
 mod golden;
 mod key;
 mod leaf;
+#[cfg(test)]
+mod leaves;
 mod n_step;
 #[cfg(test)]
 mod recorded;
@@ -71,6 +73,8 @@ mod testing;
 mod tests;
 mod transitions;
 mod uniform;
+#[cfg(test)]
+mod write_back;
 
 pub use batch::{BatchLeaf, HostLeaf, Transitions};
 pub use draw::Draw;

@@ -165,3 +165,8 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
 pub(crate) fn size(value: &Value) -> usize {
     value.as_u64().unwrap() as usize
 }
+
+/// Elements of bytes at any address.
+pub(crate) fn values<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<T> {
+    bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
+}
