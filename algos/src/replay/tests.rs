@@ -3,8 +3,11 @@ use super::testing::*;
 use super::*;
 use proptest::prelude::*;
 use rand::RngExt;
+use rlcore::checkpoint::{ArrayInfo, ArraySource, CheckpointError, NamedArray};
 use rlcore::seed::rng;
+use rlcore::{BatchSpec, EnvSpaces};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What a draw of `n` gives: keys, and the batch gathered from them.
 fn sample(
@@ -178,7 +181,7 @@ fn draws_end_and_are_uniform_where_nearly_all_is_skipped() {
     let error = sample(&mut replay, 1, 4).unwrap_err().to_string();
     assert!(error.contains("600 time steps") && error.contains("min_steps_learn"), "{error}");
     for t in [17, 300, 301] {
-        set_step(&mut block, t, 0, testing::Step { reward: 1.0, outcome: Outcome::Running });
+        set_step(&mut block, t, 0, Step { reward: 1.0, outcome: Outcome::Running });
     }
     replay.append(&block).unwrap();
     assert_eq!(replay.drawable().len(), 3);
@@ -196,7 +199,7 @@ fn refusals_name_the_repair() {
 
     let mut replay = replay(4, 1, 9, 1).unwrap();
     let mut block = empty_block(&spaces(), 4, 1);
-    let step = testing::Step { reward: 0.0, outcome: Outcome::Truncated };
+    let step = Step { reward: 0.0, outcome: Outcome::Truncated };
     set_step(&mut block, 2, 0, step);
     block.final_observation = rlcore::Tree::owned(&[], 0, 1);
     let error = replay.append(&block).unwrap_err().to_string();
@@ -228,4 +231,102 @@ fn saved_arrays_that_do_not_fit_are_refused() {
     bent[1].bytes.to_mut()[0] = 4;
     let mut two = replay(5, 2, 8, 1).unwrap();
     assert!(matches!(two.load(&meta, &bent), Err(ReplayError::BadOutcome { byte: 4 })));
+}
+
+/// A source whose array of one name cannot be read, although it is there.
+struct Unreadable<'a>(&'a Vec<NamedArray<'a>>, &'a str);
+
+impl ArraySource for Unreadable<'_> {
+    fn place(&self) -> &Path {
+        self.0.place()
+    }
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+    fn find(&self, name: &str) -> Option<ArrayInfo> {
+        self.0.find(name)
+    }
+    fn read(&self, name: &str, out: &mut [u8]) -> Result<(), CheckpointError> {
+        // The error of an array that is not there stands for one of the disk.
+        self.0.read(if name == self.1 { "unreadable" } else { name }, out)
+    }
+}
+
+#[test]
+fn a_replay_whose_arrays_cannot_be_read_is_empty_and_goes_on() {
+    let (mut stream, mut one) = (Stream::default(), replay(5, 2, 8, 1).unwrap());
+    for _ in 0..3 {
+        stream.extend(&mut rng(4), 5, 2, true);
+        one.append(&stream.block(5)).unwrap();
+    }
+    let (meta, arrays) = one.save("");
+    for array in &arrays {
+        let mut two = replay(5, 2, 8, 1).unwrap();
+        let mut later = Stream::default();
+        later.extend(&mut rng(5), 5, 2, true);
+        two.append(&later.block(5)).unwrap();
+        let source = Unreadable(&arrays, &array.name);
+        assert!(matches!(two.load(&meta, &source), Err(ReplayError::Saved(_))));
+        // Outcomes are read before anything is changed.
+        let left = if array.name == "outcome" { 5 } else { 0 };
+        assert_eq!(two.store().filled(), left, "{}", array.name);
+        if left == 0 {
+            assert!(two.drawable().is_empty() && two.store().skipped() == 0);
+            two.append(&stream.block(5)).unwrap();
+            let mut fresh = replay(5, 2, 8, 1).unwrap();
+            fresh.append(&stream.block(5)).unwrap();
+            assert_eq!(two.save(""), fresh.save(""));
+        }
+    }
+}
+
+#[test]
+fn memory_is_known_before_it_is_taken() {
+    let (spec, mut stream) = (BatchSpec { t: 10, b: 3 }, Stream::default());
+    let settings = |size| ReplaySettings { size, n_step: 2, discount: DISCOUNT };
+    let never = EnvSpaces { truncates_every: None, ..spaces() };
+    for (spaces, size) in [(spaces(), 3000), (never, 3001)] {
+        let draw = Box::new(Uniform);
+        let mut replay = TransitionReplay::new(&spaces, spec, settings(size), draw).unwrap();
+        let known = settings(size).bytes(&spaces, spec) as f64;
+        if spaces.truncates_every.is_none() {
+            // Per step: leaves of 8, 3 and 8 bytes, reward and outcome of 5, a window of 12.
+            assert_eq!(known, 3.0 * 1001.0 * (19.0 + 5.0 + 12.0));
+            assert_eq!(replay.bytes() as f64, known);
+            continue;
+        }
+        // The largest that can happen: every step truncates, then none does.
+        for outcome in [Outcome::Truncated, Outcome::Running] {
+            stream.steps = vec![vec![Step { reward: 0.0, outcome }; 3]; 10];
+            for _ in 0..150 {
+                replay.append(&stream.block(10)).unwrap();
+            }
+        }
+        let taken = replay.bytes() as f64;
+        assert!((taken / known - 1.0).abs() < 0.05, "{taken} of {known}");
+    }
+    for size in [1 << 60, usize::MAX] {
+        assert!(settings(size).bytes(&spaces(), spec) > 1 << 60);
+        let refused = TransitionReplay::new(&spaces(), spec, settings(size), Box::new(Uniform));
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("lower replay_size"), "{text}");
+    }
+}
+
+#[test]
+fn only_the_tensors_of_a_batch_know_libtorch() {
+    let mut files = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/replay")).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // Golden samples are read from tensors, and this file names what it looks for.
+        if !["tensors.rs", "golden.rs", "tests.rs"].contains(&&*name) {
+            let text = text.replace("batch::", "");
+            let words = ["tch::", "use tch", "rlcore::tensor", "agents::"];
+            assert!(!words.iter().any(|word| text.contains(word)), "{name}");
+            files += 1;
+        }
+    }
+    assert!(files > 10);
 }

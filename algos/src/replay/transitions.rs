@@ -36,7 +36,7 @@ impl ReplaySettings {
         if n_step == 0 || n_step > u16::MAX as usize {
             return Err(ReplayError::BadNStep(n_step));
         }
-        let (rows, columns) = (size.div_ceil(spec.b), spec.b);
+        let (rows, columns) = (size.div_ceil(spec.b.max(1)), spec.b);
         let need = spec.t.max(n_step + 2);
         if rows < need {
             return Err(ReplayError::TooSmall { rows, size, columns, need, n_step, batch: spec.t });
@@ -97,7 +97,7 @@ impl TransitionReplay {
     ) -> Result<Self, ReplayError> {
         let rows = settings.rows(spec)?;
         let store = Store::new(spec, rows, stored(spaces), spaces.truncates_every.is_some())?;
-        let n_step = NStep::new(settings.n_step, settings.discount, rows * spec.b)?;
+        let n_step = NStep::new(settings.n_step, settings.discount, rows.saturating_mul(spec.b))?;
         Ok(Self { store, n_step, draw, n_drawable: 0, cells: vec![], current: vec![] })
     }
 
