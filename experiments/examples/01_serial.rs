@@ -39,7 +39,8 @@ fn main() -> anyhow::Result<()> {
     let mut sampler = samplers::build(setup)?;
     let n_steps = GlobalSteps(iterations * 16 * 8);
     let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
-    let mut algo = Dqn::new(config, &model, &context)?;
+    let replay = config.uniform_replay(&context)?;
+    let mut algo = Dqn::new(config, &model, replay, &context)?;
 
     let mut weights = vec![0.0; algo.params().len()];
     let (mut env_steps, mut returns) = (0, Vec::new());

@@ -52,7 +52,8 @@ fn main() -> anyhow::Result<()> {
     let sampler = samplers::build(setup)?;
     println!("workers: {:?}", sampler.worker_pids());
     let context = LearnContext::new(sampler.spaces(), sampler.spec(), GlobalSteps(n_steps), 7);
-    let algo = Dqn::new(config, &model, &context)?;
+    let replay = config.uniform_replay(&context)?;
+    let algo = Dqn::new(config, &model, replay, &context)?;
 
     let dir = RunDir::create_default(Path::new("runs"), "example-02", 7)?;
     let runner = RunnerConfig { n_steps, log_interval_steps: 5_000, ..Default::default() };

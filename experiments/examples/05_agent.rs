@@ -72,6 +72,7 @@ fn main() -> anyhow::Result<()> {
     let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
     let n_steps = GlobalSteps(batches * 16 * 8);
     let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
-    let mut algo = Dqn::new(config, &model, &context)?;
+    let replay = config.uniform_replay(&context)?;
+    let mut algo = Dqn::new(config, &model, replay, &context)?;
     experiments::demo::learn(&mut *sampler, &mut algo, batches)
 }

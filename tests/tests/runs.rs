@@ -409,7 +409,8 @@ fn environments_that_cannot_save_start_anew() {
     let spaces = Setup::example_spaces(&setup.env).unwrap();
     let runner = |dir: RunDir, n_steps: u64| {
         let context = LearnContext::new(&spaces, setup.spec(), GlobalSteps(n_steps), 1);
-        let algo = Dqn::new(config.clone(), &agent.model, &context).unwrap();
+        let replay = config.uniform_replay(&context).unwrap();
+        let algo = Dqn::new(config.clone(), &agent.model, replay, &context).unwrap();
         let sampler = samplers::build(setup.clone()).unwrap();
         let runner = RunnerConfig {
             n_steps,

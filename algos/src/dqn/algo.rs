@@ -1,4 +1,4 @@
-//! DQN: uniform n-step replay, target network, double Q-learning as an option.
+//! DQN: n-step replay, target network, double Q-learning as an option.
 //!
 //! Follows `rlpyt/algos/dqn/dqn.py`; differs: the target network starts equal to the online network, truncated steps
 //! bootstrap from their final observation, updates keep the replay ratio exactly over time, draws are seeded by the number of
@@ -8,7 +8,7 @@ use super::loss;
 use crate::algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
 use crate::context::LearnContext;
 use crate::optim::update_target;
-use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay, Uniform};
+use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay};
 use crate::requires::Requires;
 use crate::saved::{flat_array, flat_values};
 use crate::settings::AlgoSettings;
@@ -64,13 +64,15 @@ struct Counters {
 }
 
 impl Dqn {
-    /// Initial weights from the run's seed; an empty replay.
+    /// Initial weights from the run's seed. Transitions are kept in and drawn from `replay`, such as
+    /// [`DqnConfig::uniform_replay`]; its n-step return and discount are those that are learned from.
     ///
     /// # Errors
     /// Settings that contradict each other or the batches; a model that cannot be built.
     pub fn new<M: MakeQModel>(
         config: DqnConfig,
         model: &M,
+        replay: TransitionReplay,
         context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
         config.check(context.spec).map_err(AlgoError::Config)?;
@@ -86,8 +88,6 @@ impl Dqn {
         let online = Trained::new(&specs, 0, settings, context)?;
         let mut target = Params::zeros(&specs, device, Grad::Off)?;
         target.copy_from(online.params());
-        let settings = config.replay();
-        let replay = TransitionReplay::new(spaces, context.spec, settings, Box::new(Uniform))?;
         Ok(Self {
             keys: Vec::with_capacity(config.batch_size),
             batch: replay.batch(config.batch_size),

@@ -1,5 +1,7 @@
 //! Hyper-parameters of DQN.
-use crate::replay::ReplaySettings;
+use crate::algo::AlgoError;
+use crate::context::LearnContext;
+use crate::replay::{ReplaySettings, TransitionReplay, Uniform};
 use crate::settings::{AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes};
 use agents::params::ModelSize;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -76,6 +78,19 @@ impl DqnConfig {
             n_step: self.n_step_return,
             discount: self.discount,
         }
+    }
+
+    /// An empty replay of [`DqnConfig::replay`] that draws uniformly.
+    ///
+    /// # Errors
+    /// Settings that contradict each other or the batches; too little memory.
+    pub fn uniform_replay(
+        &self,
+        context: &LearnContext<'_>,
+    ) -> Result<TransitionReplay, AlgoError> {
+        self.check(context.spec).map_err(AlgoError::Config)?;
+        let LearnContext { spaces, spec, .. } = context;
+        Ok(TransitionReplay::new(spaces, *spec, self.replay(), Box::new(Uniform))?)
     }
 }
 

@@ -78,7 +78,10 @@ fn dqn<'a>(agent: &'a DqnAgentSettings, algo: &'a DqnConfig) -> Learning<'a> {
                 eps_steps: algo.eps_steps,
             })?)
         }),
-        algo: Box::new(|context| Ok(Box::new(Dqn::new(algo.clone(), &agent.model, context)?))),
+        algo: Box::new(|context| {
+            let replay = algo.uniform_replay(context)?;
+            Ok(Box::new(Dqn::new(algo.clone(), &agent.model, replay, context)?))
+        }),
         settings: algo,
     }
 }
