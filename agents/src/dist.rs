@@ -83,7 +83,8 @@ pub trait Distribution: Send + std::fmt::Debug {
     /// Kullback-Leibler divergence of `new` from `old` in nats, two `[N, len] -> [N]`.
     fn kl(&self, old: &Tensor, new: &Tensor) -> Tensor;
 
-    /// Which recorded tensor the likelihood is of: the action, or a leaf of agent_info (all leaves, `value` first).
+    /// Which recorded tensor the likelihood is of: the action, or one of `info`, the leaves of [`Distribution::info`] in their
+    /// order.
     fn drawn<'a>(&self, action: &'a [Tensor], info: &'a [Tensor]) -> &'a Tensor;
 
     /// Applies an action mask `[N, A] u8` to a model's output.

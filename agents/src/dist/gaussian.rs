@@ -200,7 +200,7 @@ impl Distribution for Gaussian {
     }
 
     fn drawn<'a>(&self, _action: &'a [Tensor], info: &'a [Tensor]) -> &'a Tensor {
-        &info[2]
+        &info[1]
     }
 }
 

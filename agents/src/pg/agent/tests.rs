@@ -93,7 +93,7 @@ fn agrees<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
     assert_eq!(out.dist.size(), [5, learner.dist.len() as i64]);
     assert!(error(stand.info.row(0).get(0), &out.value) < 1e-5);
     assert!(error(stand.info.row(0).get(1), &out.dist) < 1e-5);
-    let drawn = learner.dist.drawn(&action, &info);
+    let drawn = learner.dist.drawn(&action, &info[1..]);
     let log = learner.dist.log_likelihood(&out.dist, drawn);
     let recorded = learner.dist.log_likelihood(&info[1], drawn);
     assert!((&log - recorded).abs().max().double_value(&[]) < 1e-4);
