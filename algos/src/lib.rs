@@ -24,5 +24,5 @@ pub use pg::a2c::{A2c, A2cConfig};
 pub use pg::ppo::{Ppo, PpoConfig};
 pub use pg::reinforce::{Reinforce, ReinforceConfig};
 pub use requires::Requires;
-pub use settings::{AlgoSettings, Remembered};
+pub use settings::{AlgoNeeds, AlgoSettings};
 pub use trained::{Trained, TrainedSettings};

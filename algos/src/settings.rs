@@ -1,6 +1,7 @@
 //! What the settings of an algorithm say before anything is built.
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
+use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 
 /// The settings of an algorithm: data, and what follows from the data alone.
@@ -16,41 +17,42 @@ pub trait AlgoSettings: std::fmt::Debug {
         BlockOptions::default()
     }
 
-    /// Memory that the algorithm takes beside the sampler's, bytes: replay, copies of a batch, parameters with their gradients
-    /// and the optimiser's moments, what a backward pass keeps. An estimate; it saturates.
-    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64;
-
-    /// The part of [`AlgoSettings::bytes`] that a replay takes, and the setting that it follows from; none without a replay.
-    fn remembered(&self, _spaces: &EnvSpaces, _spec: BatchSpec) -> Option<Remembered> {
-        None
-    }
+    /// Memory that the algorithm takes beside the sampler's: an estimate of its peak, made before anything is built.
+    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds;
 }
 
-/// Memory of a replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// Its size.
-    pub bytes: u64,
-    /// The setting that it follows from, such as `algo.replay_size`.
-    pub setting: &'static str,
-    /// The value of that setting.
-    pub value: usize,
+/// Memory of an algorithm, by where it lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlgoNeeds {
+    /// In this process: a replay, copies of a batch.
+    pub host: Vec<Need>,
+    /// Where the learner computes, which may be this process as well: parameters and their optimiser, what an update keeps.
+    pub device: Vec<Need>,
 }
 
-/// Copies of the parameters that training holds: values, gradient, two moments, the optimiser's scratch.
-const TRAINED_COPIES: u64 = 5;
+/// Vectors of the size of the trained parameters beside their values: the optimiser's two moments and its scratch, the gradient
+/// by parameter and as one vector.
+const TRAINING: u64 = 5;
+/// Values that the loss keeps of each row, beside what the model does: likelihoods, ratios, entropies, errors and their gradients.
+const LOSS: u64 = 40;
 
-/// Bytes of the parameters, of their gradient and of the optimiser; `others`: further copies of the values alone (a target
-/// network, the vector that is published).
-pub(crate) fn parameter_bytes(model: &ModelSize, others: u64) -> u64 {
-    let copies = (model.trained as u64).saturating_mul(TRAINED_COPIES - 1);
+const MODEL: &str = "the sizes in agent.model";
+
+/// What the parameters take with their gradient and the optimiser; `others`: copies of their values alone, such as a target network.
+pub(crate) fn training(model: &ModelSize, others: u64) -> Need {
+    let trained = (model.trained as u64).saturating_mul(TRAINING);
     let values = (model.params as u64).saturating_mul(1 + others);
-    copies.saturating_add(values).saturating_mul(4)
+    let bytes = trained.saturating_add(values).saturating_mul(4);
+    Need::new(format!("{} parameters in training", model.params), bytes, MODEL)
 }
 
-/// Bytes that a forward and a backward pass over `rows` rows keep: what the layers put out, and its gradient.
-pub(crate) fn pass_bytes(model: &ModelSize, rows: u64) -> u64 {
-    (model.activations as u64).saturating_mul(rows).saturating_mul(2 * 4)
+/// What an update over `rows` rows keeps: the layers' values for the backward pass, and while that runs the gradients of about
+/// two and a half layers, the widest ones.
+pub(crate) fn pass(model: &ModelSize, rows: u64, lower: &str) -> Need {
+    let gradients = (model.widest as u64).saturating_mul(5) / 2;
+    let values = (model.activations as u64).saturating_add(gradients).saturating_add(LOSS);
+    let bytes = values.saturating_mul(rows).saturating_mul(4);
+    Need::new(format!("an update over {rows} rows"), bytes, format!("{lower} or {MODEL}"))
 }
 
 /// Bytes of one step's observation and action.

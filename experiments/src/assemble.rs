@@ -1,14 +1,14 @@
 //! From a configuration to the parts of a run. Everything that can be refused is refused before memory is taken.
 mod learning;
+mod needs;
 
 use self::learning::Learning;
 use crate::config::{Config, EnvConfig};
 use agents::AgentFactory;
-use algos::{Algo, LearnContext, Remembered};
-use anyhow::{Result, ensure};
-use rlcore::block::{AgentSchema, Layout};
+use algos::{Algo, LearnContext};
+use anyhow::Result;
 use rlcore::envs::TimeLimit;
-use rlcore::{BatchSpec, EnvFactory, EnvSpaces, GlobalSteps, MakeEnv, World, memory};
+use rlcore::{BatchSpec, EnvFactory, GlobalSteps, MakeEnv, World, memory};
 use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 
@@ -64,36 +64,6 @@ pub fn check(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses what does not fit into the memory that is free. No product may overflow on the way to the message.
-fn check_memory(config: &Config, spaces: &EnvSpaces) -> Result<()> {
-    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
-    let (spec, available) = (spec(config), memory::available());
-    let settings = learning.settings();
-    let remembered = settings.remembered(spaces, spec);
-    let replay = remembered.map_or(0, |r| r.bytes);
-    // The replay holds at least a block's steps: one that fits leaves a layout whose size can be computed.
-    let block = if replay > available {
-        0
-    } else {
-        Layout::new(spec, spaces, &AgentSchema::default(), settings.records(spec)).bytes as u64
-    };
-    let needed = block.saturating_add(replay);
-    let (share, lower) = match remembered {
-        None => (String::new(), String::new()),
-        Some(Remembered { bytes, setting, value }) => {
-            let bytes = memory::readable(bytes);
-            (format!(" ({bytes} of it for {setting} = {value})"), format!("{setting}, "))
-        }
-    };
-    ensure!(
-        needed <= available,
-        "this configuration needs {}{share}, but {} are free: lower {lower}sampler.b or sampler.t",
-        memory::readable(needed),
-        memory::readable(available),
-    );
-    Ok(())
-}
-
 fn spec(config: &Config) -> BatchSpec {
     BatchSpec { t: config.sampler.t, b: config.sampler.b }
 }
@@ -145,8 +115,8 @@ impl std::fmt::Debug for Prepared {
 /// run directory behind and replaces none.
 pub fn prepare(config: &Config) -> Result<Prepared> {
     check(config).map_err(anyhow::Error::msg)?;
-    let plan = setup(config, None)?.check()?;
-    check_memory(config, plan.spaces())?;
+    let plan = setup(config, None)?.check().map_err(|e| needs::named(config, e))?;
+    needs::check(config, &plan, memory::available())?;
     // Threads of the learner are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;

@@ -57,6 +57,11 @@ impl Plan {
         &self.spaces
     }
 
+    /// Size of the agent's model.
+    pub fn model(&self) -> ModelSize {
+        self.model
+    }
+
     /// A training slice of these columns.
     pub(crate) fn collector_spec(&self, columns: Range<usize>) -> CollectorSpec {
         let setup = &self.setup;

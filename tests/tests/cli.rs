@@ -54,7 +54,7 @@ const REFUSED: [(&str, &[&str]); 20] = [
         "algo.replay_size=16",
         &["algo.replay_size = 16 < sampler.t * sampler.b = 32", "raise replay_size"],
     ),
-    ("algo.n_step_return=100000", &["n_step is 100000", "choose 1 to"]),
+    ("algo.n_step_return=100000", &["algo.n_step_return = 100000", "at most 65535"]),
     ("algo.replay_size=10000000000000", &["TiB", "are free", "lower algo.replay_size"]),
     ("algo.replay_size=9000000000000000000", &["TiB", "are free", "lower algo.replay_size"]),
     ("sampler.t=9000000000000000000", &["algo.replay_size", "lower sampler.t or sampler.b"]),

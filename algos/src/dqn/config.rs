@@ -2,8 +2,9 @@
 use crate::algo::AlgoError;
 use crate::context::LearnContext;
 use crate::replay::{ReplaySettings, TransitionReplay, Uniform};
-use crate::settings::{AlgoSettings, Remembered, check, parameter_bytes, pass_bytes, step_bytes};
+use crate::settings::{AlgoNeeds, AlgoSettings, check, pass, step_bytes, training};
 use agents::params::ModelSize;
+use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,13 @@ impl AlgoSettings for DqnConfig {
         ];
         let shares = [("discount", self.discount), ("target_update_tau", self.target_update_tau)];
         check(&positive, &shares, &[])?;
+        if self.n_step_return > u16::MAX as usize {
+            return Err(format!(
+                "algo.n_step_return = {}: it must be at most {}",
+                self.n_step_return,
+                u16::MAX
+            ));
+        }
         if self.eps_steps < self.min_steps_learn {
             return Err(format!(
                 "algo.eps_steps = {} < algo.min_steps_learn = {}: epsilon would reach its end before learning begins; raise eps_steps or lower min_steps_learn",
@@ -134,17 +142,17 @@ impl AlgoSettings for DqnConfig {
         self.discount
     }
 
-    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
-        let replay = self.remembered(spaces, spec).map_or(0, |r| r.bytes);
-        let drawn = (self.batch_size as u64).saturating_mul(step_bytes(spaces).saturating_mul(2));
-        // Target network and published weights; the target's forward pass keeps nothing.
-        let networks = parameter_bytes(model, 2);
-        let pass = pass_bytes(model, self.batch_size as u64);
-        [drawn, networks, pass].into_iter().fold(replay, u64::saturating_add)
-    }
-
-    fn remembered(&self, spaces: &EnvSpaces, spec: BatchSpec) -> Option<Remembered> {
-        let bytes = self.replay().bytes(spaces, spec);
-        Some(Remembered { bytes, setting: "algo.replay_size", value: self.replay_size })
+    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds {
+        let rows = self.batch_size as u64;
+        let drawn = rows.saturating_mul(step_bytes(spaces).saturating_mul(2));
+        let replay = self.replay().bytes(spaces, spec);
+        let what = format!("a replay of {} transitions", self.replay_size);
+        AlgoNeeds {
+            host: vec![
+                Need::new(what, replay, "algo.replay_size"),
+                Need::new("the transitions of an update", drawn, "algo.batch_size"),
+            ],
+            device: vec![training(model, 1), pass(model, rows, "algo.batch_size")],
+        }
     }
 }

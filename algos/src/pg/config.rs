@@ -1,6 +1,7 @@
 //! What the settings of the algorithms share.
-use crate::settings::{parameter_bytes, pass_bytes, step_bytes};
+use crate::settings::{AlgoNeeds, pass, step_bytes, training};
 use agents::params::ModelSize;
+use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
@@ -21,16 +22,21 @@ pub enum NormalizeAdvantage {
 /// value, advantage, return, likelihoods, entropy, indices, and the tensors that a minibatch takes of them.
 const STEP: u64 = 128;
 
-/// Memory of an on-policy algorithm whose passes over a batch are cut into `minibatches`, bytes.
-pub(super) fn batch_bytes(
+/// Memory of an on-policy algorithm that makes an update over each of `minibatches` parts of a batch. `lower`: the settings that
+/// make a part smaller.
+pub(super) fn batch_needs(
     spaces: &EnvSpaces,
     spec: BatchSpec,
     minibatches: usize,
     model: &ModelSize,
-) -> u64 {
-    let steps = (spec.t as u64).saturating_mul(spec.b as u64);
-    // Each pass permutes the leaves once.
+    lower: &str,
+) -> AlgoNeeds {
+    let steps = spec.steps() as u64;
+    // Each epoch permutes the leaves once.
     let batch = steps.saturating_mul(step_bytes(spaces).saturating_add(STEP));
     let rows = steps.div_ceil(minibatches.max(1) as u64);
-    parameter_bytes(model, 1).saturating_add(batch).saturating_add(pass_bytes(model, rows))
+    AlgoNeeds {
+        host: vec![Need::new("a copy of the batch", batch, "sampler.t or sampler.b")],
+        device: vec![training(model, 0), pass(model, rows, lower)],
+    }
 }

@@ -1,7 +1,7 @@
 //! Hyper-parameters of A2C.
 use crate::pg::NormalizeAdvantage;
-use crate::pg::config::batch_bytes;
-use crate::settings::{AlgoSettings, check};
+use crate::pg::config::batch_needs;
+use crate::settings::{AlgoNeeds, AlgoSettings, check};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -73,7 +73,7 @@ impl AlgoSettings for A2cConfig {
         BlockOptions { state_interval: spec.t, bootstrap_value: true }
     }
 
-    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
-        batch_bytes(spaces, spec, 1, model)
+    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds {
+        batch_needs(spaces, spec, 1, model, "sampler.t, sampler.b")
     }
 }

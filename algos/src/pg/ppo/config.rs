@@ -1,7 +1,7 @@
 //! Hyper-parameters of PPO.
 use crate::pg::NormalizeAdvantage;
-use crate::pg::config::batch_bytes;
-use crate::settings::{AlgoSettings, check};
+use crate::pg::config::batch_needs;
+use crate::settings::{AlgoNeeds, AlgoSettings, check};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -96,7 +96,13 @@ impl AlgoSettings for PpoConfig {
         BlockOptions { state_interval: spec.t, bootstrap_value: true }
     }
 
-    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
-        batch_bytes(spaces, spec, self.minibatches, model)
+    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds {
+        batch_needs(
+            spaces,
+            spec,
+            self.minibatches,
+            model,
+            "sampler.t, sampler.b, raise algo.minibatches,",
+        )
     }
 }

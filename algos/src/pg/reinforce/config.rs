@@ -1,6 +1,6 @@
 //! Hyper-parameters of REINFORCE.
-use crate::pg::config::batch_bytes;
-use crate::settings::{AlgoSettings, check};
+use crate::pg::config::batch_needs;
+use crate::settings::{AlgoNeeds, AlgoSettings, check};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -60,7 +60,7 @@ impl AlgoSettings for ReinforceConfig {
         BlockOptions { state_interval: spec.t, bootstrap_value: false }
     }
 
-    fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> u64 {
-        batch_bytes(spaces, spec, 1, model)
+    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds {
+        batch_needs(spaces, spec, 1, model, "sampler.t, sampler.b")
     }
 }

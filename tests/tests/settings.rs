@@ -1,0 +1,162 @@
+//! Every setting of every preset with values that nobody means: each is taken or refused in one line that names it. Nothing panics,
+//! and nothing that the machine cannot hold is begun.
+//!
+//! The settings are found by asking a configuration for its keys, so a new one is tried without a change here.
+#![allow(missing_docs, clippy::unwrap_used)]
+use experiments::assemble::prepare;
+use experiments::config::{AlgoConfig, Config, ENVIRONMENTS};
+use experiments::presets::{PRESETS, Preset};
+use rlcore::GlobalSteps;
+use rlcore::config::{ConfigError, resolve, to_toml};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use toml::{Table, Value};
+
+const INTEGERS: [&str; 7] =
+    ["0", "1", "-1", "2147483648", "1099511627776", "4611686018427387904", "9223372036854775807"];
+const FLOATS: [&str; 8] = ["0.0", "1.0", "-1.0", "1e308", "1e-320", "nan", "inf", "-inf"];
+const LISTS: [&str; 7] = [
+    "[]",
+    "[0]",
+    "[1]",
+    "[-1]",
+    "[9223372036854775807]",
+    "[2147483648,2147483648]",
+    "[1,1,1,1,1,1,1]",
+];
+const WORDS: [&str; 2] = ["\"\"", "\"no-such-word\""];
+
+/// Values for a setting that holds `now`; of an optional setting that is not given every kind of value is tried.
+fn hostile(now: Option<&Value>) -> Vec<&'static str> {
+    match now {
+        Some(Value::Integer(_)) => INTEGERS.to_vec(),
+        Some(Value::Float(_)) => FLOATS.to_vec(),
+        Some(Value::Array(_)) => LISTS.to_vec(),
+        Some(Value::String(_)) => WORDS.to_vec(),
+        Some(_) => vec!["true", "false"],
+        None => [&INTEGERS[..], &FLOATS, &LISTS, &WORDS].concat(),
+    }
+}
+
+/// Where a configuration starts, and which part of its settings is tried.
+struct Base {
+    config: Config,
+    under: &'static str,
+}
+
+/// All presets; then what none of them uses: the other environments, networks and algorithms.
+fn bases() -> Vec<Base> {
+    let with = |preset: &str, sets: &[String]| {
+        let preset = PRESETS.iter().find(|p| p.name == preset).unwrap();
+        resolve(&(preset.config)(), None, sets).unwrap()
+    };
+    // Few updates: what is asked is whether one can be made.
+    let few = |p: &Preset| match with(p.name, &[]).algo {
+        AlgoConfig::Ppo(_) => vec!["algo.epochs=1".to_owned(), "algo.minibatches=4".to_owned()],
+        _ => vec![],
+    };
+    let mut bases: Vec<Base> =
+        PRESETS.iter().map(|p| Base { config: with(p.name, &few(p)), under: "" }).collect();
+    for (kind, _) in ENVIRONMENTS {
+        let kind = format!("env.kind={kind}");
+        // One with discrete actions or one with a box.
+        for preset in ["cartpole-ppo", "pendulum-ppo"] {
+            let config = with(preset, std::slice::from_ref(&kind));
+            if prepare(&config).is_ok() {
+                bases.push(Base { config, under: "env" });
+                break;
+            }
+        }
+    }
+    let reinforce = with("cartpole-a2c", &["algo.kind=reinforce".to_owned()]);
+    bases.push(Base { config: reinforce, under: "algo" });
+    bases
+}
+
+/// Every key below `path`, with its value if it has one.
+fn keys(config: &Config, table: &Table, path: &str, found: &mut Vec<(String, Option<Value>)>) {
+    let full = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let none = format!("{}=1", full("no_such_key"));
+    let known: BTreeSet<String> = match resolve(config, None, &[none]) {
+        Err(ConfigError::UnknownKey { known, .. }) => known.into_iter().collect(),
+        other => panic!("{path}: {other:?}"),
+    };
+    assert!(table.keys().all(|k| known.contains(k)), "{path}: {known:?}");
+    for key in &known {
+        match table.get(key) {
+            Some(Value::Table(inner)) => keys(config, inner, &full(key), found),
+            value => found.push((full(key), value.cloned())),
+        }
+    }
+}
+
+/// Whether a refusal names the setting: by its last word, by the table of the model's sizes, or by another setting that it
+/// contradicts.
+fn named(text: &str, keys: &[String], key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap();
+    text.contains(last)
+        || key.starts_with("agent.model.") && text.contains("agent.model")
+        || keys.iter().any(|k| text.contains(k))
+}
+
+/// What is wrong with how a value was answered, if something is.
+fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<String> {
+    let set = format!("{key}={value}");
+    let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), String> {
+        let config = resolve(config, None, &[set.clone()]).map_err(|e| e.to_string())?;
+        let prepared = prepare(&config).map_err(|e| format!("{e:#}"))?;
+        // A huge number may ask for as much time as it says.
+        if INTEGERS[3..].contains(&value) {
+            return Ok(());
+        }
+        let mut parts = prepared.start(None).map_err(|e| format!("{e:#}"))?;
+        let mut weights = vec![0.0; parts.algo.params().len()];
+        for batch in 0..2 {
+            parts.algo.params().write_to(&mut weights);
+            parts.sampler.publish(&weights).map_err(|e| e.to_string())?;
+            let samples = parts.sampler.obtain_samples(64 * batch).map_err(|e| e.to_string())?;
+            let now = GlobalSteps(64 * (batch + 1));
+            parts.algo.optimize(samples.into_lease(), now).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }));
+    let text = match outcome {
+        Ok(Ok(())) => return None,
+        Ok(Err(text)) => text,
+        Err(payload) => return Some(format!("{set} panics: {}", rlcore::panics::text(&*payload))),
+    };
+    let fault = if text.contains("panicked") || text.contains("Exception raised") {
+        "shows a panic"
+    } else if text.contains('\n') {
+        "has several lines"
+    } else if !named(&text, keys, key) {
+        "names no key"
+    } else {
+        return None;
+    };
+    Some(format!("{set} {fault}: {text}"))
+}
+
+#[test]
+fn every_setting_is_taken_or_refused_in_words() {
+    // What panics is caught and reported below.
+    std::panic::set_hook(Box::new(|_| ()));
+    let mut tried = 0;
+    let mut faults = BTreeSet::new();
+    for Base { config, under } in bases() {
+        let table: Table = toml::from_str(&to_toml(&config).unwrap()).unwrap();
+        let mut found = Vec::new();
+        keys(&config, &table, "", &mut found);
+        let all: Vec<String> = found.iter().map(|(k, _)| k.clone()).collect();
+        for (key, now) in found.iter().filter(|(k, _)| k.starts_with(under)) {
+            for value in hostile(now.as_ref()) {
+                tried += 1;
+                faults.extend(wrong(&config, &all, key, value));
+            }
+        }
+    }
+    let _ = std::panic::take_hook();
+    let list: Vec<String> = faults.into_iter().collect();
+    assert!(list.is_empty(), "{} of {tried}:\n{}", list.len(), list.join("\n"));
+    assert!(tried > 1500, "{tried} values were tried");
+}
