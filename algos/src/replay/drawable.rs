@@ -30,10 +30,10 @@ impl<'a> Drawable<'a> {
         if self.store.skipped() == 0 {
             return 0;
         }
-        let (columns, skipped) = (self.store.columns(), Outcome::Skipped as u8);
+        let columns = self.store.columns();
         let row = |i| {
             let first = self.store.ahead(self.first, i) * columns;
-            self.store.outcome[first..first + columns].iter().filter(|o| **o == skipped).count()
+            Outcome::Skipped.count_in(&self.store.outcome[first..first + columns])
         };
         (0..self.rows).map(row).sum()
     }

@@ -102,8 +102,8 @@ fn golden_snapshot(replay: &mut TransitionReplay, snapshot: &serde_json::Value, 
     replay.draw(&mut rng(9), 400, &mut keys).unwrap();
     replay.gather(&keys, &mut drawn).unwrap();
     let mut met = BTreeSet::new();
-    for i in 0..400 {
-        let found = at.iter().position(|x| *x == replay.row_and_column(keys[i])).unwrap();
+    for (i, key) in keys.iter().enumerate() {
+        let found = at.iter().position(|x| *x == replay.row_and_column(*key)).unwrap();
         met.insert(found);
         let row = |key: &str| numbers(&samples[key][found]);
         let got = |t: &tch::Tensor| numbers_of(&t.get(i as i64));

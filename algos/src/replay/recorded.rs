@@ -52,12 +52,17 @@ fn draws_are_those_of_before_to_the_bit() {
             }
             replay.gather(&keys, &mut batch).unwrap();
             first.extend(keys.iter().map(|key| key.cell));
-            keys.iter().for_each(|key| mix(&mut hash, &(key.cell as u64).to_le_bytes()));
+            for key in &keys {
+                mix(&mut hash, &(key.cell as u64).to_le_bytes());
+            }
             let Transitions { observation, next_observation, action, .. } = &batch;
             let floats = [&batch.return_, &batch.bootstrap, &observation[0], &next_observation[0]];
-            floats.iter().for_each(|leaf| mix(&mut hash, bytemuck::cast_slice(leaf.get::<f32>())));
-            let images = [&observation[1], &next_observation[1]];
-            images.iter().for_each(|leaf| mix(&mut hash, leaf.get::<u8>()));
+            for leaf in floats {
+                mix(&mut hash, bytemuck::cast_slice(leaf.get::<f32>()));
+            }
+            for image in [&observation[1], &next_observation[1]] {
+                mix(&mut hash, image.get::<u8>());
+            }
             mix(&mut hash, bytemuck::cast_slice(action[0].get::<i64>()));
         }
         assert_eq!(first[..24], cells, "case {seed}");

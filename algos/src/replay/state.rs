@@ -149,7 +149,7 @@ impl Store {
         if let Some(byte) = outcomes.iter().find(|byte| **byte > Outcome::Skipped as u8) {
             return Err(ReplayError::BadOutcome { byte: *byte });
         }
-        let truncated = outcomes.iter().filter(|o| **o == Outcome::Truncated as u8).count();
+        let truncated = Outcome::Truncated.count_in(&outcomes);
         match &self.finals {
             Some(finals) => {
                 for leaf in &finals.leaves {
@@ -172,7 +172,7 @@ impl Store {
         let (filled, columns) = (meta.filled(), self.columns());
         let cells = filled * columns;
         self.outcome[..cells].copy_from_slice(outcomes);
-        self.skipped = outcomes.iter().filter(|o| **o == Outcome::Skipped as u8).count();
+        self.skipped = Outcome::Skipped.count_in(outcomes);
         source.read("reward", bytemuck::cast_slice_mut(&mut self.reward[..cells]))?;
         for leaf in &mut self.leaves {
             let name = of_leaf(leaf, filled, columns).name;

@@ -38,6 +38,11 @@ impl Outcome {
         }
     }
 
+    /// How many steps of the stored bytes ended so.
+    pub(super) fn count_in(self, outcomes: &[u8]) -> usize {
+        outcomes.iter().map(|byte| usize::from(*byte == self as u8)).sum()
+    }
+
     fn of_step(samples: &Columns, t: usize, column: usize) -> Self {
         let flags = samples.flags.cell(t, column);
         let is = |leaf: usize| flags.u8(leaf)[0] != 0;

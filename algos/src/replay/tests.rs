@@ -73,9 +73,9 @@ fn check(
             return;
         }
     };
-    for i in 0..16 {
-        let (row, column) = replay.row_and_column(keys[i]);
-        assert!(valid.contains(&keys[i].cell));
+    for (i, key) in keys.iter().enumerate() {
+        let (row, column) = replay.row_and_column(*key);
+        assert!(valid.contains(&key.cell));
         let s = (oldest..head).find(|s| s % rows == row).unwrap();
         let (return_, horizon, end) = stream.window(s, column, n, DISCOUNT);
         let discount = if end == Outcome::Terminated { 0.0 } else { DISCOUNT.powi(horizon as i32) };
