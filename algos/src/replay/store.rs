@@ -43,19 +43,27 @@ impl Outcome {
         outcomes.iter().map(|byte| usize::from(*byte == self as u8)).sum()
     }
 
-    fn of_step(samples: &Columns, t: usize, column: usize) -> Self {
-        let flags = samples.flags.cell(t, column);
-        let is = |leaf: usize| flags.u8(leaf)[0] != 0;
-        if !is(flag::VALID) {
+    #[inline]
+    fn of_flags(valid: bool, terminated: bool, truncated: bool) -> Self {
+        if !valid {
             Self::Skipped
-        } else if is(flag::TERMINATED) {
+        } else if terminated {
             Self::Terminated
-        } else if is(flag::TRUNCATED) {
+        } else if truncated {
             Self::Truncated
         } else {
             Self::Running
         }
     }
+}
+
+/// How the step of each column at time `t` of a block ended.
+fn outcomes(samples: &Columns, t: usize) -> impl Iterator<Item = Outcome> {
+    let flags = |leaf| samples.flags.row(t).get::<u8>(leaf).iter().map(|flag| *flag != 0);
+    let ends = flags(flag::TERMINATED).zip(flags(flag::TRUNCATED));
+    flags(flag::VALID)
+        .zip(ends)
+        .map(|(valid, (terminated, truncated))| Outcome::of_flags(valid, terminated, truncated))
 }
 
 /// The last `rows` time steps of `columns` environments. A cell is numbered `row * columns +
@@ -162,14 +170,19 @@ impl Store {
             Some(kept) if kept.fit(finals.specs()) => finals.rows(),
             _ => 0,
         };
-        for column in 0..self.columns {
-            let ends = (0..steps).map(|t| Outcome::of_step(samples, t, column));
-            let truncated = ends.filter(|outcome| *outcome == Outcome::Truncated).count();
-            if truncated > capacity {
-                return Err(ReplayError::NoFinalObservation { column, truncated, capacity });
+        let mut truncated = vec![0; columns];
+        for t in 0..steps {
+            for (count, outcome) in truncated.iter_mut().zip(outcomes(samples, t)) {
+                *count += usize::from(outcome == Outcome::Truncated);
             }
         }
-        Ok(steps)
+        match truncated.iter().position(|count| *count > capacity) {
+            Some(column) => {
+                let truncated = truncated[column];
+                Err(ReplayError::NoFinalObservation { column, truncated, capacity })
+            }
+            None => Ok(steps),
+        }
     }
 
     /// Writes a block that passed [`Store::check`].
@@ -181,16 +194,15 @@ impl Store {
         for t in 0..steps {
             let first = self.cursor * self.columns;
             let rewards = samples.reward.row(t).get::<f32>(0);
-            for (column, reward) in rewards.iter().enumerate() {
+            self.reward[first..first + self.columns].copy_from_slice(rewards);
+            for (column, outcome) in outcomes(samples, t).enumerate() {
                 let cell = first + column;
                 self.vacate(cell);
-                let outcome = Outcome::of_step(samples, t, column);
                 if let (Outcome::Truncated, Some(finals)) = (outcome, &mut self.finals) {
                     let k = self.truncated[column];
                     self.truncated[column] += 1;
                     self.final_slot[cell] = finals.keep(samples.final_observation.cell(k, column));
                 }
-                self.reward[cell] = *reward;
                 self.outcome[cell] = outcome as u8;
                 self.skipped += usize::from(outcome == Outcome::Skipped);
             }
