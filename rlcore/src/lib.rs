@@ -3,12 +3,13 @@
 //! Start with [`mod@env`] to write an environment, with [`block`] for the sample layout, with [`forkserver`] and [`wake`] for
 //! how workers run. Builds without libtorch (`--no-default-features`), then without the tensor views.
 
-// Under the model checker only wake word and gate exist: the rest needs real memory and real processes.
+// Under the model checker only the wake word, how it is waited for, and the gate exist: the rest needs real memory and real processes.
 macro_rules! unless_loom {
     ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
 }
 
 pub mod gate;
+pub mod patience;
 pub mod wake;
 
 unless_loom! {

@@ -1,5 +1,5 @@
-//! A sequence word on which one process wakes another: watch it for a while, then sleep on a futex, always with a limit after
-//! which the caller looks whether its peer is alive.
+//! A sequence word on which one process wakes another: watch it for as long as that pays ([`crate::patience`]), then sleep on a
+//! futex, always with a limit after which the caller looks whether its peer is alive.
 //!
 //! | state | who leaves it | how |
 //! |---|---|---|
@@ -11,31 +11,12 @@
 //! Store-then-load on both sides needs a sequentially consistent fence between (Dekker's pattern); the model check
 //! `tests/loom.rs` finds the deadlock without it. One poster a word; any number of waiters. A waiter that is killed leaves `sleepers` too high, which
 //! costs a needless wake and nothing else. Futexes are the shared kind: the word lies in memory of several processes.
+use crate::patience::Patience;
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::time::Duration;
-
-/// How long to watch a word before sleeping: a sleeper costs whoever wakes it a system call, and comes late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Patience {
-    /// Looks without a pause, some 13 ns each.
-    pub spins: u32,
-    /// Looks after those, each after all others that want the core have had it.
-    pub yields: u32,
-}
-
-impl Patience {
-    /// Sleeps at once.
-    pub const NONE: Self = Self { spins: 0, yields: 0 };
-    /// For a waiter with a core to itself, some 350 us: twenty times what a sleep costs. Yields end the spinning early where
-    /// the core is not its own after all, since it may be waiting for whoever wants it.
-    // PERF: GPU-style, MLP 64-64, B=1024, one worker: 0.90 of the bound, 0.79 where the worker sleeps after 50 us.
-    pub const OWN_CORE: Self = Self { spins: 4000, yields: 600 };
-    /// For waiters that outnumber the cores and hand over within microseconds; some 400 us on a core that nobody else wants.
-    pub const SHARED_CORE: Self = Self { spins: 0, yields: 800 };
-}
+use std::time::{Duration, Instant};
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -77,33 +58,62 @@ impl WakeWord {
     }
 
     /// Waits until the number differs from `old` and returns it, or `None` after `timeout` (or an early wake-up: call again).
-    pub fn wait(&self, old: u32, patience: Patience, timeout: Duration) -> Option<u32> {
-        for look in 0..patience.spins + patience.yields {
-            let now = self.current();
-            if now != old {
-                return Some(now);
+    pub fn wait(&self, old: u32, patience: &mut Patience, timeout: Duration) -> Option<u32> {
+        let begun = if patience.watches(Instant::now) {
+            match self.watch(old, patience) {
+                Ok(now) => return Some(now),
+                Err(begun) => begun,
             }
-            if look < patience.spins {
-                std::hint::spin_loop();
-            } else {
-                std::thread::yield_now();
-            }
-        }
+        } else {
+            Instant::now()
+        };
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.seq.load(Ordering::Relaxed) == old {
             self.futex_wait(old, timeout);
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        patience.slept(begun.elapsed());
         let now = self.current();
         (now != old).then_some(now)
+    }
+
+    /// Looks and yields until the number differs from `old`; the time of the first yield where that takes too long.
+    fn watch(&self, old: u32, patience: &mut Patience) -> Result<u32, Instant> {
+        // When the watch began, and when its last yield ended.
+        let mut times: Option<(Instant, Instant)> = None;
+        loop {
+            let looks = patience.looks();
+            for _ in 0..looks {
+                let now = self.current();
+                if now != old {
+                    patience.saw();
+                    return Ok(now);
+                }
+                std::hint::spin_loop();
+            }
+            let (begun, before) = match times {
+                // The clock costs as much as two looks.
+                Some((begun, last)) if looks == 1 => (begun, last),
+                times => {
+                    let now = Instant::now();
+                    (times.map_or(now, |(begun, _)| begun), now)
+                }
+            };
+            std::thread::yield_now();
+            let now = Instant::now();
+            if !patience.yielded(begun, before, now) {
+                return Err(begun);
+            }
+            times = Some((begun, now));
+        }
     }
 
     /// Waits until the number differs from `old`, calling `check` every `slice` while it does not.
     pub fn wait_checked<E>(
         &self,
         old: u32,
-        patience: Patience,
+        patience: &mut Patience,
         slice: Duration,
         mut check: impl FnMut() -> Result<(), E>,
     ) -> Result<u32, E> {
@@ -155,11 +165,13 @@ mod tests {
     #[test]
     fn a_wait_without_a_post_ends_and_one_with_a_post_returns_it() {
         let word = WakeWord::default();
-        assert_eq!(word.wait(0, Patience { spins: 10, yields: 2 }, Duration::from_millis(1)), None);
+        assert_eq!(word.wait(0, &mut Patience::default(), Duration::from_millis(1)), None);
         std::thread::scope(|s| {
             s.spawn(|| word.post());
-            let got = word
-                .wait_checked(0, Patience::NONE, Duration::from_millis(50), || Ok::<(), ()>(()));
+            let got =
+                word.wait_checked(0, &mut Patience::default(), Duration::from_millis(50), || {
+                    Ok::<(), ()>(())
+                });
             assert_eq!(got, Ok(1));
         });
     }
@@ -170,18 +182,21 @@ mod tests {
         std::thread::scope(|s| {
             s.spawn(|| {
                 for i in 0..2000 {
-                    let _ =
-                        ping.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || {
-                            Ok::<(), ()>(())
-                        });
+                    let _ = ping.wait_checked(
+                        i,
+                        &mut Patience::default(),
+                        Duration::from_secs(1),
+                        || Ok::<(), ()>(()),
+                    );
                     pong.post();
                 }
             });
             for i in 0..2000 {
                 ping.post();
-                let _ = pong.wait_checked(i, Patience::SHARED_CORE, Duration::from_secs(1), || {
-                    Ok::<(), ()>(())
-                });
+                let _ =
+                    pong.wait_checked(i, &mut Patience::default(), Duration::from_secs(1), || {
+                        Ok::<(), ()>(())
+                    });
             }
         });
         assert_eq!((ping.current(), pong.current()), (2000, 2000));

@@ -1,10 +1,12 @@
 //! Model check of the wake word: run with `RUSTFLAGS="--cfg loom" cargo test -p rlcore --no-default-features --release
-//! --test loom`. Every interleaving of two threads is tried; a lost wake-up is a deadlock, a missing ordering a stale read.
+//! --test loom`. Every interleaving of two threads is tried, with waiters
+//! that sleep at once; a lost wake-up is a deadlock, a missing ordering a stale read.
 #![cfg(loom)]
 #![allow(missing_docs)]
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use rlcore::wake::{Patience, WakeWord};
+use rlcore::patience::Patience;
+use rlcore::wake::WakeWord;
 use std::time::Duration;
 
 struct Shared {
@@ -17,7 +19,7 @@ unsafe impl Send for Shared {}
 
 fn take(s: &Shared, old: u32) -> u32 {
     loop {
-        if s.word.wait(old, Patience::NONE, Duration::from_secs(1)).is_some() {
+        if s.word.wait(old, &mut Patience::default(), Duration::from_secs(1)).is_some() {
             return s.data.with(|d| unsafe { *d });
         }
     }
@@ -50,7 +52,7 @@ fn a_round_trip_hands_the_data_back() {
         });
         there.data.with_mut(|d| unsafe { *d = 1 });
         there.word.post();
-        while back.wait(0, Patience::NONE, Duration::from_secs(1)).is_none() {}
+        while back.wait(0, &mut Patience::default(), Duration::from_secs(1)).is_none() {}
         assert_eq!(there.data.with(|d| unsafe { *d }), 2);
         t.join().unwrap();
     });
@@ -72,13 +74,16 @@ fn a_gate_shows_everybodys_data_to_the_master_and_back() {
             loom::thread::spawn(move || {
                 data[i].0.with_mut(|d| unsafe { *d = 1 });
                 gate.arrive(2);
-                while gate.open.wait(0, Patience::NONE, Duration::from_secs(1)).is_none() {}
+                while gate.open.wait(0, &mut Patience::default(), Duration::from_secs(1)).is_none()
+                {
+                }
                 data[i].0.with_mut(|d| unsafe { *d += 1 });
                 gate.arrive(2);
             })
         });
         for (round, want) in [(0, 1), (1, 11)] {
-            while gate.all.wait(round, Patience::NONE, Duration::from_secs(1)).is_none() {}
+            while gate.all.wait(round, &mut Patience::default(), Duration::from_secs(1)).is_none() {
+            }
             for d in data.iter() {
                 d.0.with_mut(|d| unsafe {
                     assert_eq!(*d, want);

@@ -103,17 +103,6 @@ impl Default for EvalConfig {
     }
 }
 
-impl WorkerConfig {
-    /// CPUs that workers can be busy on at once.
-    pub(crate) fn cpu_count(&self) -> usize {
-        let mut pinned = self.cpus.clone();
-        pinned.sort_unstable();
-        pinned.dedup();
-        let all = rlcore::affinity::cpu_count();
-        if pinned.is_empty() { all } else { all.min(pinned.len()) }
-    }
-}
-
 impl SamplerConfig {
     /// Environments of which every worker has at least one: all, or those of a half.
     fn shared_out(&self) -> usize {

@@ -14,16 +14,11 @@ use rlcore::control::Op;
 use rlcore::forkserver::Surroundings;
 use rlcore::gate::Gate;
 use rlcore::manifest::{Counts, Manifest, SharedMemory};
+use rlcore::patience::Patience;
 use rlcore::segment::Segment;
-use rlcore::wake::Patience;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::time::Instant;
-
-/// A worker that waits for its next batch, about 20 us: enough to see the command where the master has nothing to do between.
-/// The learner wants the cores, so no longer.
-// PERF: MLP 64-64, B=64, T=16, two workers on two cores: 0.87 of the bound instead of 0.73 (`experiments bench samplers`).
-const BETWEEN_BATCHES: Patience = Patience { spins: 1500, yields: 0 };
 
 /// See the module documentation.
 pub(crate) struct Crew {
@@ -64,14 +59,6 @@ impl Crew {
             SharedMemory::create("sample block", Manifest::new(counts, plan.layout.clone()))?;
         let (segment, manifest) = (memory.segment, &memory.manifest);
         let block = memory.block(0);
-        let cpus = setup.config.worker.cpu_count();
-        // Whoever waits spins only where there is a core for everybody, the master too.
-        let patience = match acting {
-            _ if n < cpus => Patience::OWN_CORE,
-            // A batch is long: whoever is done sleeps.
-            Acting::Worker => Patience::NONE,
-            Acting::Master => Patience::SHARED_CORE,
-        };
         let parts: Vec<Vec<Range<usize>>> = groups
             .iter()
             .map(|g| {
@@ -89,7 +76,7 @@ impl Crew {
             seen: vec![0; groups.len()],
             weights: manifest.weights(segment, 0),
             weights_version: 0,
-            patience,
+            patience: Patience::default(),
             limit: setup.config.worker.step_timeout,
             failed: false,
         };
@@ -108,8 +95,6 @@ impl Crew {
                 context: context.clone(),
                 schema: plan.schema.clone(),
                 max_decorrelation_steps: setup.config.max_decorrelation_steps,
-                between_batches: if n <= cpus { BETWEEN_BATCHES } else { Patience::NONE },
-                at_gates: patience,
             };
             let pinned = &setup.config.worker.cpus;
             let surroundings = Surroundings {
@@ -166,7 +151,7 @@ impl Crew {
         let mut since = None;
         loop {
             let all = &self.gates[gate].all;
-            if let Some(now) = all.wait(self.seen[gate], self.patience, CHECK_EVERY) {
+            if let Some(now) = all.wait(self.seen[gate], &mut self.patience, CHECK_EVERY) {
                 self.seen[gate] = now;
                 return Ok(());
             }

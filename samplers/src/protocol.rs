@@ -6,7 +6,6 @@ use crate::state::{ActState, ColumnState, EnvState};
 use agents::{AgentContext, AgentFactory};
 use rlcore::block::AgentSchema;
 use rlcore::manifest::Manifest;
-use rlcore::wake::Patience;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
@@ -30,8 +29,6 @@ pub(crate) struct WorkerSetup {
     pub(crate) context: AgentContext,
     pub(crate) schema: AgentSchema,
     pub(crate) max_decorrelation_steps: usize,
-    pub(crate) between_batches: Patience,
-    pub(crate) at_gates: Patience,
 }
 
 /// Columns of a worker that step together.

@@ -11,6 +11,7 @@ use rlcore::cells::Tree;
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, WorkerControl};
 use rlcore::gate::Gate;
+use rlcore::patience::Patience;
 use rlcore::segment::Segment;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -88,6 +89,8 @@ struct Worker<'a> {
     gates: &'static [Gate],
     /// Posts of each gate's `open` that were taken note of.
     opened: Vec<u32>,
+    /// At gates.
+    patience: Patience,
     work: Work,
     eval: Option<Collector>,
     agent: Option<Box<dyn Agent>>,
@@ -103,11 +106,12 @@ fn run(
 ) -> Result<(), Stop> {
     // The master may have posted already: it dismisses whoever has not said that it is ready.
     let mut seen = 0;
+    let mut patience = Patience::default();
     let mut worker = Worker::start(setup, segment, control, channel)?;
     channel.send(&FromWorker::Ready, MESSAGE_LIMIT)?;
     loop {
         let alive = || alive(channel);
-        seen = control.command.wait_checked(seen, setup.between_batches, IDLE_CHECK, alive)?;
+        seen = control.command.wait_checked(seen, &mut patience, IDLE_CHECK, alive)?;
         let (op, env_steps, version) = control.ordered();
         if op != Op::Serve {
             worker.take_weights(version);
@@ -192,6 +196,7 @@ impl<'a> Worker<'a> {
         Ok(Self {
             gates: setup.manifest.gates(segment),
             opened: vec![0; setup.lanes.len()],
+            patience: Patience::default(),
             weights: setup.manifest.weights(segment, 0),
             weights_version: 0,
             setup,
@@ -238,7 +243,7 @@ impl<'a> Worker<'a> {
         let steps = steppers[0].t();
         for t in 0..steps {
             for (i, stepper) in steppers.iter_mut().enumerate() {
-                let (gate, patience) = (&gates[i], self.setup.at_gates);
+                let (gate, patience) = (&gates[i], &mut self.patience);
                 let alive = || alive(self.channel);
                 self.opened[i] =
                     gate.open.wait_checked(self.opened[i], patience, IDLE_CHECK, alive)?;

@@ -1,4 +1,5 @@
 //! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
+use super::company::{Company, Job};
 use super::measure::{Contender, median};
 use agents::model::{MakeQModel, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
@@ -75,7 +76,7 @@ pub(super) fn random(b: usize) -> Result<Contender> {
         (0..ROWS).try_for_each(|t| bare.random_step(t))?;
         Ok((b * ROWS) as u64)
     };
-    Ok(Contender { name: format!("bare loop, {b} rows"), work: Box::new(work), pids: vec![] })
+    Ok(Contender::new(format!("bare loop, {b} rows"), vec![], work))
 }
 
 fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> {
@@ -84,8 +85,27 @@ fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> 
     Ok((model, Params::init(&builder.finish()?, 1, tch::Device::Cpu, Grad::Off)?))
 }
 
-/// One core: forward pass over `b` rows, arg-max; then step and resets of the part that falls to one of `cores`.
-pub(super) fn mlp(b: usize, cores: usize) -> Result<Contender> {
+/// One core: forward pass over `b` rows, arg-max; then steps and resets.
+pub(super) fn mlp(b: usize) -> Result<Contender> {
+    forward_and_step(format!("bound, {b} rows"), b, b)
+}
+
+/// Two cores, both at work for half of the rows each.
+pub(super) fn mlp_on_two_cores(b: usize) -> Result<Contender> {
+    let name = format!("bound, 2 x {} rows", b / 2);
+    let half = forward_and_step(name, b / 2, b / 2)?;
+    Ok(half.beside(Company::start(Job::Mlp { rows: b / 2 })?))
+}
+
+/// Forward pass over `b` rows on one core, steps on two: those of the other core are done at the same time as all of this.
+pub(super) fn mlp_with_steps_on_two_cores(b: usize) -> Result<Contender> {
+    let name = format!("bound, {b} rows, steps on 2 cores");
+    let one = forward_and_step(name, b, b / 2)?;
+    Ok(one.beside(Company::start(Job::Bare { rows: b / 2 })?))
+}
+
+/// One core: forward pass over `b` rows, arg-max, then the first `stepped` environments' steps. Counts `b` steps.
+fn forward_and_step(name: String, b: usize, stepped: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, 64)?;
     let seen = bare.columns.observation.row_tensors();
@@ -98,15 +118,11 @@ pub(super) fn mlp(b: usize, cores: usize) -> Result<Contender> {
             for (a, q) in action.iter_mut().zip(rlcore::tensor::slice::<f32>(&q).chunks_exact(2)) {
                 *a = i64::from(q[1] > q[0]);
             }
-            bare.step(t, b / cores)?;
+            bare.step(t, stepped)?;
         }
         Ok((b * ROWS) as u64)
     };
-    let name = match cores {
-        1 => format!("bound, {b} rows"),
-        _ => format!("bound, {b} rows, steps on {cores} cores"),
-    };
-    Ok(Contender { name, work: Box::new(work), pids: vec![] })
+    Ok(Contender::new(name, vec![], work))
 }
 
 /// Seconds of a forward pass over `b` rows with hidden layers of `width`, the median of many.

@@ -1,5 +1,6 @@
 //! Contenders take turns in short windows, in an order that alternates; ratios are of windows of the same round, so that a
 //! noisy machine disturbs both sides. CPU seconds are counted beside, so that spinning does not pass for speed.
+use super::company::Company;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -11,6 +12,28 @@ pub(super) struct Contender {
     pub(super) work: Box<dyn FnMut() -> Result<u64>>,
     /// Processes that work for it beside this one.
     pub(super) pids: Vec<i32>,
+    /// Works at the same time.
+    company: Option<Company>,
+}
+
+impl Contender {
+    /// One that works alone.
+    pub(super) fn new(
+        name: String,
+        pids: Vec<i32>,
+        work: impl FnMut() -> Result<u64> + 'static,
+    ) -> Self {
+        Self { name, work: Box::new(work), pids, company: None }
+    }
+
+    /// The same while `company` works.
+    pub(super) fn beside(mut self, company: Company) -> Self {
+        if company.counts {
+            self.pids.extend(&company.pids);
+        }
+        self.company = Some(company);
+        self
+    }
 }
 
 /// One window.
@@ -45,15 +68,29 @@ fn cpu_seconds(pids: &[i32]) -> f64 {
     std::iter::once("self".to_owned()).chain(pids.iter().map(ToString::to_string)).map(of).sum()
 }
 
-fn window(c: &mut Contender, length: Duration) -> Result<Window> {
-    let (cpu, begun) = (cpu_seconds(&c.pids), Instant::now());
+/// Works for `length` or a little longer; steps and seconds.
+pub(super) fn work_for(c: &mut Contender, length: Duration) -> Result<(u64, f64)> {
+    let begun = Instant::now();
     let mut steps = 0;
     while begun.elapsed() < length {
         steps += (c.work)()?;
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    Ok((steps, begun.elapsed().as_secs_f64()))
+}
+
+fn window(c: &mut Contender, length: Duration) -> Result<Window> {
+    if let Some(company) = &c.company {
+        company.begin(length)?;
+    }
+    let cpu = cpu_seconds(&c.pids);
+    let (steps, seconds) = work_for(c, length)?;
+    let mut rate = steps as f64 / seconds;
+    if let Some(company) = &c.company {
+        let its = company.end()?;
+        rate += if company.counts { its } else { 0.0 };
+    }
     let cpu = cpu_seconds(&c.pids) - cpu;
-    Ok(Window { rate: steps as f64 / seconds, cpu_seconds_per_million: cpu / steps as f64 * 1e6 })
+    Ok(Window { rate, cpu_seconds_per_million: cpu / (rate * seconds) * 1e6 })
 }
 
 /// Windows of every contender, one a round.

@@ -1,5 +1,6 @@
 //! Speed, measured side by side with a bound or a peer in the same run.
 mod bounds;
+mod company;
 mod learner;
 mod measure;
 mod peer;
@@ -18,10 +19,10 @@ use std::path::PathBuf;
 pub enum BenchCommand {
     /// Steps per second of every sampler, against the bare work it has to do.
     Samplers {
-        /// Short windows: under three minutes.
+        /// Short windows: some six minutes for all groups.
         #[arg(long)]
         quick: bool,
-        /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip.
+        /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip, shared-8, shared-64, shared-1024.
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         only: Vec<String>,
         /// Write the raw measurements, one line each.

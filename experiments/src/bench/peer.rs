@@ -110,7 +110,7 @@ pub(super) fn peer(python: &Python, name: &str, window: Duration) -> Result<Cont
     let about = about.with_context(|| format!("peer {name} said {line:?} instead of ready"))?;
     let about = format!("{name}: {about}");
     let pids = vec![peer.process.id() as i32];
-    Ok(Contender { name: about, work: Box::new(move || peer.run(window)), pids })
+    Ok(Contender::new(about, pids, move || peer.run(window)))
 }
 
 #[cfg(test)]

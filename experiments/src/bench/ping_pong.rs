@@ -53,7 +53,7 @@ pub(super) fn ping_pong(b: usize) -> Result<Contender> {
         ping.store(round, Ordering::Release);
         Ok(ROUNDS * b as u64)
     };
-    Ok(Contender { name: format!("bare round trip, {b} rows"), work: Box::new(work), pids })
+    Ok(Contender::new(format!("bare round trip, {b} rows"), pids, work))
 }
 
 fn echo(channel: Channel) -> i32 {

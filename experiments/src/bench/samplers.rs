@@ -1,5 +1,6 @@
 //! `experiments bench samplers`: every sampler beside the bare work that it has to do.
 use super::bounds;
+use super::company::{Company, Job};
 use super::measure::{
     Contender, Protocol, Window, measure, median, median_rate, ratio, raw, readable,
 };
@@ -16,7 +17,7 @@ use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Policy {
     Random,
     Mlp(usize),
@@ -66,7 +67,7 @@ pub(super) fn sampler(
         sampler.obtain_samples(1 << 40)?;
         Ok(spec.steps() as u64)
     };
-    Ok(Contender { name: title(kind, workers), work: Box::new(work), pids })
+    Ok(Contender::new(title(kind, workers), pids, work))
 }
 
 /// A group of contenders that are measured side by side, and what is said of them.
@@ -90,8 +91,8 @@ struct Line {
 
 enum Versus {
     Nothing,
-    /// So many times a contender.
-    Of(usize, f64),
+    /// A contender.
+    Of(usize),
     /// The fastest of these in each round.
     BestOf(Vec<usize>),
 }
@@ -131,7 +132,7 @@ impl Group {
             let cpu = median(w.iter().map(|w| w.cpu_seconds_per_million).collect());
             let value = match &line.versus {
                 Versus::Nothing => None,
-                Versus::Of(other, times) => Some(ratio(w, &windows[*other]) / times),
+                Versus::Of(other) => Some(ratio(w, &windows[*other])),
                 Versus::BestOf(all) => {
                     let best =
                         |r: usize| all.iter().map(|i| windows[*i][r].rate).fold(0.0, f64::max);
@@ -158,7 +159,7 @@ impl Group {
 }
 
 const ONE_CORE: &str = "of the bare work on one core";
-const TWO_CORES: &str = "of the bare work on two cores, B/2 rows each";
+const TWO_CORES: &str = "of the bare work on two cores at once, B/2 rows each";
 const ITS_BEST: &str = "of this sampler's best";
 
 fn random() -> Result<Group> {
@@ -166,10 +167,10 @@ fn random() -> Result<Group> {
     let bound = g.add(bounds::random(1024)?);
     let serial = g.sampler(Serial, 1)?;
     g.line(bound, Versus::Nothing, "", None);
-    g.line(serial, Versus::Of(bound, 1.0), ONE_CORE, Some(0.7));
+    g.line(serial, Versus::Of(bound), ONE_CORE, Some(0.7));
     let (one, two, four) = (g.sampler(Cpu, 1)?, g.sampler(Cpu, 2)?, g.sampler(Cpu, 4)?);
-    g.line(one, Versus::Of(bound, 1.0), ONE_CORE, None);
-    g.line(two, Versus::Of(serial, 1.0), "times serial", Some(1.7));
+    g.line(one, Versus::Of(bound), ONE_CORE, None);
+    g.line(two, Versus::Of(serial), "times serial", Some(1.7));
     g.line(four, Versus::BestOf(vec![one, two, four]), ITS_BEST, None);
     Ok(g)
 }
@@ -177,30 +178,30 @@ fn random() -> Result<Group> {
 /// All samplers over the MLP. Goals of four workers depend on the size of the batch.
 fn mlp(t: usize, b: usize) -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), t, b)?;
-    let (whole, half) = (g.add(bounds::mlp(b, 1)?), g.add(bounds::mlp(b / 2, 1)?));
+    let (whole, halves) = (g.add(bounds::mlp(b)?), g.add(bounds::mlp_on_two_cores(b)?));
     g.line(whole, Versus::Nothing, "", None);
     let serial = g.sampler(Serial, 1)?;
-    g.line(serial, Versus::Of(whole, 1.0), ONE_CORE, Some(0.8));
+    g.line(serial, Versus::Of(whole), ONE_CORE, Some(0.8));
     let (large, lock_step) = (b >= 1024, t >= 64);
     let kinds = if lock_step { &[Cpu, Gpu, Alternating][..] } else { &[Cpu] };
     for kind in kinds.iter().copied() {
         let (one, two) = (g.sampler(kind, 1)?, g.sampler(kind, 2)?);
         let goal = (kind == Gpu).then_some(0.8);
-        g.line(one, Versus::Of(whole, 1.0), ONE_CORE, goal);
+        g.line(one, Versus::Of(whole), ONE_CORE, goal);
         match kind {
-            Cpu => g.line(two, Versus::Of(half, 2.0), TWO_CORES, Some(0.8)),
+            Cpu => g.line(two, Versus::Of(halves), TWO_CORES, Some(0.8)),
             Gpu => {
-                let shared = g.add(bounds::mlp(b, 2)?);
+                let shared = g.add(bounds::mlp_with_steps_on_two_cores(b)?);
                 let what = "of the bare forward pass, then steps on two cores";
-                g.line(two, Versus::Of(shared, 1.0), what, large.then_some(0.8));
+                g.line(two, Versus::Of(shared), what, large.then_some(0.8));
             }
-            _ => g.line(two, Versus::Of(whole, 1.0), ONE_CORE, None),
+            _ => g.line(two, Versus::Of(whole), ONE_CORE, None),
         }
         if lock_step {
             let four = g.sampler(kind, 4)?;
             g.line(four, Versus::BestOf(vec![one, two, four]), ITS_BEST, large.then_some(0.7));
             if b <= 64 {
-                g.line(four, Versus::Of(one, 1.0), "of one worker", Some(0.5));
+                g.line(four, Versus::Of(one), "of one worker", Some(0.5));
             }
         }
     }
@@ -213,7 +214,7 @@ fn crowded() -> Result<Group> {
     for kind in [Cpu, Gpu, Alternating] {
         let (one, four) = (g.sampler(kind, 1)?, g.sampler(kind, 4)?);
         g.line(one, Versus::Nothing, "", None);
-        g.line(four, Versus::Of(one, 1.0), "of one worker", Some(0.5));
+        g.line(four, Versus::Of(one), "of one worker", Some(0.5));
     }
     Ok(g)
 }
@@ -230,7 +231,7 @@ fn alternating() -> Result<Group> {
     g.name = format!("{}, {:.0} us a step of all", g.name, whole * 1e6);
     let (gpu, alternating) = (g.sampler(Gpu, 1)?, g.sampler(Alternating, 1)?);
     g.line(gpu, Versus::Nothing, "", None);
-    g.line(alternating, Versus::Of(gpu, 1.0), "times gpu", Some(1.7));
+    g.line(alternating, Versus::Of(gpu), "times gpu", Some(1.7));
     g.contenders[alternating].name = format!("alternating, 1 worker (ideal {ideal:.2})");
     Ok(g)
 }
@@ -239,18 +240,36 @@ fn round_trip() -> Result<Group> {
     let mut g = Group::new(Policy::Random, 64, 8)?;
     let (bare, gpu) = (g.add(ping_pong(8)?), g.sampler(Gpu, 1)?);
     g.line(bare, Versus::Nothing, "", None);
-    g.line(
-        gpu,
-        Versus::Of(bare, 1.0),
-        "of the bare round trip (at most 4 times as long)",
-        Some(0.25),
-    );
+    g.line(gpu, Versus::Of(bare), "of the bare round trip (at most 4 times as long)", Some(0.25));
+    Ok(g)
+}
+
+/// Every sampler alone, beside a busy process, and beside a second run that does the same.
+fn shared(b: usize) -> Result<Group> {
+    let mut g = Group::new(Policy::Mlp(64), 64, b)?;
+    g.name = format!("{}, shared", g.name);
+    let (policy, spec) = (g.policy, BatchSpec { t: g.t, b });
+    for kind in [Cpu, Gpu, Alternating] {
+        for workers in [1, 2, 4] {
+            let alone = g.sampler(kind, workers)?;
+            g.line(alone, Versus::Nothing, "", None);
+            let second = Job::Sampler { policy, kind, workers, spec };
+            for (job, what, goal) in [
+                (Job::Spin, "of its speed alone, beside a busy process", 0.4),
+                (second, "of one run, two runs together", 0.8),
+            ] {
+                let run = sampler(policy, kind, workers, spec, &g.env)?;
+                let run = g.add(run.beside(Company::start(job)?));
+                g.line(run, Versus::Of(alone), what, Some(goal));
+            }
+        }
+    }
     Ok(g)
 }
 
 type MakeGroup = fn() -> Result<Group>;
 
-const GROUPS: [(&str, MakeGroup); 9] = [
+const GROUPS: [(&str, MakeGroup); 12] = [
     ("random", random),
     ("mlp-64", || mlp(64, 64)),
     ("mlp-256", || mlp(64, 256)),
@@ -260,6 +279,9 @@ const GROUPS: [(&str, MakeGroup); 9] = [
     ("crowded", crowded),
     ("alternating", alternating),
     ("round-trip", round_trip),
+    ("shared-8", || shared(8)),
+    ("shared-64", || shared(64)),
+    ("shared-1024", || shared(1024)),
 ];
 
 /// `only`: names of groups; all where there are none.

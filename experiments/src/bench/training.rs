@@ -31,7 +31,7 @@ fn training(name: &str, config: &Config) -> Result<Contender> {
         algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;
         Ok(steps)
     };
-    Ok(Contender { name: name.to_owned(), work: Box::new(work), pids })
+    Ok(Contender::new(name.to_owned(), pids, work))
 }
 
 /// CartPole with the MLP 64-64 and a constant epsilon.

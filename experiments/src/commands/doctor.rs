@@ -4,8 +4,8 @@ use rlcore::channel::Channel;
 use rlcore::control::{Op, WorkerControl};
 use rlcore::forkserver::{self, Surroundings};
 use rlcore::gate::Gate;
+use rlcore::patience::Patience;
 use rlcore::segment::Segment;
-use rlcore::wake::Patience;
 use rlcore::{affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -132,6 +132,7 @@ fn wake_word() -> Result<(f64, f64)> {
     channel.recv::<()>(LIMIT)?;
     let start = begun.elapsed().as_secs_f64() * 1e3;
     let begun = Instant::now();
+    let mut patience = Patience::default();
     for round in 0..ROUNDS {
         control.order(Op::Collect, 0, 0);
         let alive = || {
@@ -141,7 +142,7 @@ fn wake_word() -> Result<(f64, f64)> {
                 Ok(())
             }
         };
-        gate.all.wait_checked(round, Patience::OWN_CORE, LIMIT, alive)?;
+        gate.all.wait_checked(round, &mut patience, LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
     control.order(Op::Quit, 0, 0);
@@ -154,10 +155,11 @@ fn echo(channel: Channel) -> i32 {
         let (control, gate) = words(Segment::attach(fd, SHARED)?);
         channel.send(&(), LIMIT)?;
         let mut seen = 0;
+        let mut patience = Patience::default();
         loop {
             let alive =
                 || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
-            seen = control.command.wait_checked(seen, Patience::OWN_CORE, LIMIT, alive)?;
+            seen = control.command.wait_checked(seen, &mut patience, LIMIT, alive)?;
             if control.ordered().0 == Op::Quit {
                 return Ok(());
             }
