@@ -1,6 +1,8 @@
 //! `experiments`: see `experiments --help`.
+use anyhow::Context;
 use clap::Parser;
 use experiments::commands::Cli;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,12 +10,15 @@ fn main() -> ExitCode {
     let started = rlcore::forkserver::init();
     let run = || -> anyhow::Result<i32> {
         started?;
+        // libtorch ends the process when it finds none.
+        std::env::current_dir().context("the working directory is gone: change to one that is there")?;
         Cli::parse().run()
     };
     match run() {
         Ok(code) => ExitCode::from(code as u8),
         Err(e) => {
-            eprintln!("error: {e:#}");
+            // Standard error may be a full disk or a closed pipe.
+            let _ = writeln!(std::io::stderr(), "error: {e:#}");
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! [`CheckpointWriter::commit`] writes a temporary directory beside, flushes every file and the directory, then renames; a checkpoint of
 //! the same name is exchanged for the new one in one step. So after a crash at any moment a `step_*` directory is complete, and what
-//! the crash left has another name, which [`latest`] removes once its writer is dead (each holds a `flock` on what it writes).
+//! the crash left has another name, which [`keep`] removes once its writer is dead (each holds a `flock` on what it writes).
 //! [`CheckpointReader::open`] checks names and sizes; checksums (XXH64) when the bytes are read, so that opening gigabytes is cheap.
 //!
 //! The format is built to last: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with
@@ -22,11 +22,11 @@ mod tests;
 mod write;
 
 pub use array::{ArrayInfo, ArraySource, NamedArray, Prefixed};
-pub use keep::{keep, latest, step_name};
+pub use keep::{discard_after, keep, latest, latest_complete, step_name, steps_of};
 pub use read::CheckpointReader;
 pub use write::CheckpointWriter;
 
-use crate::run_dir::FileError;
+use crate::file::FileError;
 use crate::schema::DType;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use twox_hash::XxHash64;
 
 /// Version of the directory's layout that this code writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "manifest.json";
 const ARRAYS: &str = "arrays.safetensors";
@@ -132,6 +132,12 @@ fn instead(alternative: Option<&PathBuf>) -> String {
 struct Manifest {
     format: u32,
     colony: String,
+    /// The directory's name: one that was renamed to that of another checkpoint would be taken for it.
+    #[serde(default)]
+    name: Option<String>,
+    /// See [`CheckpointWriter::lacks_replay`].
+    #[serde(default)]
+    lacks_replay: bool,
     files: BTreeMap<String, Sum>,
     /// Sums of each array's bytes; that of the file `arrays.safetensors` covers its header only.
     arrays: BTreeMap<String, Sum>,

@@ -131,6 +131,9 @@ pub fn init() -> Result<(), ForkServerError> {
     let system = |e: std::io::Error| ForkServerError::System(e.to_string());
     let (ours, theirs) = Channel::pair().map_err(system)?;
     let master = getpid();
+    // Beyond a limit on the size of files a write is an error that names the file, here and in workers, and not the end of the process.
+    // SAFETY: no handler runs: the signal is ignored.
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
     // SAFETY: this process has one thread, so the child may do whatever we may.
     match unsafe { fork() }.map_err(|e| system(e.into()))? {
         ForkResult::Parent { child } => {

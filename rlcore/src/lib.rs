@@ -27,6 +27,7 @@ unless_loom! {
     pub mod env;
     pub mod envs;
     pub mod exact;
+    pub mod file;
     pub mod fnptr;
     pub mod forkserver;
     pub mod manifest;

@@ -13,17 +13,21 @@
 //! ```
 //!
 //! The lock is a `flock`, so that the kernel drops it with its process, kill -9 included; the file stays and means nothing by itself.
-mod file;
+//!
+//! Directories and files are made to survive a power cut as soon as they are made. Opening a run to resume it changes nothing in it
+//! until [`RunDir::claim`].
 mod meta;
 
-pub use file::{FileError, atomic_write};
-pub(crate) use file::{TEMP, parent_of, sync_dir, temp_beside, write_synced};
 pub use meta::{Git, Machine, Meta, binary_version};
 
+use crate::file::{FileError, atomic_write, create_dirs, sync_dir};
 use crate::table::EVENTS;
 use nix::fcntl::{Flock, FlockArg};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What to do about a run that is there already.
@@ -64,6 +68,14 @@ pub enum RunDirError {
         /// The writer's process id, as it noted it.
         pid: String,
     },
+    /// It is no longer where it was.
+    #[error("{}", gone(path, now.as_ref()))]
+    Gone {
+        /// Where the run was begun.
+        path: PathBuf,
+        /// Where its directory is now; none where it was deleted.
+        now: Option<PathBuf>,
+    },
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
@@ -77,6 +89,19 @@ pub enum RunDirError {
     },
 }
 
+fn gone(path: &Path, now: Option<&PathBuf>) -> String {
+    let (path, what) = (path.display(), "while the run was writing to it");
+    match now {
+        Some(now) => format!(
+            "{path} was moved to {now} {what}: the run ends without another checkpoint; continue it from its last one with `resume {now}`",
+            now = now.display()
+        ),
+        None => {
+            format!("{path} was deleted {what}: its log and its checkpoints are lost; start it again")
+        }
+    }
+}
+
 const LOCK: &str = ".lock";
 const OURS: [&str; 7] =
     ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "watch", "config.toml"];
@@ -85,7 +110,21 @@ const OURS: [&str; 7] =
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
-    _lock: Flock<File>,
+    /// The directory itself, whatever its name.
+    handle: File,
+    lock: Flock<File>,
+    /// What `meta.json` holds.
+    starts: Vec<Meta>,
+    /// What was there before a run that is not claimed yet was opened.
+    before: Option<Before>,
+}
+
+/// Files that opening a run, and workers that are started for it, would make.
+#[derive(Debug)]
+struct Before {
+    had_lock: bool,
+    had_workers: bool,
+    worker_logs: HashSet<OsString>,
 }
 
 impl RunDir {
@@ -98,7 +137,7 @@ impl RunDir {
         if existing == Existing::Overwrite && !is_unused(root)? && !is_ours(root) {
             return Err(RunDirError::Foreign { path: root.to_owned() });
         }
-        fs::create_dir_all(root).map_err(FileError::at("create", root))?;
+        create_dirs(root)?;
         let lock = lock(root)?;
         // Again, now that no one else can have begun in between.
         match existing {
@@ -106,9 +145,12 @@ impl RunDir {
             Existing::Refuse => {}
             Existing::Overwrite => delete_run(root)?,
         }
-        let run = Self { root: root.to_owned(), _lock: lock };
+        let handle = open(root)?;
+        let root = root.to_owned();
+        let mut run = Self { root, handle, lock, starts: Vec::new(), before: None };
+        run.claim()?;
         for dir in [run.checkpoints(), run.workers()] {
-            fs::create_dir_all(&dir).map_err(FileError::at("create", &dir))?;
+            create_dirs(&dir)?;
         }
         Ok(run)
     }
@@ -127,12 +169,55 @@ impl RunDir {
         }
     }
 
-    /// Locks the run at `root` in order to continue it.
+    /// Locks the run at `root` in order to continue it, and changes nothing in it.
     pub fn resume(root: &Path) -> Result<Self, RunDirError> {
         if !root.join("config.toml").is_file() {
             return Err(RunDirError::NotARun { path: root.to_owned() });
         }
-        Ok(Self { root: root.to_owned(), _lock: lock(root)? })
+        let before = Before {
+            had_lock: root.join(LOCK).exists(),
+            had_workers: root.join("workers").exists(),
+            worker_logs: entries(&root.join("workers")).map(|e| e.file_name()).collect(),
+        };
+        let (lock, handle) = (lock(root)?, open(root)?);
+        let path = root.join("meta.json");
+        let starts = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|e| RunDirError::Meta { path, message: e.to_string() })?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(FileError::at("read", &path)(e).into()),
+        };
+        let run = Self { root: root.to_owned(), handle, lock, starts, before: Some(before) };
+        create_dirs(&run.workers())?;
+        Ok(run)
+    }
+
+    /// Notes in the lock file that this process writes the run: from now on it is changed.
+    pub fn claim(&mut self) -> Result<(), RunDirError> {
+        let path = self.root.join(LOCK);
+        let noted = self.lock.set_len(0).and_then(|()| self.lock.rewind());
+        let noted = noted.and_then(|()| write!(self.lock, "{}", std::process::id()));
+        noted.map_err(FileError::at("write", &path))?;
+        self.before = None;
+        Ok(())
+    }
+
+    /// An error unless the directory is still where the run was begun: what is written by its name would go nowhere, or elsewhere.
+    pub fn check_in_place(&self) -> Result<(), RunDirError> {
+        let id = |m: &fs::Metadata| (m.dev(), m.ino());
+        let ours = self.handle.metadata().map_err(FileError::at("look at", &self.root))?;
+        let ours = id(&ours);
+        match fs::metadata(&self.root) {
+            Ok(found) if id(&found) == ours => return Ok(()),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::at("look at", &self.root)(e).into());
+            }
+            _ => {}
+        }
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&self.handle);
+        let now = fs::read_link(format!("/proc/self/fd/{fd}"));
+        let now = now.ok().filter(|now| fs::metadata(now).is_ok_and(|m| id(&m) == ours));
+        Err(RunDirError::Gone { path: self.root.clone(), now })
     }
 
     /// The directory itself.
@@ -170,19 +255,36 @@ impl RunDir {
     }
 
     /// Appends a start to `meta.json`.
-    pub fn add_meta(&self, meta: Meta) -> Result<(), RunDirError> {
+    pub fn add_meta(&mut self, meta: Meta) -> Result<(), RunDirError> {
+        self.starts.push(meta);
         let path = self.meta();
-        let bad =
-            |e: serde_json::Error| RunDirError::Meta { path: path.clone(), message: e.to_string() };
-        let mut starts: Vec<Meta> = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(bad)?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(FileError::at("read", &path)(e).into()),
-        };
-        starts.push(meta);
-        let text = serde_json::to_string_pretty(&starts).map_err(bad)?;
+        let text = serde_json::to_string_pretty(&self.starts)
+            .map_err(|e| RunDirError::Meta { path: path.clone(), message: e.to_string() })?;
         Ok(atomic_write(&path, text.as_bytes())?)
     }
+}
+
+/// A run that was opened and not claimed is left as it was found: empty logs of workers that were started for it go.
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        let Some(before) = self.before.take() else { return };
+        for entry in entries(&self.workers()) {
+            let is_empty = entry.metadata().is_ok_and(|m| m.is_file() && m.len() == 0);
+            if is_empty && !before.worker_logs.contains(&entry.file_name()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        if !before.had_workers {
+            let _ = fs::remove_dir(self.workers()); // unless there is something in it
+        }
+        if !before.had_lock {
+            let _ = fs::remove_file(self.root.join(LOCK));
+        }
+    }
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(dir).into_iter().flatten().flatten()
 }
 
 /// `<preset>-s<seed>`, with characters that are awkward in a path replaced by `-`.
@@ -191,10 +293,15 @@ pub fn default_name(preset: &str, seed: u64) -> String {
     format!("{}-s{seed}", preset.replace(awkward, "-"))
 }
 
-/// Whether `root` is missing or holds nothing but a lock file.
+/// Whether `root` is missing or holds nothing but what a run makes before it has settings: a lock file and empty directories.
 fn is_unused(root: &Path) -> Result<bool, FileError> {
+    let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut d| d.next().is_none());
+    let is_begun = |e: &fs::DirEntry| {
+        let name = e.file_name();
+        name == LOCK || ((name == "checkpoints" || name == "workers") && is_empty(&e.path()))
+    };
     match fs::read_dir(root) {
-        Ok(entries) => Ok(entries.flatten().all(|e| e.file_name() == LOCK)),
+        Ok(entries) => Ok(entries.flatten().all(|e| is_begun(&e))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(e) => Err(FileError::at("read", root)(e)),
     }
@@ -209,20 +316,29 @@ fn lock(root: &Path) -> Result<Flock<File>, RunDirError> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(FileError::at("create", &path))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(mut lock) => {
-            let noted = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
-            noted.map_err(FileError::at("write", &path))?;
-            Ok(lock)
-        }
+        // One who left the run as it was found may have removed the file meanwhile.
+        Ok(held) if held.metadata().is_ok_and(|m| m.nlink() == 0) => lock(root),
+        Ok(held) => Ok(held),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
             let pid = fs::read_to_string(&path).unwrap_or_default();
+            let pid = if pid.is_empty() { "another".to_owned() } else { pid };
             Err(RunDirError::Locked { path: root.to_owned(), pid })
         }
         Err((_, errno)) => Err(FileError::at("lock", &path)(errno.into()).into()),
     }
 }
 
+fn open(root: &Path) -> Result<File, FileError> {
+    File::open(root).map_err(FileError::at("open", root))
+}
+
+/// The configuration goes first and for good: what a crash leaves is no run, and nothing of it mixes with the one that comes.
 fn delete_run(root: &Path) -> Result<(), FileError> {
+    let config = root.join("config.toml");
+    if config.symlink_metadata().is_ok() {
+        fs::remove_file(&config).map_err(FileError::at("delete", &config))?;
+        sync_dir(root)?;
+    }
     let entries = fs::read_dir(root).map_err(FileError::at("read", root))?;
     for path in entries.flatten().map(|e| e.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -234,7 +350,7 @@ fn delete_run(root: &Path) -> Result<(), FileError> {
         let gone = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         gone.map_err(FileError::at("delete", &path))?;
     }
-    Ok(())
+    sync_dir(root)
 }
 
 #[cfg(test)]

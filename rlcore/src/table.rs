@@ -1,9 +1,11 @@
 //! The tabular progress log: `progress.csv` with rlpyt's column names, one row per log interval.
 //!
 //! rlpyt writes the header once and breaks when a later row has other columns. Here new columns widen the file (atomically; older rows
-//! get empty cells), missing ones are empty. Every row reaches the file before `row` returns. Resuming cuts the file back to what
-//! it was at the checkpoint, byte for byte. Cells are quoted after RFC 4180; lines end in `\n`.
-use crate::run_dir::{FileError, atomic_write};
+//! get empty cells), missing ones are empty. Every row reaches the file before `row` returns, and the disk with
+//! [`ProgressCsv::sync`]. Resuming cuts the file back to what it was at the checkpoint, byte for byte: first [`ProgressCsv::look`],
+//! which changes nothing, then [`Kept::cut`]. Cells are quoted after RFC 4180; lines end in `\n`.
+use self::parse::{End, fields, head};
+use crate::file::{FileError, atomic_write, parent_of, sync_dir};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
@@ -42,14 +44,16 @@ pub enum TableError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Fewer rows than the checkpoint counted.
-    #[error("{} has {found} rows but the checkpoint was made after {wanted}: it was cut or replaced; resume from an older checkpoint, or put the file back", path.display())]
-    TooFewRows {
+    /// A line among the rows that the checkpoint counted is not what a run wrote.
+    #[error("{}: line {line} is damaged ({what}), and the checkpoint was made after {wanted} rows: put the file back as it was, resume from an older checkpoint, or delete this line and all after it, which loses those rows", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
-        /// Rows there are.
-        found: u64,
-        /// Rows there should be.
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+        /// Rows that are needed.
         wanted: u64,
     },
     /// Two values for one column of a row.
@@ -70,33 +74,48 @@ pub struct ProgressCsv {
     bytes: u64,
 }
 
+/// What a log will be cut back to.
+#[derive(Debug)]
+pub struct Kept {
+    path: PathBuf,
+    /// What the file holds now; none where it is missing.
+    before: Option<Vec<u8>>,
+    after: String,
+    columns: Vec<String>,
+    rows: u64,
+}
+
 impl ProgressCsv {
-    /// A new log; fails if `path` exists.
+    /// A new log, empty; fails if `path` exists.
     pub fn create(path: &Path) -> Result<Self, TableError> {
         let file = File::options().append(true).create_new(true).open(path);
         let file = file.map_err(FileError::at("create", path))?;
+        sync_dir(parent_of(path))?;
         Ok(Self { path: path.to_owned(), file, columns: Vec::new(), rows: 0, bytes: 0 })
     }
 
-    /// Opens `path` (made if missing) to write behind its last whole row; a row cut off by a crash is removed.
-    pub fn append(path: &Path) -> Result<Self, TableError> {
-        let file = File::options().append(true).create(true).open(path);
-        let file = file.map_err(FileError::at("open", path))?;
-        let mut csv = Self { path: path.to_owned(), file, columns: Vec::new(), rows: 0, bytes: 0 };
-        let text = csv.text()?;
-        let lines = lines(&text);
-        csv.columns =
-            lines.first().map_or(Vec::new(), |l| fields(l).into_iter().map(unquoted).collect());
-        csv.rows = lines.len().saturating_sub(1) as u64;
-        csv.cut(lines.iter().map(|l| l.len() as u64).sum())?;
-        Ok(csv)
-    }
-
-    /// As [`ProgressCsv::append`], then [`ProgressCsv::truncate_to_rows`]: how a run is resumed.
-    pub fn open_at(path: &Path, rows: u64) -> Result<Self, TableError> {
-        let mut csv = Self::append(path)?;
-        csv.truncate_to_rows(rows)?;
-        Ok(csv)
+    /// Reads the log of a run that is to continue after `rows` rows: what it was then, without later rows and the columns that came
+    /// with them. Where rows are missing at its end, as after a power cut or where the file is gone, those before are kept.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a damaged line before the end.
+    pub fn look(path: &Path, rows: u64) -> Result<Kept, TableError> {
+        let before = match std::fs::read(path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(FileError::at("read", path)(e).into()),
+        };
+        let path = path.to_owned();
+        let found = head(before.as_deref().unwrap_or_default(), rows);
+        if let End::Damaged { line, what } = found.end {
+            return Err(TableError::Damaged { path, line, what, wanted: rows });
+        }
+        // A column enters the header with the first row that fills it, if only with a quoted empty text.
+        let used = found.rows.iter().filter_map(|l| fields(l).iter().rposition(|f| !f.is_empty()));
+        let used = used.max().map_or(0, |last| last + 1);
+        let columns = found.columns[..used].to_vec();
+        let (rows, after) = (found.rows.len() as u64, written_anew(&columns, &found.rows));
+        Ok(Kept { path, after, columns, rows, before })
     }
 
     /// Rows without the header; a checkpoint stores this.
@@ -125,7 +144,7 @@ impl ProgressCsv {
             new.filter(|n| !self.columns.iter().any(|c| c == n)).map(str::to_owned).collect();
         if !new.is_empty() {
             let columns = [self.columns.as_slice(), &new].concat();
-            self.rewrite(columns)?;
+            self.widen(columns)?;
         }
         let cell =
             |column: &String| cells.iter().find(|(n, _)| n.as_ref() == column).map(|(_, c)| c);
@@ -142,64 +161,62 @@ impl ProgressCsv {
         Ok(())
     }
 
-    /// Makes the file what it was when it had `rows` rows: later rows go, and so do the columns that came with them.
-    pub fn truncate_to_rows(&mut self, rows: u64) -> Result<(), TableError> {
-        if rows > self.rows {
-            let path = self.path.clone();
-            return Err(TableError::TooFewRows { path, found: self.rows, wanted: rows });
-        }
-        let text = self.text()?;
-        let kept = if rows == 0 { 0 } else { rows as usize + 1 };
-        let lines = &lines(&text)[..kept];
-        self.rows = rows;
-        self.cut(lines.iter().map(|l| l.len() as u64).sum())?;
-        // A column enters the header with the first row that fills it, if only with a quoted empty text.
-        let used =
-            lines.iter().skip(1).filter_map(|l| fields(l).iter().rposition(|f| !f.is_empty()));
-        let used = used.max().map_or(0, |last| last + 1);
-        if used < self.columns.len() {
-            let columns = self.columns[..used].to_vec();
-            self.rewrite(columns)?;
-        }
-        Ok(())
+    /// Makes the rows so far survive a power cut.
+    pub fn sync(&mut self) -> Result<(), TableError> {
+        Ok(self.file.sync_all().map_err(FileError::at("flush", &self.path))?)
     }
 
-    /// Writes the file anew with a header that is longer or shorter at its end.
-    fn rewrite(&mut self, columns: Vec<String>) -> Result<(), TableError> {
-        let text = self.text()?;
-        let mut new = String::new();
-        if !columns.is_empty() {
-            new.push_str(&joined(columns.iter().map(|c| quoted(c))));
-            for line in lines(&text).iter().skip(1) {
-                let mut row = fields(line);
-                row.resize(columns.len(), "");
-                new.push_str(&joined(row.into_iter()));
-            }
+    /// Writes the file anew with a header that is longer at its end.
+    fn widen(&mut self, columns: Vec<String>) -> Result<(), TableError> {
+        let bytes = std::fs::read(&self.path).map_err(FileError::at("read", &self.path))?;
+        let found = head(&bytes, self.rows);
+        if found.end != End::Enough {
+            // Someone else wrote to it: their mistake must not cost the rows behind it.
+            let (line, wanted) = (found.rows.len() + 2, self.rows);
+            let (path, what) = (self.path.clone(), "it changed while the run wrote it".into());
+            return Err(TableError::Damaged { path, line, what, wanted });
         }
+        let new = written_anew(&columns, &found.rows);
         atomic_write(&self.path, new.as_bytes())?;
-        let file = File::options().append(true).open(&self.path);
-        self.file = file.map_err(FileError::at("open", &self.path))?;
+        self.file = opened(&self.path)?;
         self.columns = columns;
         self.bytes = new.len() as u64;
         Ok(())
     }
+}
 
-    fn cut(&mut self, bytes: u64) -> Result<(), TableError> {
-        self.bytes = bytes;
-        if bytes == 0 {
-            self.columns.clear();
+impl Kept {
+    /// Rows that are kept: fewer than were asked for where some are lost.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Cuts the file, in one step that a crash does not divide, and opens it for the next row.
+    pub fn cut(self) -> Result<ProgressCsv, TableError> {
+        if self.before.is_none_or(|before| before != self.after.as_bytes()) {
+            atomic_write(&self.path, self.after.as_bytes())?;
         }
-        Ok(self.file.set_len(bytes).map_err(FileError::at("cut back", &self.path))?)
+        let (columns, rows, bytes) = (self.columns, self.rows, self.after.len() as u64);
+        Ok(ProgressCsv { file: opened(&self.path)?, path: self.path, columns, rows, bytes })
     }
+}
 
-    fn text(&self) -> Result<String, TableError> {
-        let bytes = std::fs::read(&self.path).map_err(FileError::at("read", &self.path))?;
-        Ok(String::from_utf8(bytes).unwrap_or_else(|e| {
-            // A crash may have cut a character in two; what is whole ends before it.
-            let valid = e.utf8_error().valid_up_to();
-            String::from_utf8_lossy(&e.as_bytes()[..valid]).into_owned()
-        }))
+fn opened(path: &Path) -> Result<File, FileError> {
+    File::options().append(true).open(path).map_err(FileError::at("open", path))
+}
+
+/// A log of these columns with these rows, which are filled up with empty cells or freed of them.
+fn written_anew(columns: &[String], rows: &[&str]) -> String {
+    if columns.is_empty() {
+        return String::new();
     }
+    let mut out = joined(columns.iter().map(|c| quoted(c)));
+    for line in rows {
+        let mut row = fields(line);
+        row.resize(columns.len(), "");
+        out.push_str(&joined(row.into_iter()));
+    }
+    out
 }
 
 fn written(cell: &Cell) -> String {
@@ -226,35 +243,11 @@ fn joined(fields: impl Iterator<Item = impl AsRef<str>>) -> String {
     line + "\n"
 }
 
-/// Whole lines with their ends; a line break within quotes is none.
-fn lines(text: &str) -> Vec<&str> {
-    let mut inside = false;
-    let whole = text.split_inclusive(|c| {
-        inside ^= c == '"';
-        c == '\n' && !inside
-    });
-    let mut lines: Vec<_> = whole.collect();
-    if inside || !text.ends_with('\n') {
-        lines.pop();
-    }
-    lines
-}
-
-/// The fields of a line, still quoted.
-fn fields(line: &str) -> Vec<&str> {
-    let mut inside = false;
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    line.split(|c| {
-        inside ^= c == '"';
-        c == ',' && !inside
-    })
-    .collect()
-}
-
 mod events;
+mod parse;
 mod stats;
 mod tfrecord;
-pub use events::Events;
+pub use events::{Events, KeptEvents};
 pub(crate) use events::NAME as EVENTS;
 pub use stats::Stats;
 

@@ -25,6 +25,18 @@ impl Build {
     }
 }
 
+impl Build {
+    /// What to say of a checkpoint of this build where the run continues with another.
+    pub(crate) fn differs_from(&self, now: &Self) -> Option<String> {
+        (self != now).then(|| {
+            format!(
+                "note: the checkpoint was written by version {} with {} threads on {:?}, this is version {} with {} threads on {:?}: results may differ in the last bits",
+                self.version, self.threads, self.cpu, now.version, now.threads, now.cpu
+            )
+        })
+    }
+}
+
 pub(crate) fn save(
     dir: &Path,
     record: &Record,
@@ -32,7 +44,7 @@ pub(crate) fn save(
     algo: &dyn Algo,
     build: &Build,
 ) -> Result<(), RunError> {
-    let failed = |source| RunError::Algo { source, checkpoint: None };
+    let failed = |error| RunError::Algo { error, checkpoint: None };
     let saved = algo.save(SaveScope::Everything).map_err(failed)?;
     let mut writer = CheckpointWriter::new();
     writer.value("record", record)?;
@@ -53,16 +65,19 @@ pub(crate) struct Loaded {
     pub(crate) build: Build,
 }
 
+/// Everything is read and found sound before the algorithm takes its part.
 pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> {
     let reader = CheckpointReader::open(dir)?;
-    let arrays = Prefixed::new(&reader, "algo/");
-    algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? })
-        .map_err(|source| RunError::Algo { source, checkpoint: Some(dir.to_owned()) })?;
-    Ok(Loaded {
+    reader.verify()?;
+    let loaded = Loaded {
         record: reader.value("record")?,
         sampler: reader.value("sampler")?,
         build: reader.value("build")?,
-    })
+    };
+    let arrays = Prefixed::new(&reader, "algo/");
+    algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? })
+        .map_err(|error| RunError::Algo { error, checkpoint: Some(dir.to_owned()) })?;
+    Ok(loaded)
 }
 
 /// The weights file of a checkpoint.

@@ -6,7 +6,7 @@ use crate::record::Record;
 use crate::speed::Speed;
 use ::console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use rlcore::run_dir::FileError;
+use rlcore::file::FileError;
 use rlcore::table::Cell;
 use std::fs::File;
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,8 @@
 //! Why a run stopped before its end.
 use algos::AlgoError;
 use rlcore::checkpoint::CheckpointError;
-use rlcore::run_dir::{FileError, RunDirError};
+use rlcore::file::FileError;
+use rlcore::run_dir::RunDirError;
 use rlcore::table::TableError;
 use samplers::SamplerError;
 use std::path::PathBuf;
@@ -13,10 +14,10 @@ pub enum RunError {
     #[error(transparent)]
     Sampler(#[from] SamplerError),
     /// Learning failed.
-    #[error("{source}; {}", last(checkpoint.as_ref()))]
+    #[error("{error}; {}", last(checkpoint.as_ref()))]
     Algo {
-        /// The algorithm's words.
-        source: AlgoError,
+        /// The algorithm's words. Part of the message, so not given as `source` too.
+        error: AlgoError,
         /// The newest checkpoint.
         checkpoint: Option<PathBuf>,
     },
@@ -32,9 +33,14 @@ pub enum RunError {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The system's reason.
-    #[error("{0}")]
-    System(#[from] std::io::Error),
+    /// The checkpoint to continue from is not one of the run's.
+    #[error("{} is not a checkpoint of this run: give one that lies in {}", checkpoint.display(), checkpoints.display())]
+    ForeignCheckpoint {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// Where the run's lie.
+        checkpoints: PathBuf,
+    },
     /// Settings that contradict each other, or that cannot be resumed.
     #[error("{0}")]
     Config(String),

@@ -7,7 +7,7 @@ use crate::error::RunError;
 use crate::record::Record;
 use algos::{Algo, AlgoError};
 use rlcore::EnvSpaces;
-use rlcore::checkpoint::{keep, latest, step_name};
+use rlcore::checkpoint::{discard_after, keep, latest, step_name};
 use rlcore::run_dir::RunDir;
 use rlcore::table::{Events, ProgressCsv};
 use rlcore::traj::user_fields;
@@ -69,52 +69,67 @@ impl Journal {
         spaces: &EnvSpaces,
     ) -> Result<Self, RunError> {
         Ok(Self {
-            csv: ProgressCsv::append(&dir.progress())?,
+            csv: ProgressCsv::create(&dir.progress())?,
             events: Events::new(dir.root()),
             console: Console::new(Some(&dir.log()))?,
             build: Build::this(config.threads),
             record: Record::default(),
-            user_fields: user_fields(spaces).into_iter().map(|(name, _, _)| name).collect(),
+            user_fields: user_field_names(spaces),
             written: None,
             config: config.clone(),
             dir,
         })
     }
 
-    /// Goes back to `checkpoint`, into which sampler and algorithm are put as well; progress.csv and the TensorBoard events are cut
-    /// back to it, later checkpoints are removed.
+    /// Goes back to `checkpoint`, one of the run's own, into which sampler and algorithm are put as well; progress.csv and the TensorBoard
+    /// events are cut back to it, later checkpoints are removed.
+    ///
+    /// First everything is looked at: whatever refuses to continue leaves the directory as it was. Then the changes, in an order that a
+    /// crash may interrupt anywhere: once the later checkpoints are gone, this one is the newest, and what else belongs to the
+    /// future that they led to is cut off when the run is resumed again.
     pub(crate) fn resume(
-        &mut self,
+        mut dir: RunDir,
+        config: &RunnerConfig,
         checkpoint: &Path,
         sampler: &mut dyn Sampler,
         algo: &mut dyn Algo,
-    ) -> Result<(), RunError> {
+    ) -> Result<Self, RunError> {
+        is_of_run(&dir, checkpoint)?;
         let loaded = checkpoint::load(checkpoint, algo)?;
-        if loaded.build != self.build {
-            let now = &self.build;
-            self.console.line(&format!(
-                "note: the checkpoint was written by version {} with {} threads on {:?}, this is version {} with {} threads on {:?}: results may differ in the last bits",
-                loaded.build.version, loaded.build.threads, loaded.build.cpu, now.version, now.threads, now.cpu
-            ));
-        }
+        let mut notes = Vec::new();
+        let build = Build::this(config.threads);
+        notes.extend(loaded.build.differs_from(&build));
         if !loaded.sampler.exact() {
-            self.console.line("note: these environments cannot save their state: new episodes start, the run does not continue to the bit");
+            notes.push("note: these environments cannot save their state: new episodes start, the run does not continue to the bit".into());
             algo.cut();
         }
         sampler.load(loaded.sampler)?;
-        discard_after(&self.dir.checkpoints(), loaded.record.env_steps)?;
-        self.csv.truncate_to_rows(loaded.record.rows)?;
-        self.events.truncate_to_step(loaded.record.env_steps)?;
-        self.record = loaded.record;
-        let checkpoints = self.dir.checkpoints();
+        let mut record = loaded.record;
+        let csv = ProgressCsv::look(&dir.progress(), record.rows)?;
+        let events = Events::look(dir.root(), record.env_steps)?;
+        dir.check_in_place()?;
+
+        dir.claim()?;
+        discard_after(&dir.checkpoints(), record.env_steps)?;
+        let csv = csv.cut()?;
+        let events = events.cut()?;
+        if csv.rows() < record.rows {
+            notes.push(format!(
+                "note: {} lacks {} of the {} rows that the run had written: it goes on behind row {}",
+                dir.progress().display(),
+                record.rows - csv.rows(),
+                record.rows,
+                csv.rows()
+            ));
+            record.rows = csv.rows();
+        }
         // A better one may have replaced it in the future that was discarded.
-        self.record.best.take_if(|(_, name)| !checkpoints.join(name).is_dir());
-        self.console.line(&format!(
-            "resumed from {} at {} steps",
-            checkpoint.display(),
-            self.record.env_steps
-        ));
-        Ok(())
+        record.best.take_if(|(_, name)| !dir.checkpoints().join(name).is_dir());
+        notes.push(format!("resumed from {} at {} steps", checkpoint.display(), record.env_steps));
+        let mut console = Console::new(Some(&dir.log()))?;
+        notes.iter().for_each(|note| console.line(note));
+        let (config, user_fields) = (config.clone(), user_field_names(sampler.spaces()));
+        Ok(Self { dir, console, record, config, csv, events, build, user_fields, written: None })
     }
 
     /// A row of everything since the last one.
@@ -123,6 +138,7 @@ impl Journal {
         algo: &dyn Algo,
         evaluation: Option<&Evaluation>,
     ) -> Result<(), RunError> {
+        self.dir.check_in_place()?;
         let (updates, batch) = (algo.updates(), algo.batch_size());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation);
         self.csv.row(&row)?;
@@ -136,13 +152,14 @@ impl Journal {
         self.record.env_steps - self.record.saved_at >= self.config.checkpoint_interval_steps
     }
 
-    /// Writes a checkpoint of now; the best and the newest are kept.
+    /// Writes a checkpoint of now; the best and the newest are kept. The rows that it counts are on the disk before it is.
     pub(crate) fn save(
         &mut self,
         sampler: &mut dyn Sampler,
         algo: &dyn Algo,
     ) -> Result<PathBuf, RunError> {
         let name = step_name(self.record.env_steps);
+        self.dir.check_in_place()?;
         if self.written == Some(self.record.env_steps) {
             return Ok(self.dir.checkpoints().join(name));
         }
@@ -156,19 +173,22 @@ impl Journal {
         }
         r.saved_at = r.env_steps;
         let state = sampler.save()?;
+        self.csv.sync()?;
+        self.events.sync()?;
         let path = self.dir.checkpoints().join(&name);
         checkpoint::save(&path, &self.record, &state, algo, &self.build)?;
         self.written = Some(self.record.env_steps);
         let last = NonZeroUsize::new(self.config.keep_checkpoints).unwrap_or(NonZeroUsize::MIN);
         let best = self.record.best.as_ref().map(|(_, name)| name.as_str());
         keep(&self.dir.checkpoints(), last, best)?;
+        self.dir.check_in_place()?;
         Ok(path)
     }
 
     /// The error of a failed update, with the checkpoint from before it.
-    pub(crate) fn failed(&self, source: AlgoError) -> RunError {
+    pub(crate) fn failed(&self, error: AlgoError) -> RunError {
         match latest(&self.dir.checkpoints()) {
-            Ok(checkpoint) => RunError::Algo { source, checkpoint },
+            Ok(checkpoint) => RunError::Algo { error, checkpoint },
             Err(e) => e.into(),
         }
     }
@@ -188,14 +208,19 @@ impl Journal {
     }
 }
 
-/// Removes checkpoints after `env_steps`: they belong to a future that is not this run's.
-fn discard_after(checkpoints: &Path, env_steps: u64) -> Result<(), RunError> {
-    for entry in std::fs::read_dir(checkpoints)?.flatten() {
-        let name = entry.file_name();
-        let step = name.to_str().and_then(|n| n.strip_prefix("step_")?.parse::<u64>().ok());
-        if step.is_some_and(|step| step > env_steps) {
-            std::fs::remove_dir_all(entry.path())?;
-        }
+fn user_field_names(spaces: &EnvSpaces) -> Vec<String> {
+    user_fields(spaces).into_iter().map(|(name, _, _)| name).collect()
+}
+
+/// A run continues from a checkpoint of its own: later ones are deleted for it, and it must be there after a crash.
+fn is_of_run(dir: &RunDir, checkpoint: &Path) -> Result<(), RunError> {
+    let whole = |path: &Path| path.canonicalize().ok();
+    let theirs = checkpoint.parent().and_then(|p| whole(if p == Path::new("") { Path::new(".") } else { p }));
+    if checkpoint.exists() && (theirs.is_none() || theirs != whole(&dir.checkpoints())) {
+        return Err(RunError::ForeignCheckpoint {
+            checkpoint: checkpoint.to_owned(),
+            checkpoints: dir.checkpoints(),
+        });
     }
     Ok(())
 }

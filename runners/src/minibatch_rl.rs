@@ -42,22 +42,33 @@ impl MinibatchRl {
         algo: Box<dyn Algo>,
         dir: RunDir,
     ) -> Result<Self, RunError> {
-        config.check().map_err(RunError::Config)?;
-        tch::set_num_threads(config.threads as i32);
+        prepare(&config)?;
         let journal = Journal::new(dir, &config, sampler.spaces())?;
         let weights = vec![0.0; algo.params().len()];
         Ok(Self { config, sampler, algo, journal, published: None, weights })
     }
 
-    /// Continues from `checkpoint`; progress.csv and the TensorBoard events are cut back to it, later checkpoints are removed.
-    pub fn resume(&mut self, checkpoint: &Path) -> Result<(), RunError> {
-        self.published = None;
-        self.journal.resume(checkpoint, &mut *self.sampler, &mut *self.algo)
+    /// The run in `dir`, continued from `checkpoint`, which is one of its own; progress.csv and the TensorBoard events are cut back to
+    /// it, later checkpoints are removed.
+    ///
+    /// # Errors
+    /// Whatever does not fit or is damaged; the directory is then as it was.
+    pub fn resume(
+        config: RunnerConfig,
+        mut sampler: Box<dyn Sampler>,
+        mut algo: Box<dyn Algo>,
+        dir: RunDir,
+        checkpoint: &Path,
+    ) -> Result<Self, RunError> {
+        prepare(&config)?;
+        let journal = Journal::resume(dir, &config, checkpoint, &mut *sampler, &mut *algo)?;
+        let weights = vec![0.0; algo.params().len()];
+        Ok(Self { config, sampler, algo, journal, published: None, weights })
     }
 
     /// Where the run lies.
-    pub fn dir(&self) -> &RunDir {
-        &self.journal.dir
+    pub fn dir(&mut self) -> &mut RunDir {
+        &mut self.journal.dir
     }
 
     /// The terminal and log of this run.
@@ -139,7 +150,7 @@ impl MinibatchRl {
         }
         let info = match self.algo.optimize(samples.into_lease(), GlobalSteps(r.env_steps)) {
             Ok(info) => info,
-            Err(source) => return Err(self.journal.failed(source)),
+            Err(error) => return Err(self.journal.failed(error)),
         };
         r.add_opt(info);
         r.itr += 1;
@@ -198,4 +209,10 @@ impl MinibatchRl {
         self.journal.row(&*self.algo, evaluation.as_ref())?;
         if self.config.evaluate { self.confirm() } else { Ok(()) }
     }
+}
+
+fn prepare(config: &RunnerConfig) -> Result<(), RunError> {
+    config.check().map_err(RunError::Config)?;
+    tch::set_num_threads(config.threads as i32);
+    Ok(())
 }

@@ -407,7 +407,7 @@ fn environments_that_cannot_save_start_anew() {
         ..Default::default()
     };
     let spaces = Setup::example_spaces(&setup.env).unwrap();
-    let runner = |dir: RunDir, n_steps: u64| {
+    let parts = |n_steps: u64| {
         let context = LearnContext::new(&spaces, setup.spec(), GlobalSteps(n_steps), 1);
         let replay = config.uniform_replay(&context).unwrap();
         let algo = Dqn::new(config.clone(), &agent.model, replay, &context).unwrap();
@@ -418,15 +418,17 @@ fn environments_that_cannot_save_start_anew() {
             evaluate: false,
             ..RunnerConfig::default()
         };
-        MinibatchRl::new(runner, sampler, Box::new(algo), dir).unwrap()
+        (runner, sampler, Box::new(algo))
     };
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("run");
     let dir = RunDir::create(&root, Existing::Refuse).unwrap();
     dir.write_config("").unwrap();
-    runner(dir, 280).run().unwrap();
-    let mut resumed = runner(RunDir::resume(&root).unwrap(), 560);
-    resumed.resume(&newest(&root)).unwrap();
+    let (config, sampler, algo) = parts(280);
+    MinibatchRl::new(config, sampler, algo, dir).unwrap().run().unwrap();
+    let ((config, sampler, algo), dir) = (parts(560), RunDir::resume(&root).unwrap());
+    let resumed = MinibatchRl::resume(config, sampler, algo, dir, &newest(&root));
+    let mut resumed = resumed.unwrap();
     assert_eq!(resumed.run().unwrap().env_steps, 560);
     let log = std::fs::read_to_string(root.join("log.txt")).unwrap();
     assert!(log.contains("note: these environments cannot save their state: new episodes start"));

@@ -1,10 +1,10 @@
 //! `experiments eval`.
-use super::resume::{config_of, newest};
+use super::saved_run::{config_of, least_replay, newest};
 use super::summary::{self, looks, ours};
 use crate::assemble::{check, prepare};
-use crate::config::Config;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
+use rlcore::checkpoint::steps_of;
 use rlcore::table::Stats;
 use std::path::PathBuf;
 
@@ -79,19 +79,4 @@ impl EvalArgs {
         summary::next(&next);
         Ok(())
     }
-}
-
-/// The algorithm is built for its parameters' names and shapes alone: the least replay will do, where there is one.
-pub(super) fn least_replay(config: &mut Config) {
-    if let crate::config::AlgoConfig::Dqn(algo) = &mut config.algo {
-        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
-            + (algo.n_step_return + 2) * config.sampler.b;
-    }
-}
-
-/// Environment steps after which a checkpoint was written, as its name says.
-pub(super) fn steps_of(checkpoint: &std::path::Path) -> Result<u64> {
-    let name =
-        checkpoint.file_name().and_then(|n| n.to_str()).context("a checkpoint has a name")?;
-    Ok(name.trim_start_matches("step_").parse()?)
 }

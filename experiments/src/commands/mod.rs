@@ -4,6 +4,7 @@ mod eval;
 mod list;
 mod plot;
 mod resume;
+mod saved_run;
 mod summary;
 mod train;
 mod watch;

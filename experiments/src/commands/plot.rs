@@ -7,7 +7,8 @@ use crate::figure::ticks::time_unit;
 use crate::figure::{draw, output};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use rlcore::run_dir::atomic_write;
+use rlcore::file::atomic_write;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// What runs are compared along.
@@ -58,10 +59,8 @@ impl PlotArgs {
         );
         let (groups, left_out) = groups(read_all(&self.runs)?);
         for run in &left_out {
-            eprintln!(
-                "note: {} is left out: a later run has the same settings and seed",
-                run.path.display()
-            );
+            let note = "is left out: a later run has the same settings and seed";
+            let _ = writeln!(std::io::stderr(), "note: {} {note}", run.path.display());
         }
         ensure!(
             groups.len() <= MOST_CURVES,

@@ -1,12 +1,13 @@
 //! `experiments resume`.
-use super::train::{finish, runner};
+use super::saved_run::{config_of, newest};
+use super::train::{finish, introduce, meta};
 use crate::assemble::prepare;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use rlcore::checkpoint::latest;
 use rlcore::run_dir::RunDir;
-use std::path::{Path, PathBuf};
+use runners::{MinibatchRl, signals};
+use std::path::PathBuf;
 
 /// Arguments of `resume`.
 #[derive(Debug, Args)]
@@ -22,22 +23,6 @@ pub(super) struct ResumeArgs {
     sets: Vec<String>,
 }
 
-/// The configuration of a run.
-pub(super) fn config_of(run: &Path) -> Result<Config> {
-    let path = run.join("config.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{} is not a run directory: it has no config.toml", run.display())
-    })?;
-    Ok(rlcore::config::read(&path, &text)?)
-}
-
-/// A run's newest checkpoint, or an error that says there is none.
-pub(super) fn newest(run: &Path) -> Result<PathBuf> {
-    latest(&run.join("checkpoints"))?.with_context(|| {
-        format!("{run} has no checkpoint yet: wait for one, or start it again with `train ... --run-dir {run} --overwrite`", run = run.display())
-    })
-}
-
 impl ResumeArgs {
     pub(super) fn run(self) -> Result<i32> {
         let dir = RunDir::resume(&self.run)?;
@@ -46,12 +31,18 @@ impl ResumeArgs {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        let mut runner = runner(&config, prepare(&config)?, dir)?;
-        runner.resume(&checkpoint)?;
+        let parts = prepare(&config)?;
+        signals::listen()?;
+        let parts = parts.start(Some(dir.workers()))?;
+        let settings = config.runner.clone();
+        let mut runner =
+            MinibatchRl::resume(settings, parts.sampler, parts.algo, dir, &checkpoint)?;
         // Only settings with which the checkpoint could be loaded replace those of the run.
         if !self.sets.is_empty() {
             runner.dir().write_config(&rlcore::config::to_toml(&config)?)?;
         }
+        runner.dir().add_meta(meta(&config))?;
+        introduce(&mut runner, &config);
         finish(&runner.run()?, None)
     }
 }

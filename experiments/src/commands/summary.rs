@@ -1,5 +1,5 @@
 //! What a command says at its end: how it went, where everything lies, what to do next. Fits 80 columns where paths are short.
-use super::watch::watchable;
+use super::saved_run::watchable;
 use console::style;
 use runners::{Outcome, Stop, WEIGHTS_FILE};
 use std::path::{Path, PathBuf};

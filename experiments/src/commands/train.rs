@@ -1,7 +1,7 @@
 //! `experiments train`.
 use super::ConfigArgs;
 use super::summary::{self, ours};
-use crate::assemble::{Prepared, prepare};
+use crate::assemble::prepare;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -59,7 +59,7 @@ impl TrainArgs {
         let config = self.config.resolve(seed)?;
         let prepared = prepare(&config)?;
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let dir = match dir {
+        let mut dir = match dir {
             Some(dir) => RunDir::create(&dir, existing)?,
             None if self.overwrite => {
                 let name = rlcore::run_dir::default_name(&self.config.preset, config.seed);
@@ -70,24 +70,30 @@ impl TrainArgs {
             }
         };
         dir.write_config(&rlcore::config::to_toml(&config)?)?;
-        let mut runner = runner(&config, prepared, dir)?;
+        dir.add_meta(meta(&config))?;
+        signals::listen()?;
+        let parts = prepared.start(Some(dir.workers()))?;
+        let mut runner =
+            MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
+        introduce(&mut runner, &config);
         Ok(runner.run()?)
     }
 }
 
-/// A runner for a configuration in its run directory.
-pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result<MinibatchRl> {
-    signals::listen()?;
-    let root = dir.root().to_owned();
+/// What `meta.json` notes of a start.
+pub(super) fn meta(config: &Config) -> Meta {
     let mut meta = Meta::collect();
     meta.threads.insert("learner".into(), config.runner.threads);
     meta.threads.insert("workers".into(), config.sampler.workers());
     meta.versions.insert("tch".into(), "0.24 (libtorch 2.11.0)".into());
-    dir.add_meta(meta)?;
-    let parts = prepared.start(Some(dir.workers()))?;
-    let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
+    meta
+}
+
+/// The first line of a run.
+pub(super) fn introduce(runner: &mut MinibatchRl, config: &Config) {
+    let root = runner.dir().root().display().to_string();
     runner.console().line(&format!(
-        "{} environments, {} sampler{}, seed {}, run in {}",
+        "{} environments, {} sampler{}, seed {}, run in {root}",
         config.sampler.b,
         format!("{:?}", config.sampler.kind).to_lowercase(),
         match config.sampler.kind {
@@ -96,9 +102,7 @@ pub(super) fn runner(config: &Config, prepared: Prepared, dir: RunDir) -> Result
             _ => format!(" with {} workers", config.sampler.workers()),
         },
         config.seed,
-        root.display()
     ));
-    Ok(runner)
 }
 
 /// Says how training ended, where everything lies and what to do next; the exit code.

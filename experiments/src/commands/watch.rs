@@ -1,15 +1,15 @@
 //! `experiments watch`.
-use super::eval::{FRESH, least_replay, steps_of};
-use super::resume::{config_of, newest};
+use super::eval::FRESH;
+use super::saved_run::{best, config_of, eval_env, kind, least_replay};
 use crate::assemble::{agent_factory, env_factory, prepare};
-use crate::config::EnvConfig;
 use crate::render::frame::shown;
 use crate::render::play::{Episode, Order, play};
-use crate::render::{RENDERED, gif::gif, renderer, sheet::sheet};
+use crate::render::{gif::gif, renderer, sheet::sheet};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use rlcore::run_dir::atomic_write;
-use std::path::{Path, PathBuf};
+use rlcore::checkpoint::steps_of;
+use rlcore::file::atomic_write;
+use std::path::PathBuf;
 
 /// More would make a file that no viewer opens.
 const MOST_EPISODES: usize = 20;
@@ -41,7 +41,7 @@ impl WatchArgs {
             "--episodes {}: there must be 1 to {MOST_EPISODES}",
             self.episodes
         );
-        let env_config = config.eval_env.as_ref().unwrap_or(&config.env);
+        let env_config = eval_env(&config);
         let env = env_factory(env_config, config.time_limit)?;
         let renderer = renderer(&kind(env_config)?, &env.spaces()?.observation)?;
         let checkpoint = match self.checkpoint {
@@ -87,23 +87,4 @@ impl WatchArgs {
 
 fn count(episodes: usize) -> String {
     if episodes == 1 { "1 episode".into() } else { format!("{episodes} episodes") }
-}
-
-/// The name under which an environment is configured.
-/// Whether there are pictures of the environment of this run.
-pub(super) fn watchable(run: &Path) -> bool {
-    let kind = config_of(run).and_then(|c| kind(c.eval_env.as_ref().unwrap_or(&c.env)));
-    kind.is_ok_and(|k| RENDERED.contains(&k.as_str()))
-}
-
-fn kind(env: &EnvConfig) -> Result<String> {
-    let table = toml::Table::try_from(env)?;
-    Ok(table.get("kind").and_then(|k| k.as_str()).context("an environment has a kind")?.to_owned())
-}
-
-/// The run's best checkpoint, while it is there, or its newest.
-fn best(run: &Path) -> Result<PathBuf> {
-    let newest = newest(run)?;
-    let best = runners::best(&newest)?.map(|name| run.join("checkpoints").join(name));
-    Ok(best.filter(|path| path.is_dir()).unwrap_or(newest))
 }

@@ -1,6 +1,6 @@
 //! Which checkpoints there are, which is the newest, which may go.
-use super::{CheckpointError, CheckpointReader};
-use crate::run_dir::{FileError, TEMP, parent_of, temp_beside};
+use super::{CheckpointError, CheckpointReader, MANIFEST};
+use crate::file::{FileError, TEMP, parent_of, sync_dir, temp_beside};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
@@ -13,31 +13,71 @@ pub fn step_name(step: u64) -> String {
     format!("{PREFIX}{step:012}")
 }
 
-/// The newest valid checkpoint in `dir`, if any; damaged ones are passed over.
-///
-/// Removes what interrupted writes left. What a live process is writing just now is neither seen nor touched.
-pub fn latest(dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
-    remove_leftovers(dir);
-    let mut steps = steps(dir)?;
-    steps.reverse();
-    Ok(steps.into_iter().map(|(_, path)| path).find(|path| is_valid(path)))
+/// Environment steps after which the checkpoint at `path` was written, as its name says; none where it has no name of [`step_name`].
+pub fn steps_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let step = name.strip_prefix(PREFIX)?.parse().ok()?;
+    (name == step_name(step)).then_some(step)
 }
 
-/// Deletes from `dir` the checkpoints older than the newest `last` valid ones, but not the one named `best`.
+/// The newest valid checkpoint in `dir`, if any; damaged ones are passed over. Nothing is changed.
+pub fn latest(dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
+    newest(dir, |_| true)
+}
+
+/// As [`latest`], of those that hold everything that a run needs to continue exactly: see
+/// [`super::CheckpointWriter::lacks_replay`].
+pub fn latest_complete(dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
+    newest(dir, CheckpointReader::has_replay)
+}
+
+fn newest(
+    dir: &Path,
+    wanted: impl Fn(&CheckpointReader) -> bool,
+) -> Result<Option<PathBuf>, CheckpointError> {
+    let mut steps = steps(dir)?.into_iter().rev().map(|(_, path)| path);
+    Ok(steps.find(|path| CheckpointReader::check(path).is_ok_and(|r| wanted(&r))))
+}
+
+/// Deletes from `dir` the checkpoints older than the newest `last` valid ones, except the newest that has its replay and the one named
+/// `best`. Removes what interrupted writes left, too; what a live process is writing just now is not touched.
 ///
-/// Damaged ones do not count, so that they never push out a valid one; they go when they are older. A deletion that is interrupted
-/// leaves no half checkpoint: the directory is renamed first.
+/// Damaged checkpoints do not count, so that they never push out a valid one; they go when they are older. A deletion that is
+/// interrupted leaves no half checkpoint: the directory is renamed first.
 pub fn keep(dir: &Path, last: NonZeroUsize, best: Option<&str>) -> Result<(), CheckpointError> {
-    let steps = steps(dir)?;
-    let valid = steps.iter().rev().filter(|(_, path)| is_valid(path));
+    let mut steps = steps(dir)?;
+    let valid = steps.iter().rev().filter(|(_, path)| CheckpointReader::check(path).is_ok());
     let Some((oldest, _)) = valid.take(last.get()).last() else { return Ok(()) };
-    for (step, path) in &steps {
+    let (oldest, complete) = (*oldest, latest_complete(dir)?);
+    steps.retain(|(step, path)| {
         let is_best = path.file_name().is_some_and(|n| best.is_some_and(|b| n == b));
-        if step < oldest && !is_best {
-            let temp = temp_beside(path);
-            fs::rename(path, &temp).map_err(FileError::at("delete", path))?;
-            fs::remove_dir_all(&temp).map_err(FileError::at("delete", &temp))?;
-        }
+        *step < oldest && !is_best && complete.as_ref() != Some(path)
+    });
+    delete(dir, steps)
+}
+
+/// Deletes the checkpoints after `step` environment steps: they belong to a future that a resumed run replaces. Removes what interrupted
+/// writes left, as [`keep`] does. The newest goes first and for good before this returns: after a crash in the middle, and at any
+/// time later, the newest checkpoint is one that the run has reached.
+pub fn discard_after(dir: &Path, step: u64) -> Result<(), CheckpointError> {
+    let mut steps = steps(dir)?;
+    steps.retain(|(s, _)| *s > step);
+    steps.reverse();
+    delete(dir, steps)
+}
+
+fn delete(dir: &Path, checkpoints: Vec<(u64, PathBuf)>) -> Result<(), CheckpointError> {
+    let mut renamed = Vec::new();
+    for (_, path) in checkpoints {
+        let temp = temp_beside(&path);
+        fs::rename(&path, &temp).map_err(FileError::at("delete", &path))?;
+        renamed.push(temp);
+    }
+    if !renamed.is_empty() {
+        sync_dir(dir)?;
+    }
+    for temp in renamed {
+        fs::remove_dir_all(&temp).map_err(FileError::at("delete", &temp))?;
     }
     remove_leftovers(dir);
     Ok(())
@@ -47,14 +87,12 @@ pub fn keep(dir: &Path, last: NonZeroUsize, best: Option<&str>) -> Result<(), Ch
 pub(super) fn valid_beside(dir: &Path) -> Option<PathBuf> {
     let steps = steps(parent_of(dir)).ok()?;
     let others = steps.into_iter().rev().map(|(_, path)| path);
-    others.filter(|path| path.file_name() != dir.file_name()).find(|path| is_valid(path))
+    others
+        .filter(|path| path.file_name() != dir.file_name())
+        .find(|path| CheckpointReader::check(path).is_ok())
 }
 
-fn is_valid(dir: &Path) -> bool {
-    CheckpointReader::check(dir).is_ok()
-}
-
-/// All `step_<n>` directories, oldest first; a missing `dir` has none.
+/// All checkpoints, damaged ones included, oldest first: directories with a name of [`step_name`] and a manifest. A missing `dir` has none.
 fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -64,9 +102,9 @@ fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let mut steps: Vec<_> = entries
         .flatten()
         .filter_map(|entry| {
-            let name = entry.file_name();
-            let step = name.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
-            entry.path().is_dir().then(|| (step, entry.path()))
+            let path = entry.path();
+            let step = steps_of(&path)?;
+            path.join(MANIFEST).is_file().then_some((step, path))
         })
         .collect();
     steps.sort();

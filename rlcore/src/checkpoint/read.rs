@@ -6,7 +6,7 @@ use super::{
     from_safetensors, keep,
 };
 use crate::exact;
-use crate::run_dir::FileError;
+use crate::file::FileError;
 use safetensors::tensor::Metadata;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -55,6 +55,13 @@ impl CheckpointReader {
 
     pub(super) fn check(dir: &Path) -> Result<Self, Fault> {
         let manifest: Manifest = manifest(dir)?;
+        let (found, wrote) = (dir.file_name().and_then(|n| n.to_str()), manifest.name.as_deref());
+        if let (Some(_), Some(wrote)) = (keep::steps_of(dir), wrote)
+            && found != Some(wrote)
+        {
+            let what = format!("it was written as {wrote}; give the directory that name back");
+            return Err(damaged(MANIFEST, &what));
+        }
         for (name, sum) in &manifest.files {
             let found = fs::metadata(dir.join(name)).map(|m| m.len());
             let found = found.map_err(|e| unreadable(dir, name, e))?;
@@ -71,6 +78,11 @@ impl CheckpointReader {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether it holds everything that continuing exactly needs: see [`super::CheckpointWriter::lacks_replay`].
+    pub fn has_replay(&self) -> bool {
+        !self.manifest.lacks_replay
     }
 
     /// Whether a value of that name was saved.

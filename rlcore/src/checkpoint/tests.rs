@@ -38,9 +38,9 @@ fn what_was_written_is_read() {
     let numbers = [1i64, -2, 3, 4, 5, 6];
     let mut w = writer(1.5);
     w.slice("replay/index", &[2, 3], &numbers).unwrap();
-    let dir = temp.path().join("checkpoints").join(step_name(7));
+    let dir = temp.path().join(step_name(7));
     w.commit(&dir).unwrap();
-    assert_eq!(names(dir.parent().unwrap()), ["step_000000000007"]);
+    assert_eq!(names(temp.path()), ["step_000000000007"]);
     let r = CheckpointReader::open(&dir).unwrap();
     let a: &dyn ArraySource = &r;
     assert_eq!(a.vec::<i64>("replay/index", &[2, 3]).unwrap(), numbers);
@@ -152,9 +152,10 @@ fn every_altered_byte_of_the_data_is_found() {
 fn a_newer_format_is_refused_by_name() {
     let temp = tempfile::tempdir().unwrap();
     let dir = commit(temp.path(), 1);
-    fs::write(dir.join(MANIFEST), "{\"format\": 2, \"other\": []}").unwrap();
+    let newer = FORMAT + 1;
+    fs::write(dir.join(MANIFEST), format!("{{\"format\": {newer}, \"other\": []}}")).unwrap();
     let text = open_error(&dir);
-    assert!(text.contains("format 2") && text.contains("update the program"), "{text}");
+    assert!(text.contains(&format!("format {newer}")) && text.contains("update the program"), "{text}");
     assert!(open_error(&temp.path().join("step_x")).contains("not a checkpoint"));
 }
 
@@ -165,13 +166,16 @@ fn a_crash_leaves_the_old_checkpoint_whole() {
     let old = commit(temp.path(), 1);
     for _ in 0..3 {
         let (path, lock) = write::locked_temp(&temp.path().join(step_name(2))).unwrap();
-        writer(2.0).write_into(&path).unwrap();
+        writer(2.0).write_into(&path, &temp.path().join(step_name(2))).unwrap();
         // While the writer lives, nobody touches its directory.
-        assert_eq!(latest(temp.path()).unwrap().unwrap(), old);
+        let tidied = || keep(temp.path(), NonZeroUsize::MIN, None).unwrap();
+        tidied();
         assert!(path.is_dir());
         drop(lock); // killed before the rename
         fs::remove_file(path.join(MANIFEST)).unwrap();
         assert_eq!(latest(temp.path()).unwrap().unwrap(), old);
+        assert_eq!(names(temp.path()).len(), 2, "looking changes nothing");
+        tidied();
         assert_eq!(names(temp.path()), ["step_000000000001"]);
     }
 }
@@ -209,4 +213,52 @@ fn retention() {
     assert_eq!(latest(temp.path()).unwrap().unwrap(), temp.path().join(step_name(100)));
     assert_eq!(names(temp.path()).len(), 3);
     assert_eq!(latest(&temp.path().join("none")).unwrap(), None);
+}
+
+#[test]
+fn the_newest_with_its_replay_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    for step in 1..=6u64 {
+        let mut w = writer(step as f32);
+        if ![2, 3].contains(&step) {
+            w.lacks_replay();
+        }
+        w.commit(&temp.path().join(step_name(step))).unwrap();
+    }
+    keep(temp.path(), NonZeroUsize::new(2).unwrap(), None).unwrap();
+    assert_eq!(names(temp.path()), [3, 5, 6].map(step_name));
+    assert_eq!(latest(temp.path()).unwrap().unwrap(), temp.path().join(step_name(6)));
+    assert_eq!(latest_complete(temp.path()).unwrap().unwrap(), temp.path().join(step_name(3)));
+    discard_after(temp.path(), 3).unwrap();
+    assert_eq!(names(temp.path()), [step_name(3)]);
+}
+
+/// Whatever else lies there is neither taken for a checkpoint nor deleted.
+#[test]
+fn only_checkpoints_are_checkpoints() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = |name: &str| temp.path().join(name);
+    for step in [1, 2] {
+        commit(temp.path(), step);
+    }
+    fs::write(dir("step_000000009999"), "a file").unwrap();
+    fs::create_dir(dir("step_000000008888")).unwrap(); // without a manifest
+    fs::create_dir(dir("step_7777")).unwrap();
+    fs::copy(dir(&step_name(2)).join(MANIFEST), dir("step_7777").join(MANIFEST)).unwrap();
+    for (name, step) in [("step_000000000012", Some(12)), ("step_1234567890123", Some(1_234_567_890_123)), ("step_12", None), ("step_+00000000012", None), ("step_", None), ("steps", None), ("step_99999999999999999999", None)] {
+        assert_eq!(steps_of(Path::new(name)), step, "{name}");
+    }
+    assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(2)));
+    let before = names(temp.path());
+    discard_after(temp.path(), 2).unwrap();
+    keep(temp.path(), NonZeroUsize::new(2).unwrap(), None).unwrap();
+    assert_eq!(names(temp.path()), before);
+    // A checkpoint under the name of another.
+    let renamed = dir(&step_name(u64::MAX));
+    fs::rename(dir(&step_name(2)), &renamed).unwrap();
+    assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(1)));
+    let text = open_error(&renamed);
+    assert!(text.contains("written as step_000000000002; give the directory that name back"), "{text}");
+    fs::rename(&renamed, dir("backup")).unwrap();
+    CheckpointReader::open(&dir("backup")).unwrap();
 }

@@ -3,7 +3,7 @@ use super::{
     ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors,
 };
 use crate::exact;
-use crate::run_dir::{FileError, parent_of, sync_dir, temp_beside, write_synced};
+use crate::file::{FileError, parent_of, sync_dir, temp_beside, write_synced};
 use crate::schema::{DType, Element};
 use nix::fcntl::{Flock, FlockArg, RenameFlags, renameat2};
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -28,6 +28,7 @@ pub struct CheckpointWriter<'a> {
     arrays: BTreeMap<String, Array<'a>>,
     values: BTreeMap<String, Value>,
     files: BTreeMap<String, Cow<'a, [u8]>>,
+    lacks_replay: bool,
 }
 
 impl std::fmt::Debug for CheckpointWriter<'_> {
@@ -90,6 +91,12 @@ impl<'a> CheckpointWriter<'a> {
         add(&mut self.values, name, value)
     }
 
+    /// Notes that the replay was left out because of its size. A run that continues from such a checkpoint does so with an empty
+    /// replay, so [`super::latest_complete`] passes over it, and [`super::keep`] keeps one that has its replay beside it.
+    pub fn lacks_replay(&mut self) {
+        self.lacks_replay = true;
+    }
+
     /// Adds a file of its own, such as `model.safetensors`.
     pub fn file(
         &mut self,
@@ -106,14 +113,14 @@ impl<'a> CheckpointWriter<'a> {
         add(&mut self.files, name, bytes.into())
     }
 
-    /// Writes everything to `dir` (an absent directory or an older checkpoint, which it replaces). Missing parents are made.
+    /// Writes everything to `dir` (an absent directory or an older checkpoint, which it replaces). Its parent must be there: one that
+    /// has vanished meanwhile is an error, and not made again.
     ///
     /// On errors, a full disk for one, and on crashes, `dir` is what it was before.
     pub fn commit(self, dir: &Path) -> Result<(), CheckpointError> {
         let parent = parent_of(dir);
-        fs::create_dir_all(parent).map_err(FileError::at("create", parent))?;
         let (temp, _writing) = locked_temp(dir)?;
-        let done = self.write_into(&temp).and_then(|()| Ok(put_in_place(&temp, dir)?));
+        let done = self.write_into(&temp, dir).and_then(|()| Ok(put_in_place(&temp, dir)?));
         if fs::symlink_metadata(&temp).is_ok() {
             let _ = fs::remove_dir_all(&temp); // our failure, or the checkpoint that was replaced
         }
@@ -121,10 +128,13 @@ impl<'a> CheckpointWriter<'a> {
         Ok(sync_dir(parent)?)
     }
 
-    pub(super) fn write_into(&self, dir: &Path) -> Result<(), CheckpointError> {
+    /// Into `dir`, which will be renamed to `to`.
+    pub(super) fn write_into(&self, dir: &Path, to: &Path) -> Result<(), CheckpointError> {
         let mut manifest = Manifest {
             format: FORMAT,
             colony: env!("CARGO_PKG_VERSION").to_owned(),
+            name: to.file_name().map(|n| n.to_string_lossy().into_owned()),
+            lacks_replay: self.lacks_replay,
             files: BTreeMap::new(),
             arrays: BTreeMap::new(),
         };

@@ -66,6 +66,9 @@ fn default_names_step_aside() {
     let first = RunDir::create_default(temp.path(), "atari/dqn", 3).unwrap();
     let second = RunDir::create_default(temp.path(), "atari/dqn", 3).unwrap();
     assert_eq!((name(&first).as_str(), name(&second).as_str()), ("atari-dqn-s3", "atari-dqn-s3-2"));
+    for run in [&first, &second] {
+        run.write_config("").unwrap();
+    }
     drop((first, second));
     let third = RunDir::create_default(temp.path(), "atari/dqn", 3).unwrap();
     assert_eq!(name(&third), "atari-dqn-s3-3");
@@ -74,11 +77,88 @@ fn default_names_step_aside() {
 #[test]
 fn every_start_is_noted() {
     let temp = tempfile::tempdir().unwrap();
-    let run = RunDir::create(&temp.path().join("run"), Existing::Refuse).unwrap();
+    let root = temp.path().join("run");
+    let mut run = RunDir::create(&root, Existing::Refuse).unwrap();
+    run.write_config("").unwrap();
     run.add_meta(Meta::collect()).unwrap();
+    drop(run);
+    let mut run = RunDir::resume(&root).unwrap();
     run.add_meta(Meta::collect()).unwrap();
     let starts: Vec<Meta> = serde_json::from_slice(&fs::read(run.meta()).unwrap()).unwrap();
     assert_eq!(starts.len(), 2);
     fs::write(run.meta(), "[{").unwrap();
-    assert!(text(run.add_meta(Meta::collect())).contains("meta.json is not readable"));
+    drop(run);
+    assert!(text(RunDir::resume(&root)).contains("meta.json is not readable"));
+}
+
+/// What a crash before the settings were written leaves is as good as nothing.
+#[test]
+fn a_run_without_settings_is_begun_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("run");
+    drop(RunDir::create(&root, Existing::Refuse).unwrap());
+    drop(RunDir::create(&root, Existing::Refuse).unwrap());
+    fs::write(root.join("checkpoints/x"), "").unwrap();
+    assert!(text(RunDir::create(&root, Existing::Refuse)).contains("already holds a run"));
+}
+
+#[test]
+fn a_directory_that_moves_or_goes_is_noticed() {
+    let temp = tempfile::tempdir().unwrap();
+    let (root, moved) = (temp.path().join("run"), temp.path().join("moved"));
+    let run = RunDir::create(&root, Existing::Refuse).unwrap();
+    run.check_in_place().unwrap();
+    fs::rename(&root, &moved).unwrap();
+    let message = text(run.check_in_place());
+    assert!(message.contains(&format!("moved to {}", moved.canonicalize().unwrap().display())), "{message}");
+    fs::create_dir(&root).unwrap(); // another in its place
+    assert_eq!(text(run.check_in_place()), message);
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&moved, &root).unwrap();
+    run.check_in_place().unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    assert!(text(run.check_in_place()).contains("was deleted while the run"));
+    fs::create_dir(&root).unwrap();
+    assert!(text(run.check_in_place()).contains("was deleted while the run"));
+}
+
+/// Every file of a directory tree with its bytes.
+fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = vec![];
+    for path in fs::read_dir(root).unwrap().flatten().map(|e| e.path()) {
+        if path.is_dir() {
+            all.push((path.clone(), vec![]));
+            all.extend(tree(&path));
+        } else {
+            all.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn opening_a_run_changes_nothing_in_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("run");
+    let run = RunDir::create(&root, Existing::Refuse).unwrap();
+    run.write_config("").unwrap();
+    drop(run);
+    fs::write(root.join(LOCK), "1").unwrap();
+    fs::remove_dir(root.join("workers")).unwrap();
+    let before = tree(&root);
+    assert!(RunDir::resume(&root).is_ok());
+    assert_eq!(tree(&root), before);
+    fs::create_dir(root.join("workers")).unwrap();
+    fs::write(root.join("workers/worker_0.log"), "").unwrap();
+    fs::remove_file(root.join(LOCK)).unwrap();
+    let before = tree(&root);
+    let run = RunDir::resume(&root).unwrap();
+    fs::write(root.join("workers/worker_1.log"), "").unwrap(); // as a worker does
+    drop(run);
+    assert_eq!(tree(&root), before);
+    let mut run = RunDir::resume(&root).unwrap();
+    run.claim().unwrap();
+    assert_eq!(fs::read_to_string(root.join(LOCK)).unwrap(), std::process::id().to_string());
+    assert!(run.workers().is_dir());
 }

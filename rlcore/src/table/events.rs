@@ -8,7 +8,7 @@
 //! open forget later steps. Files of before are cut where they are: they may be open, and a reader that misses one waits for it.
 use super::Cell;
 use super::tfrecord::{framed, records};
-use crate::run_dir::FileError;
+use crate::file::{FileError, sync_dir};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,17 +37,25 @@ pub struct Events {
     out: Option<Out>,
 }
 
+/// What event files will be cut back to.
+#[derive(Debug)]
+pub struct KeptEvents {
+    dir: PathBuf,
+    from: u64,
+    /// Files that are too long, and the size that each is cut to.
+    cuts: Vec<(PathBuf, u64)>,
+}
+
 impl Events {
     /// Those of the run in `dir`, from its beginning. A file is made with the first row.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), from: 0, out: None }
     }
 
-    /// Removes the rows after `step` (environment steps), and what a crash cut off. A record that is damaged ends its file.
-    pub fn truncate_to_step(&mut self, step: u64) -> Result<(), FileError> {
-        self.out = None;
-        self.from = step + 1;
-        for path in files(&self.dir)? {
+    /// Finds the rows after `step` (environment steps), and what a crash cut off. A record that is damaged ends its file.
+    pub fn look(dir: &Path, step: u64) -> Result<KeptEvents, FileError> {
+        let mut cuts = Vec::new();
+        for path in files(dir)? {
             let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
             // The head has no rows; its mark may name a later step.
             let kept = |(i, (_, event)): &(usize, (&[u8], &[u8]))| {
@@ -55,11 +63,17 @@ impl Events {
             };
             let kept = records(&bytes).enumerate().take_while(kept);
             let kept: usize = kept.map(|(_, (whole, _))| whole.len()).sum();
-            let file = File::options().write(true).open(&path);
-            let cut = file.and_then(|f| f.set_len(kept as u64));
-            cut.map_err(FileError::at("cut back", &path))?;
+            if kept < bytes.len() {
+                cuts.push((path, kept as u64));
+            }
         }
-        Ok(())
+        Ok(KeptEvents { dir: dir.to_owned(), from: step + 1, cuts })
+    }
+
+    /// Makes the rows so far survive a power cut.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        let Some(out) = &self.out else { return Ok(()) };
+        out.file.sync_all().map_err(FileError::at("flush", &out.path))
     }
 
     /// Appends a row's numbers at `step` (environment steps) and hands them to the system; texts and NaN are left out. After
@@ -88,6 +102,17 @@ impl Events {
     }
 }
 
+impl KeptEvents {
+    /// Cuts the files; the next row begins a new one.
+    pub fn cut(self) -> Result<Events, FileError> {
+        for (path, size) in self.cuts {
+            let file = File::options().write(true).open(&path);
+            file.and_then(|f| f.set_len(size)).map_err(FileError::at("cut back", &path))?;
+        }
+        Ok(Events { dir: self.dir, from: self.from, out: None })
+    }
+}
+
 /// The file of this process.
 #[derive(Debug)]
 struct Out {
@@ -102,6 +127,7 @@ impl Out {
         let path = named(dir, now().as_secs().max(seconds));
         let file = File::options().append(true).create_new(true).open(&path);
         let file = file.map_err(FileError::at("create", &path))?;
+        sync_dir(dir)?;
         Ok(Self { file, path, bytes: 0 })
     }
 

@@ -59,7 +59,10 @@ fn cutting_back_restores_the_bytes() {
     }
     for n in (0..=4).rev() {
         fs::write(&path, &states[4]).unwrap();
-        let mut csv = ProgressCsv::open_at(&path, n).unwrap();
+        let kept = ProgressCsv::look(&path, n).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), states[4], "looking changes nothing");
+        assert_eq!(kept.rows(), n);
+        let mut csv = kept.cut().unwrap();
         assert_eq!(fs::read(&path).unwrap(), states[n as usize], "{n}");
         // And the run goes on as if it had never stopped.
         for (i, r) in rows.iter().enumerate().skip(n as usize) {
@@ -67,24 +70,59 @@ fn cutting_back_restores_the_bytes() {
             assert_eq!(fs::read(&path).unwrap(), states[i + 1]);
         }
     }
-    let short = ProgressCsv::open_at(&path, 5).unwrap_err().to_string();
-    assert!(short.contains("has 4 rows but the checkpoint was made after 5"), "{short}");
 }
 
+/// What a power cut leaves of a row that was being written: a part of it, or zeros where it should be. It is lost, and those before
+/// are kept; wanted or not, nothing of it remains.
 #[test]
-fn a_row_cut_off_by_a_crash_is_removed() {
+fn rows_that_are_missing_at_the_end_are_lost() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p.csv");
-    for tail in [&b"3,4"[..], b"\"open\nquote\n", b"3,\xc3", b"3"] {
-        fs::write(&path, [b"a,b\n1,2\n", tail].concat()).unwrap();
-        let mut csv = ProgressCsv::append(&path).unwrap();
-        assert_eq!(csv.rows(), 1);
+    let tails = [&b""[..], b"3,4", b"\"open", b"3,\xc3", b"3", b"\0\0\0\0", b"3,\0\0"];
+    for (tail, wanted) in tails.iter().flat_map(|tail| [(tail, 1), (tail, 2), (tail, 9)]) {
+        fs::write(&path, [b"a,b\n1,2\n", *tail].concat()).unwrap();
+        let kept = ProgressCsv::look(&path, wanted).unwrap();
+        assert_eq!(kept.rows(), 1, "{tail:?}");
+        let mut csv = kept.cut().unwrap();
         row(&mut csv, &[("b", Cell::Int(9))]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,2\n,9\n");
     }
     fs::write(&path, "a,").unwrap(); // in the middle of the header
-    assert!(ProgressCsv::append(&path).unwrap().columns().is_empty());
-    assert_eq!(ProgressCsv::append(&dir.path().join("new.csv")).unwrap().rows(), 0);
+    assert!(ProgressCsv::look(&path, 3).unwrap().cut().unwrap().columns().is_empty());
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    let gone = ProgressCsv::look(&dir.path().join("new.csv"), 3).unwrap();
+    assert_eq!(gone.rows(), 0);
+    assert!(!dir.path().join("new.csv").exists());
+    assert_eq!(gone.cut().unwrap().rows(), 0);
+}
+
+/// What no run wrote is an error as long as a row that is needed is behind it; the file stays as it is.
+#[test]
+fn damage_among_the_rows_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.csv");
+    let damaged = [
+        ("a,b\n1,\"2\n3,4\n5,6\n", "line 2 is damaged (a quote that is not closed)"),
+        ("a,b\n1,2\"\n3,4\n5,6\n", "line 2 is damaged (a quote within a cell)"),
+        ("a,b\n1,\"2\"x\n3,4\n", "line 2 is damaged (text behind a quoted cell)"),
+        ("a,b\n1,2\n3\n5,6\n", "line 3 is damaged (1 cells for 2 columns)"),
+        ("a,b\n1,2\n3,4,5\n", "line 3 is damaged (3 cells for 2 columns)"),
+        ("a,b\n1,2\n\0\0\0\n", "line 3 is damaged (a zero byte)"),
+        ("a,\"b\n1,2\n3,4\n", "line 1 is damaged"),
+    ];
+    for (text, what) in damaged {
+        fs::write(&path, text).unwrap();
+        let error = ProgressCsv::look(&path, 3).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains("after 3 rows"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        // Nothing of it is needed.
+        assert_eq!(ProgressCsv::look(&path, 0).unwrap().cut().unwrap().rows(), 0);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+    // Behind the rows that are needed.
+    fs::write(&path, "a,b\n1,2\n3\"\n5,6\n").unwrap();
+    assert_eq!(ProgressCsv::look(&path, 1).unwrap().cut().unwrap().rows(), 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,2\n");
 }
 
 #[test]

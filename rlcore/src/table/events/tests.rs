@@ -58,14 +58,14 @@ fn each_process_adds_a_newer_file_and_cuts_the_others() {
     let mut first = Events::new(dir.path());
     assert!(steps(dir.path()).is_empty());
     write(&mut first, &[0, 10, 20, 30]);
-    let mut second = Events::new(dir.path());
-    second.truncate_to_step(20).unwrap();
+    let kept = Events::look(dir.path(), 20).unwrap();
+    assert_eq!(steps(dir.path()), [[0, 10, 20, 30]], "looking changes nothing");
+    let mut second = kept.cut().unwrap();
     assert_eq!(steps(dir.path()), [[0, 10, 20]]);
     write(&mut second, &[30, 40]);
     assert_eq!(steps(dir.path()), [vec![0, 10, 20], vec![30, 40]]);
     // From before the second began, between two rows, and all within one second.
-    let mut third = Events::new(dir.path());
-    third.truncate_to_step(15).unwrap();
+    let mut third = Events::look(dir.path(), 15).unwrap().cut().unwrap();
     write(&mut third, &[20]);
     assert_eq!(steps(dir.path()), [vec![0, 10], vec![], vec![20]]);
     let file = fs::read(&files(dir.path()).unwrap()[2]).unwrap();
@@ -81,7 +81,7 @@ fn a_record_cut_off_by_a_crash_is_removed() {
     let whole = fs::read(&path).unwrap();
     for (lost, kept) in [(0, 3), (1, 2), (12, 2), (whole.len() - 9, 0), (whole.len(), 0)] {
         fs::write(&path, &whole[..whole.len() - lost]).unwrap();
-        Events::new(dir.path()).truncate_to_step(100).unwrap();
+        Events::look(dir.path(), 100).unwrap().cut().unwrap();
         assert_eq!(steps(dir.path()), [[0, 10, 20][..kept].to_vec()], "{lost}");
     }
 }

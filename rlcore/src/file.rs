@@ -64,7 +64,21 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FileError::at("write", path))
 }
 
-/// Makes new names in `dir` survive a power cut.
+/// Makes `dir` and the parents that are missing, each so that it survives a power cut.
+pub(crate) fn create_dirs(dir: &Path) -> Result<(), FileError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(dir);
+    create_dirs(parent)?;
+    match fs::create_dir(dir) {
+        Ok(()) => sync_dir(parent),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(e) => Err(FileError::at("create", dir)(e)),
+    }
+}
+
+/// Makes what was created, renamed and removed in `dir` survive a power cut.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(FileError::at("flush", dir))
 }

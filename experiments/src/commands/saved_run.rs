@@ -1,0 +1,59 @@
+//! Facts about a run on disk, for the commands that begin with one.
+use crate::config::{AlgoConfig, Config, EnvConfig};
+use crate::render::RENDERED;
+use anyhow::{Context, Result};
+use rlcore::checkpoint::latest;
+use std::path::{Path, PathBuf};
+
+/// Its configuration.
+pub(super) fn config_of(run: &Path) -> Result<Config> {
+    let path = run.join("config.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("{} is not a run directory: it has no config.toml", run.display())
+    })?;
+    Ok(rlcore::config::read(&path, &text)?)
+}
+
+/// Its newest checkpoint, or an error that says there is none.
+pub(super) fn newest(run: &Path) -> Result<PathBuf> {
+    latest(&run.join("checkpoints"))?.with_context(|| none(run))
+}
+
+/// Its best checkpoint, while that is there, or its newest.
+pub(super) fn best(run: &Path) -> Result<PathBuf> {
+    let newest = newest(run)?;
+    let best = runners::best(&newest)?.map(|name| run.join("checkpoints").join(name));
+    Ok(best.filter(|path| path.is_dir()).unwrap_or(newest))
+}
+
+fn none(run: &Path) -> String {
+    format!(
+        "{run} has no checkpoint yet: wait for one, or start it again with `train ... --run-dir {run} --overwrite`",
+        run = run.display()
+    )
+}
+
+/// The algorithm is built for its parameters' names and shapes alone: the least replay will do, where there is one.
+pub(super) fn least_replay(config: &mut Config) {
+    if let AlgoConfig::Dqn(algo) = &mut config.algo {
+        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
+            + (algo.n_step_return + 2) * config.sampler.b;
+    }
+}
+
+/// The environments that are measured and watched.
+pub(super) fn eval_env(config: &Config) -> &EnvConfig {
+    config.eval_env.as_ref().unwrap_or(&config.env)
+}
+
+/// The name under which an environment is configured.
+pub(super) fn kind(env: &EnvConfig) -> Result<String> {
+    let table = toml::Table::try_from(env)?;
+    Ok(table.get("kind").and_then(|k| k.as_str()).context("an environment has a kind")?.to_owned())
+}
+
+/// Whether there are pictures of its environment.
+pub(super) fn watchable(run: &Path) -> bool {
+    let kind = config_of(run).and_then(|config| kind(eval_env(&config)));
+    kind.is_ok_and(|k| RENDERED.contains(&k.as_str()))
+}
