@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use rlcore::checkpoint::latest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tests::program::Program;
+use tests::program::{Program, stat, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
@@ -373,7 +373,9 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     let checkpoint = "run/checkpoints/step_000000000256";
     let last = format!("the last checkpoint is {checkpoint}");
     let texts = ["of update ", "batch of 16 drawn after ", "lower algo.learning_rate", &last];
-    program.run(&train("run", &huge)).error(&texts);
+    let end = program.run(&train("run", &huge)).code(1);
+    assert_eq!(end.stderr.matches(" of update ").count(), 1, "said twice: {}", end.stderr);
+    end.error(&texts);
     let log = std::fs::read_to_string(program.path("run/log.txt")).unwrap();
     assert!(log.contains("error: the ") && log.contains(&last), "{log}");
     let eval = program.succeeds(&["eval", "run", "--episodes", "2"]).stdout;
@@ -410,27 +412,16 @@ fn shell(program: &Program, script: &str) -> Command {
     command
 }
 
-/// A limit on the size of files, which needs no privilege: in blocks of 512 bytes, above the sample block's size.
+/// A limit on the size of files, which needs no privilege: in blocks of 512 bytes, above the sample block's size. The signal that comes
+/// with it is ignored.
 #[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
     let program = Program::new(BINARY);
-    let limited = shell(&program, r#"trap '' XFSZ; ulimit -f 800; exec "$0" "$@""#);
+    let limited = shell(&program, r#"ulimit -f 800; exec "$0" "$@""#);
     program.spawn(limited).end().error(&["cannot write ", "arrays.safetensors", "File too large"]);
     old_checkpoint_is_intact(&program);
     // Without the limit it goes on from there.
     program.succeeds(&["resume", "run", "--set", "runner.n_steps=30000"]);
-}
-
-/// Without the trap the signal ends it, as it ends any program; the checkpoint is as good.
-#[test]
-fn a_limit_that_kills_leaves_the_old_checkpoint() {
-    let program = Program::new(BINARY);
-    let end = program.spawn(shell(&program, r#"ulimit -f 800; exec "$0" "$@""#)).end();
-    end.killed_by(Signal::SIGXFSZ);
-    // What it was writing goes when the next one looks for checkpoints.
-    assert_eq!(entries(&program.path("run/checkpoints")).len(), 2);
-    newest(&program.path("run"));
-    old_checkpoint_is_intact(&program);
 }
 
 /// A disk of 600 KiB in a name space of its own, which the kernel may refuse to a user; what is left on it is copied out.
@@ -455,4 +446,74 @@ fn a_full_disk_leaves_the_old_checkpoint() {
     let end = program.spawn(separate(&script)).end();
     end.error(&["the disk is full; free some space", "`--run-dir`"]);
     old_checkpoint_is_intact(&program);
+}
+
+/// What went wrong, where the directory is now, and nothing written where it was.
+#[test]
+fn a_run_directory_that_is_moved_or_deleted_ends_the_run() {
+    let endless = ["runner.n_steps=1000000000", "runner.evaluate=false"];
+    for (how, gone) in [("mv", "run was moved to "), ("rm", "run was deleted while the run")] {
+        let program = Program::new(BINARY);
+        let mut run = program.start(&train("run", &endless));
+        let (dir, moved) = (program.path("run"), program.path("moved"));
+        run.until("a checkpoint", || latest(&dir.join("checkpoints")).unwrap().is_some());
+        if how == "mv" {
+            std::fs::rename(&dir, &moved).unwrap();
+        } else {
+            run.signal(Signal::SIGSTOP);
+            until("it stands still", || stat(run.pid()).is_some_and(|(state, _)| state == 'T'));
+            std::fs::remove_dir_all(&dir).unwrap();
+            run.signal(Signal::SIGCONT);
+        }
+        let end = run.end();
+        assert!(!dir.exists(), "{how}: written anew");
+        if how == "mv" {
+            let moved = moved.canonicalize().unwrap();
+            end.error(&[gone, &moved.display().to_string(), "`resume "]);
+            let more = ["resume", "moved", "--set", "runner.n_steps=512"];
+            program.succeeds(&more);
+        } else {
+            end.error(&[gone, "start it again"]);
+        }
+    }
+}
+
+/// Nobody can read it, and that is no reason to panic.
+#[test]
+fn output_that_cannot_be_written_changes_no_exit_code() {
+    let program = Program::new(BINARY);
+    let run = |args: &str| {
+        let mut command = Command::new("sh");
+        let script = format!(r#""$0" {args} >/dev/full 2>/dev/full"#);
+        command.args(["-c", &script]).arg(program.binary());
+        program.spawn(command).end()
+    };
+    let _ = run("list").code(0);
+    let _ = run("train no-such-preset").code(1);
+    let _ = run(&train("run", &[]).join(" ")).code(0);
+    let _ = run("plot run run").code(0);
+    let _ = run("eval run --episodes 2").code(0);
+}
+
+/// Neither what is continued, nor deleted, nor in the way.
+#[test]
+fn other_things_among_the_checkpoints_are_left_alone() {
+    let program = Program::new(BINARY);
+    program.succeeds(&train("run", &[]));
+    let checkpoints = program.path("run/checkpoints");
+    let before = newest(&program.path("run"));
+    std::fs::write(checkpoints.join("step_000000009999"), "a file").unwrap();
+    let large = checkpoints.join("step_18446744073709551615");
+    std::fs::create_dir(&large).unwrap();
+    let resumed = program.succeeds(&["resume", "run", "--set", "runner.n_steps=1024"]).stdout;
+    let name = before.file_name().unwrap().to_str().unwrap();
+    assert!(resumed.contains(&format!("resumed from run/checkpoints/{name} at 512")), "{resumed}");
+    assert!(checkpoints.join("step_000000009999").is_file() && large.is_dir());
+    // A checkpoint under another's name.
+    std::fs::remove_dir(&large).unwrap();
+    std::fs::rename(newest(&program.path("run")), &large).unwrap();
+    let texts = ["step_18446744073709551615 is damaged", "give the directory that name back"];
+    let from = ["resume", "run", "--checkpoint", "run/checkpoints/step_18446744073709551615"];
+    program.run(&from).error(&texts);
+    program.succeeds(&["resume", "run"]);
 }
