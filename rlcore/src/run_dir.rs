@@ -180,15 +180,16 @@ impl RunDir {
             worker_logs: entries(&root.join("workers")).map(|e| e.file_name()).collect(),
         };
         let (lock, handle) = (lock(root)?, open(root)?);
-        let path = root.join("meta.json");
-        let starts = match fs::read(&path) {
+        let (root, starts) = (root.to_owned(), Vec::new());
+        let mut run = Self { root, handle, lock, starts, before: Some(before) };
+        create_dirs(&run.workers())?;
+        let path = run.meta();
+        run.starts = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|e| RunDirError::Meta { path, message: e.to_string() })?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(FileError::at("read", &path)(e).into()),
         };
-        let run = Self { root: root.to_owned(), handle, lock, starts, before: Some(before) };
-        create_dirs(&run.workers())?;
         Ok(run)
     }
 

@@ -138,13 +138,25 @@ impl Journal {
         algo: &dyn Algo,
         evaluation: Option<&Evaluation>,
     ) -> Result<(), RunError> {
-        self.dir.check_in_place()?;
         let (updates, batch) = (algo.updates(), algo.batch_size());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation);
-        self.csv.row(&row)?;
-        self.events.row(self.record.env_steps, &row)?;
+        self.in_place(|journal| {
+            journal.csv.row(&row)?;
+            Ok(journal.events.row(journal.record.env_steps, &row)?)
+        })?;
         self.console.row(&row);
         Ok(())
+    }
+
+    /// Writes something, with an error of its own where the directory was moved or deleted before or meanwhile.
+    fn in_place<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        self.dir.check_in_place()?;
+        let out = write(self);
+        self.dir.check_in_place()?;
+        out
     }
 
     /// Whether a checkpoint is due at a log row.
@@ -158,8 +170,15 @@ impl Journal {
         sampler: &mut dyn Sampler,
         algo: &dyn Algo,
     ) -> Result<PathBuf, RunError> {
+        self.in_place(|journal| journal.save_in_place(sampler, algo))
+    }
+
+    fn save_in_place(
+        &mut self,
+        sampler: &mut dyn Sampler,
+        algo: &dyn Algo,
+    ) -> Result<PathBuf, RunError> {
         let name = step_name(self.record.env_steps);
-        self.dir.check_in_place()?;
         if self.written == Some(self.record.env_steps) {
             return Ok(self.dir.checkpoints().join(name));
         }
@@ -181,7 +200,6 @@ impl Journal {
         let last = NonZeroUsize::new(self.config.keep_checkpoints).unwrap_or(NonZeroUsize::MIN);
         let best = self.record.best.as_ref().map(|(_, name)| name.as_str());
         keep(&self.dir.checkpoints(), last, best)?;
-        self.dir.check_in_place()?;
         Ok(path)
     }
 

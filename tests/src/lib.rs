@@ -9,6 +9,7 @@ pub mod policies;
 pub mod program;
 pub mod python;
 pub mod setups;
+pub mod tree;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 

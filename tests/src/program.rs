@@ -162,6 +162,11 @@ impl Drop for Running {
 }
 
 impl End {
+    /// Its exit code; none where a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Panics where the exit code is another.
     #[must_use]
     pub fn code(self, want: i32) -> Self {

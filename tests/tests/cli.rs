@@ -132,22 +132,6 @@ fn a_run_that_is_there_is_kept() {
     }
 }
 
-/// Settings that the checkpoint does not fit are refused, and those of the run stay.
-#[test]
-fn a_refused_resume_changes_nothing() {
-    let program = Program::new(BINARY);
-    program.succeeds(&train("run", &[]));
-    let config = || std::fs::read_to_string(program.path("run/config.toml")).unwrap();
-    let before = config();
-    for set in ["agent.model.hidden=[8]", "sampler.b=6"] {
-        let more = ["resume", "run", "--set", set, "--set", "runner.n_steps=1024"];
-        program.run(&more).error(&["does not fit"]);
-        assert_eq!(config(), before, "{set}");
-    }
-    program.succeeds(&["resume", "run", "--set", "runner.n_steps=1024"]);
-    assert!(config().contains("n_steps = 1024"));
-}
-
 #[test]
 fn seeds_make_a_run_each() {
     let program = Program::new(BINARY);

@@ -1,0 +1,43 @@
+//! Directory trees as values: what a command changed, and copies to try things on.
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every path below `root`, relative to it: a file's bytes, none for a directory.
+pub fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        for path in fs::read_dir(&dir).expect("a directory").flatten().map(|e| e.path()) {
+            let name = path.strip_prefix(root).expect("below root").to_owned();
+            if path.is_dir() {
+                all.insert(name, None);
+                open.push(path);
+            } else {
+                all.insert(name, Some(fs::read(&path).expect("a file")));
+            }
+        }
+    }
+    all
+}
+
+/// Panics with the names of what differs between `root` now and `before`.
+pub fn unchanged(root: &Path, before: &BTreeMap<PathBuf, Option<Vec<u8>>>, case: &str) {
+    let now = tree(root);
+    let names = before.keys().chain(now.keys());
+    let mut differ: Vec<_> = names.filter(|name| before.get(*name) != now.get(*name)).collect();
+    differ.dedup();
+    assert!(differ.is_empty(), "{case}: {differ:?} changed");
+}
+
+/// Makes `to` what `tree` said of another directory.
+pub fn plant(to: &Path, tree: &BTreeMap<PathBuf, Option<Vec<u8>>>) {
+    fs::create_dir_all(to).expect("a directory");
+    for (name, bytes) in tree {
+        let path = to.join(name);
+        match bytes {
+            None => fs::create_dir_all(&path).expect("a directory"),
+            Some(bytes) => fs::write(&path, bytes).expect("a file"),
+        }
+    }
+}

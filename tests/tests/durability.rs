@@ -1,0 +1,137 @@
+//! What a run's directory survives: resumes that are refused, and power cuts.
+#![allow(missing_docs, clippy::unwrap_used)]
+use rlcore::checkpoint::{latest, step_name};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tests::program::Program;
+use tests::tree::{plant, tree, unchanged};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
+
+/// A run of a moment: rows and checkpoints after 0 (no checkpoint), 128, 256, ... steps.
+const SHORT: [&str; 13] = [
+    "sampler.t=8",
+    "sampler.b=4",
+    "sampler.max_decorrelation_steps=10",
+    "algo.batch_size=16",
+    "algo.min_steps_learn=200",
+    "algo.eps_steps=300",
+    "algo.replay_size=600",
+    "agent.model.hidden=[16]",
+    "eval.n_envs=2",
+    "eval.n_episodes=2",
+    "runner.log_interval_steps=128",
+    "runner.keep_checkpoints=3",
+    "runner.stop_return=",
+];
+
+fn train(dir: &str, more: &[&str]) -> Vec<String> {
+    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
+    for set in SHORT.iter().chain(more) {
+        args.extend(["--set".to_owned(), (*set).to_owned()]);
+    }
+    args
+}
+
+fn newest(run: &Path) -> PathBuf {
+    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
+}
+
+/// Changes the bytes of a file.
+fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    how(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+/// The directory's damage, the arguments behind `resume run`, and what the refusal says.
+type Refusal = (&'static str, fn(&Path), &'static [&'static str], &'static [&'static str]);
+
+fn nothing(_: &Path) {}
+
+fn a_quote_in_the_first_row(run: &Path) {
+    change(&run.join("progress.csv"), |bytes| {
+        let row = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
+        bytes.insert(row, b'"');
+    });
+}
+
+const OLDER: &str = "run/checkpoints/step_000000000384";
+
+#[rustfmt::skip]
+const REFUSALS: &[Refusal] = &[
+    ("another network", nothing, &["--set", "agent.model.hidden=[8]"], &["`online`", "F32 [114]"]),
+    ("another network in workers", nothing, &["--set", "agent.model.hidden=[8]", "--set", "sampler.kind=cpu"], &["`online`"]),
+    ("other environments", nothing, &["--set", "sampler.b=6"], &["replay"]),
+    ("another environment", nothing, &["--set", "env.kind=catch"], &["`online`"]),
+    ("another replay", nothing, &["--set", "algo.replay_size=800"], &["replay"]),
+    ("another algorithm", nothing, &["--set", "agent.kind=categorical-pg", "--set", "algo.kind=ppo"], &["run/checkpoints/"]),
+    ("a setting out of range", nothing, &["--set", "runner.n_steps=0"], &["runner.n_steps = 0"]),
+    ("an unknown setting", nothing, &["--set", "runner.steps=1"], &["unknown key `runner.steps`"]),
+    ("another run's checkpoint", nothing, &["--checkpoint", "foreign/checkpoints/step_000000000512"], &["is not a checkpoint of this run", "run/checkpoints"]),
+    ("no such checkpoint", nothing, &["--checkpoint", "run/checkpoints/step_000000000001"], &["step_000000000001 is not a checkpoint", "use run/checkpoints/"]),
+    ("a log with a stray quote", a_quote_in_the_first_row, &[], &["progress.csv: line 2 is damaged"]),
+    ("the same from an older checkpoint", a_quote_in_the_first_row, &["--checkpoint", OLDER], &["progress.csv: line 2 is damaged"]),
+    ("a log with a short line", |run| change(&run.join("progress.csv"), |b| {
+        let end = b.iter().rposition(|b| *b == b',').unwrap();
+        let end = b[..end].iter().rposition(|b| *b == b'\n').unwrap();
+        let cell = b[..end].iter().rposition(|b| *b == b',').unwrap();
+        b.drain(cell..end);
+    }), &[], &["progress.csv: line ", "cells for"]),
+    ("a log that is a directory", |run| {
+        fs::remove_file(run.join("progress.csv")).unwrap();
+        fs::create_dir(run.join("progress.csv")).unwrap();
+    }, &[], &["cannot read run/progress.csv"]),
+    ("events that are a directory", |run| fs::create_dir(run.join("events.out.tfevents.9")).unwrap(), &["--checkpoint", OLDER], &["cannot read run/events.out.tfevents.9"]),
+    ("a checkpoint with another byte", |run| change(&newest(run).join("arrays.safetensors"), |b| *b.last_mut().unwrap() ^= 1),
+        &[], &["is damaged: arrays.safetensors", "use run/checkpoints/"]),
+    ("a checkpoint without its state", |run| fs::remove_file(run.join("checkpoints/step_000000000384/state.json")).unwrap(),
+        &["--checkpoint", OLDER], &["step_000000000384 is damaged: state.json: it is missing"]),
+    ("a checkpoint from the future", |run| change(&run.join("checkpoints/step_000000000384/manifest.json"), |b| {
+        *b = String::from_utf8(b.clone()).unwrap().replace("\"format\": ", "\"format\": 9").into_bytes();
+    }), &["--checkpoint", OLDER], &["has checkpoint format 9", "update the program"]),
+    ("a checkpoint under another's name", |run| fs::rename(newest(run), run.join("checkpoints").join(step_name(999))).unwrap(),
+        &["--checkpoint", "run/checkpoints/step_000000000999"], &["give the directory that name back"]),
+    ("no checkpoint", |run| {
+        fs::remove_dir_all(run.join("checkpoints")).unwrap();
+        fs::create_dir(run.join("checkpoints")).unwrap();
+    }, &[], &["run has no checkpoint yet", "--overwrite"]),
+    ("no configuration", |run| fs::remove_file(run.join("config.toml")).unwrap(), &[], &["no config.toml"]),
+    ("a damaged configuration", |run| change(&run.join("config.toml"), |b| b.extend(b"= 3\n")), &[], &["config.toml"]),
+    ("damaged metadata", |run| change(&run.join("meta.json"), |b| b.truncate(b.len() / 2)), &[], &["meta.json is not readable"]),
+];
+
+/// Everything is looked at before anything is changed. What an interrupted write left stays too.
+#[test]
+fn a_refused_resume_changes_nothing() {
+    let program = Program::new(BINARY);
+    program.succeeds(&train("run", &["runner.n_steps=640"]));
+    program.succeeds(&train("foreign", &["runner.n_steps=512", "seed=1"]));
+    let run = program.path("run");
+    let left = run.join("checkpoints/.step_000000000700.tmp-1-0");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("state.json"), "{").unwrap();
+    fs::remove_file(run.join(".lock")).unwrap();
+    let sound = tree(&run);
+    for (case, damage, args, texts) in REFUSALS {
+        fs::remove_dir_all(&run).unwrap();
+        plant(&run, &sound);
+        damage(&run);
+        let before = tree(&run);
+        let end = program.run(&[&["resume", "run"], *args].concat());
+        assert_eq!(end.exit_code(), Some(1), "{case}: {}{}", end.stdout, end.stderr);
+        for text in *texts {
+            assert!(end.stderr.contains(text), "{case}: `{text}` is not in: {}", end.stderr);
+        }
+        assert!(end.stderr.starts_with("error: ") && !end.stderr.contains("panicked"), "{}", end.stderr);
+        unchanged(&run, &before, case);
+    }
+    // And the sound one goes on, with what it is told.
+    fs::remove_dir_all(&run).unwrap();
+    plant(&run, &sound);
+    program.succeeds(&["resume", "run", "--checkpoint", OLDER, "--set", "runner.n_steps=768"]);
+    let now = tree(&run);
+    let config = String::from_utf8(now[Path::new("config.toml")].clone().unwrap()).unwrap();
+    assert!(config.contains("n_steps = 768"));
+    assert!(!left.exists());
+}
