@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     let run = || -> anyhow::Result<i32> {
         started?;
         // libtorch ends the process when it finds none.
-        std::env::current_dir().context("the working directory is gone: change to one that is there")?;
+        std::env::current_dir()
+            .context("the working directory is gone: change to one that is there")?;
         Cli::parse().run()
     };
     match run() {

@@ -233,7 +233,9 @@ fn user_field_names(spaces: &EnvSpaces) -> Vec<String> {
 /// A run continues from a checkpoint of its own: later ones are deleted for it, and it must be there after a crash.
 fn is_of_run(dir: &RunDir, checkpoint: &Path) -> Result<(), RunError> {
     let whole = |path: &Path| path.canonicalize().ok();
-    let theirs = checkpoint.parent().and_then(|p| whole(if p == Path::new("") { Path::new(".") } else { p }));
+    let theirs = checkpoint
+        .parent()
+        .and_then(|p| whole(if p == Path::new("") { Path::new(".") } else { p }));
     if checkpoint.exists() && (theirs.is_none() || theirs != whole(&dir.checkpoints())) {
         return Err(RunError::ForeignCheckpoint {
             checkpoint: checkpoint.to_owned(),

@@ -123,7 +123,11 @@ fn a_refused_resume_changes_nothing() {
         for text in *texts {
             assert!(end.stderr.contains(text), "{case}: `{text}` is not in: {}", end.stderr);
         }
-        assert!(end.stderr.starts_with("error: ") && !end.stderr.contains("panicked"), "{}", end.stderr);
+        assert!(
+            end.stderr.starts_with("error: ") && !end.stderr.contains("panicked"),
+            "{}",
+            end.stderr
+        );
         unchanged(&run, &before, case);
     }
     // And the sound one goes on, with what it is told.

@@ -73,8 +73,7 @@ impl TrainArgs {
         dir.add_meta(meta(&config))?;
         signals::listen()?;
         let parts = prepared.start(Some(dir.workers()))?;
-        let mut runner =
-            MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
+        let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
         introduce(&mut runner, &config);
         Ok(runner.run()?)
     }
