@@ -4,14 +4,15 @@
 //! An agent therefore has no hidden per-environment state, works on any slice of columns, and needs no alternating variant.
 //! Phase is an argument. Weights come from outside: the algorithm owns the trained parameters, every acting agent holds a
 //! copy that it is told to take.
-use crate::params::ModelSize;
+use crate::model::ModelInput;
+use crate::params::{ModelSize, ParamSpec};
+use std::sync::Arc;
 use rlcore::block::AgentSchema;
 use rlcore::cells::{Row, RowMut};
 use rlcore::fnptr::Portable;
 use rlcore::seed::Rng;
 use rlcore::{EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tch::Tensor;
 
 /// Why an agent could not be built or could not act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -48,52 +49,36 @@ pub enum Phase {
     },
 }
 
-/// One time step seen from the agent: `n` columns of the sample block.
-#[derive(Debug)]
-pub struct ActIo<'a> {
+/// What an agent sees of one time step: `n` columns of the sample block.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
     /// Environment behind column 0; the others follow.
     pub first_rank: EnvRank,
-    /// Observations, `[n, ...]` a leaf.
+    /// Observations, `[n, ...]` for each leaf.
     pub observation: Row<'a>,
-    /// The same observations as tensors.
-    pub observation_tensors: &'a [Tensor],
     /// Previous actions, null at an episode's start.
     pub prev_action: Row<'a>,
-    /// The same actions as tensors.
-    pub prev_action_tensors: &'a [Tensor],
     /// Previous rewards `[n]`, zero at an episode's start.
     pub prev_reward: &'a [f32],
-    /// The same rewards as a tensor `[n] f32`.
-    pub prev_reward_tensor: &'a Tensor,
+    /// The same as tensors, `[n, ...]` for each leaf on the CPU, and the recurrent state; no `reset`, since a state is zero at
+    /// an episode's start.
+    pub tensors: ModelInput<'a>,
+}
+
+/// One time step: what an agent sees, and where its answers go.
+#[derive(Debug)]
+pub struct ActIo<'a> {
+    /// What it sees.
+    pub seen: Seen<'a>,
     /// Where the actions go.
     pub action: RowMut<'a>,
     /// Where `agent_info` goes.
     pub info: RowMut<'a>,
-    /// Recurrent state before the step on entry, after it on return; zero at an episode's start.
+    /// Recurrent state before the step on entry, after it on return; zero at an episode's start. `seen.tensors.state` is the
+    /// same memory.
     pub state: RowMut<'a>,
-    /// The same state as tensors.
-    pub state_tensors: &'a [Tensor],
     /// The acting stream of each environment.
     pub rng: &'a mut [Rng],
-}
-
-/// What a value is asked of: as [`ActIo`], and nothing may change.
-#[derive(Clone, Copy, Debug)]
-pub struct ValueIo<'a> {
-    /// Observations, `[n, ...]` a leaf.
-    pub observation: Row<'a>,
-    /// The same observations as tensors.
-    pub observation_tensors: &'a [Tensor],
-    /// Previous actions, null at an episode's start.
-    pub prev_action: Row<'a>,
-    /// The same actions as tensors.
-    pub prev_action_tensors: &'a [Tensor],
-    /// Previous rewards `[n]`, zero at an episode's start.
-    pub prev_reward: &'a [f32],
-    /// The same rewards as a tensor `[n] f32`.
-    pub prev_reward_tensor: &'a Tensor,
-    /// Recurrent state as tensors.
-    pub state_tensors: &'a [Tensor],
 }
 
 /// Chooses actions.
@@ -104,8 +89,8 @@ pub trait Agent: Send {
     /// Chooses the actions of all rows.
     fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError>;
 
-    /// The value of what is observed, `out: [n]`, for bootstrapping.
-    fn value(&mut self, _io: &ValueIo<'_>, _out: &mut [f32]) -> Result<(), AgentError> {
+    /// The value of what is observed, `out: [n]`, for bootstrapping. No state changes.
+    fn value(&mut self, _seen: &Seen<'_>, _out: &mut [f32]) -> Result<(), AgentError> {
         Err(AgentError::new("this agent has no values to bootstrap from"))
     }
 
@@ -167,7 +152,7 @@ pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
         let agent = self.make(context)?;
         let params = agent.weight_count();
         let model = ModelSize { params, trained: params, largest: params, ..Default::default() };
-        Ok(AgentOutline { schema: agent.schema(), model })
+        Ok(AgentOutline { schema: agent.schema(), model, specs: Arc::new([]) })
     }
 }
 
@@ -178,6 +163,9 @@ pub struct AgentOutline {
     pub schema: AgentSchema,
     /// Size of the model.
     pub model: ModelSize,
+    /// Names and shapes of the model's parameters: what it takes to read them from a checkpoint. Empty where the agent does not
+    /// say.
+    pub specs: Arc<[ParamSpec]>,
 }
 
 type BuildAgent = fn(&[u8], &AgentContext) -> Result<Box<dyn Agent>, AgentError>;

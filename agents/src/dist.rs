@@ -60,11 +60,11 @@ pub trait Distribution: Send + std::fmt::Debug {
         Heads { outputs: self.len(), tail: None }
     }
 
-    /// Leaves of agent_info, which follow `value`. The first is `dist` `[len] f32`, as the likelihoods use it.
+    /// Leaves of agent_info that the distribution records. The first is `dist` `[len] f32`, as the likelihoods use it.
     fn info(&self) -> Vec<LeafSpec>;
 
-    /// Draws one column's action from `dist` `[len]`, and fills the leaves of agent_info from 1 on (0 is `value`). `allowed`
-    /// `[A]` is non-zero where an action may be taken; every mask allows one.
+    /// Draws one column's action from `dist` `[len]`, and fills the leaves of [`Distribution::info`], which are the leaves of
+    /// `info` from `first` on. `allowed` `[A]` is non-zero where an action may be taken.
     fn draw(
         &self,
         dist: &[f32],
@@ -72,6 +72,7 @@ pub trait Distribution: Send + std::fmt::Debug {
         draw: Draw<'_>,
         action: &mut CellMut<'_>,
         info: &mut CellMut<'_>,
+        first: usize,
     );
 
     /// Log of the probability (density) `[N]` of what was drawn (see [`Distribution::drawn`]), `dist: [N, len]`.

@@ -5,10 +5,12 @@
 //! other parameters ([`params::Params`]); its parts are in [`nn`].
 #![forbid(unsafe_code)]
 
+mod acting;
 mod agent;
 pub mod dist;
 mod dqn_agent;
 pub mod epsilon;
+pub mod exploration;
 pub mod model;
 pub mod nn;
 pub mod norm;
@@ -16,10 +18,13 @@ pub mod params;
 pub mod pg;
 mod random_agent;
 pub mod staging;
+#[cfg(test)]
+mod testing;
 
 pub use agent::{
-    ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentOutline, MakeAgent, Phase, ValueIo,
+    ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentOutline, MakeAgent, Phase, Seen,
     device,
 };
-pub use dqn_agent::{DqnAgent, DqnAgentConfig};
+pub use dqn_agent::{DqnAgent, DqnAgentConfig, Q};
+pub use exploration::EpsilonGreedy;
 pub use random_agent::{RandomAgent, RandomAgentConfig};

@@ -1,18 +1,81 @@
-//! Q-models: observations to one value for each action, as a pure function of parameters.
+//! Models: what they see, and values of actions as a pure function of parameters.
+//!
+//! Q-models ([`QModel`], here) and policy models ([`crate::pg::PgModel`]) are shown the same ([`ModelInput`]), for acting and
+//! for learning.
 mod conv;
+mod mlp;
 
 pub use self::conv::QConv;
+pub use self::mlp::QMlp;
 use crate::AgentError;
-use crate::nn::{Mlp, flatten};
 use crate::params::{ParamBuilder, Params};
-use rlcore::EnvSpaces;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tch::Tensor;
+use rlcore::{EnvSpaces, LeafSpec};
+use serde::{Serialize, de::DeserializeOwned};
+use tch::{Kind, Tensor};
+
+/// What a model sees, on the device of the parameters.
+///
+/// A model without a state gets leading dimension `[N]`, and the observation alone: the other fields are empty. A recurrent
+/// model gets `[T, N]`; T is 1 when acting.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelInput<'a> {
+    /// `[N, ...]` or `[T, N, ...]` for each leaf.
+    pub observation: &'a [Tensor],
+    /// The actions before, null at an episode's start; `[T, N, ...]` for each leaf.
+    pub prev_action: &'a [Tensor],
+    /// The rewards before, zero at an episode's start; `[T, N] f32`.
+    pub prev_reward: &'a Tensor,
+    /// Memory before row 0, `[N, ...]` for each leaf.
+    pub state: &'a [Tensor],
+    /// `[T, N] f32`: 1 where memory is zeroed before that row (the step before was `done`). None: nowhere.
+    pub reset: Option<&'a Tensor>,
+}
+
+impl<'a> ModelInput<'a> {
+    /// The input of a model without a state. `nothing`: an empty tensor.
+    pub fn of(observation: &'a [Tensor], nothing: &'a Tensor) -> Self {
+        Self { observation, prev_action: &[], prev_reward: nothing, state: &[], reset: None }
+    }
+}
+
+/// What a Q-model computes.
+#[derive(Debug)]
+pub struct QOutput {
+    /// `[N, A] f32`, or `[N, A, P]` for a model with [`QModel::atoms`]; a recurrent model has `[T, N]` in place of `[N]`.
+    pub q: Tensor,
+    /// Memory after the last row, `[N, ...]` for each leaf; empty for a model without a state.
+    pub state: Vec<Tensor>,
+}
+
+impl From<Tensor> for QOutput {
+    /// Of a model without a state.
+    fn from(q: Tensor) -> Self {
+        Self { q, state: vec![] }
+    }
+}
 
 /// Values of actions.
 pub trait QModel: Send {
-    /// `observation`: `[N, ...]` a leaf, on the device of the parameters. Returns `[N, A] f32`.
-    fn forward(&self, params: &Params, observation: &[Tensor]) -> Tensor;
+    /// Memory of one environment; none for feed-forward models.
+    fn state(&self) -> Vec<LeafSpec> {
+        Vec::new()
+    }
+
+    /// P, the numbers that describe the return of each action (atoms, quantiles); none where its expectation alone is computed.
+    fn atoms(&self) -> Option<usize> {
+        None
+    }
+
+    /// See [`ModelInput`] and [`QOutput`].
+    fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput;
+
+    /// The expected return of each action, `[..., A]`, from [`QOutput::q`]. Default: the mean over atoms, as of quantiles.
+    fn values(&self, q: &Tensor) -> Tensor {
+        match self.atoms() {
+            None => q.shallow_clone(),
+            Some(_) => q.mean_dim([-1].as_slice(), false, None::<Kind>),
+        }
+    }
 }
 
 /// Settings that declare a model's parameters; implement it for a model of your own.
@@ -33,76 +96,4 @@ pub fn action_count(spaces: &EnvSpaces) -> Result<usize, AgentError> {
             spaces.action
         ))
     })
-}
-
-/// Multi-layer perceptron over all leaves of the observation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QMlp {
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
-}
-
-impl Default for QMlp {
-    fn default() -> Self {
-        Self { hidden: vec![64, 64] }
-    }
-}
-
-impl MakeQModel for QMlp {
-    fn make(
-        &self,
-        spaces: &EnvSpaces,
-        builder: &mut ParamBuilder,
-    ) -> Result<Box<dyn QModel>, AgentError> {
-        let inputs = spaces
-            .observation
-            .leaves("observation")
-            .iter()
-            .map(rlcore::LeafSpec::elems)
-            .fold(0, usize::saturating_add);
-        let mlp = Mlp::new(builder, inputs, &self.hidden, action_count(spaces)?);
-        Ok(Box::new(QMlpModel { mlp }))
-    }
-}
-
-struct QMlpModel {
-    mlp: Mlp,
-}
-
-impl QModel for QMlpModel {
-    fn forward(&self, params: &Params, observation: &[Tensor]) -> Tensor {
-        self.mlp.forward(params, &flatten(observation))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::params::Grad;
-    use rlcore::{DType, Space};
-    use tch::{Device, Kind};
-
-    #[test]
-    fn nested_observations_become_one_row() {
-        let observation = Space::Dict(vec![
-            ("image".into(), Space::uniform_box(DType::U8, &[1, 2], 0.0, 255.0)),
-            ("speed".into(), Space::uniform_box(DType::F32, &[3], -1.0, 1.0)),
-        ]);
-        let spaces = EnvSpaces::new(observation, Space::Discrete { n: 4 });
-        let mut builder = ParamBuilder::default();
-        let model = QMlp { hidden: vec![] }.make(&spaces, &mut builder).unwrap();
-        let mut params = Params::zeros(&builder.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
-        let mut weights = vec![0.0; params.len()];
-        weights[1] = 1.0; // action 0 <- second pixel
-        weights[5 + 4] = 2.0; // action 1 <- last speed
-        params.read_from(&weights);
-        let image = Tensor::from_slice(&[0u8, 255, 255, 0]).reshape([2, 1, 2]);
-        let speed = Tensor::arange(6, (Kind::Float, Device::Cpu)).reshape([2, 3]);
-        let q = model.forward(&params, &[image, speed]);
-        assert_eq!(
-            q,
-            Tensor::from_slice(&[1f32, 4.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0]).reshape([2, 4])
-        );
-    }
 }

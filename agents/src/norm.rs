@@ -3,9 +3,9 @@
 //! Follows `rlpyt/models/pg/mujoco_ff_model.py`: `clamp((x - mean) / sqrt(max(var, 1e-6)), -10, 10)`. Differs: the statistics are
 //! buffers of the parameters, so they are published, saved and frozen with the weights, and are gathered by the algorithm
 //! over its valid samples.
-use crate::nn::flatten;
+use crate::nn::Flatten;
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
-use rlcore::{EnvSpaces, LeafSpec};
+use rlcore::EnvSpaces;
 use tch::Tensor;
 
 /// Smallest variance.
@@ -14,9 +14,9 @@ const VAR_FLOOR: f64 = 1e-6;
 const CLIP: f64 = 10.0;
 
 /// Statistics of the flattened observation, kept in two buffers: mean and standard deviation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ObsNorm {
-    features: usize,
+    flatten: Flatten,
     mean: ParamId,
     std: ParamId,
 }
@@ -24,15 +24,11 @@ pub struct ObsNorm {
 impl ObsNorm {
     /// Declares `obs_norm.mean [features]` (0) and `obs_norm.std [features]` (1).
     pub fn new(b: &mut ParamBuilder, spaces: &EnvSpaces) -> Self {
-        let features = spaces
-            .observation
-            .leaves("observation")
-            .iter()
-            .map(LeafSpec::elems)
-            .fold(0, usize::saturating_add);
+        let flatten = Flatten::new(&spaces.observation);
+        let features = flatten.features();
         b.puts_out(features);
         b.within("obs_norm", |b| Self {
-            features,
+            flatten,
             mean: b.add_buffer("mean", &[dim(features)], Init::Constant(0.0)),
             std: b.add_buffer("std", &[dim(features)], Init::Constant(1.0)),
         })
@@ -40,12 +36,12 @@ impl ObsNorm {
 
     /// Number of values in a flattened observation.
     pub fn features(&self) -> usize {
-        self.features
+        self.flatten.features()
     }
 
     /// What the statistics are of: leaves `[N, ...]` to `[N, features] f32`.
     pub fn flatten(&self, observation: &[Tensor]) -> Tensor {
-        flatten(observation)
+        self.flatten.forward(observation)
     }
 
     /// Sets the statistics: mean and variance `[features]`.

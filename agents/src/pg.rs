@@ -5,6 +5,7 @@
 //! distribution they draw from ([`PgSettings`]).
 mod agent;
 mod conv;
+mod evaluate;
 mod head;
 mod mlp;
 mod model;
@@ -16,5 +17,6 @@ pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent, VALUE};
 pub use self::conv::PgConv;
 pub use self::head::DistHead;
 pub use self::mlp::{PgMlp, ValueTrunk};
-pub use self::model::{MakePgModel, PgInput, PgModel, PgOutput};
-pub use self::settings::{CategoricalPgAgentConfig, Evaluate, GaussianPgAgentConfig, PgSettings};
+pub use self::evaluate::Evaluate;
+pub use self::model::{MakePgModel, PgModel, PgOutput};
+pub use self::settings::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgSettings};

@@ -1,6 +1,6 @@
 //! Uniformly random actions: for benches, for decorrelation, and as the simplest agent to copy.
 use crate::agent::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase};
-use crate::dqn_agent::random_action;
+use crate::exploration::random_action;
 use rand::RngExt;
 use rlcore::Space;
 use rlcore::block::AgentSchema;
@@ -65,7 +65,7 @@ impl Agent for RandomAgent {
             return Ok(());
         }
         for column in 0..io.action.columns() {
-            self.draw(column, io.observation, &mut io.action, &mut io.rng[column]);
+            self.draw(column, io.seen.observation, &mut io.action, &mut io.rng[column]);
         }
         Ok(())
     }

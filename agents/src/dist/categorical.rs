@@ -49,8 +49,9 @@ impl Distribution for Categorical {
         draw: Draw<'_>,
         action: &mut CellMut<'_>,
         info: &mut CellMut<'_>,
+        first: usize,
     ) {
-        let logits = info.f32(1);
+        let logits = info.f32(first);
         logits.copy_from_slice(dist);
         if let Some(allowed) = allowed {
             for (logit, _) in logits.iter_mut().zip(allowed).filter(|(_, a)| **a == 0) {
@@ -68,7 +69,14 @@ impl Distribution for Categorical {
     fn log_likelihood(&self, dist: &Tensor, drawn: &Tensor) -> Tensor {
         // PERF: one node of the graph for three, and a backward pass without a scatter (number beside PPO's loss).
         let log_p = dist.log_softmax(-1, None::<Kind>);
-        -log_p.g_nll_loss::<Tensor>(drawn, None, Reduction::None, -100)
+        let of = |log_p: &Tensor, drawn: &Tensor| {
+            -log_p.g_nll_loss::<Tensor>(drawn, None, Reduction::None, -100)
+        };
+        if dist.dim() == 2 {
+            return of(&log_p, drawn);
+        }
+        // libtorch takes the dimension of the classes to be the second.
+        of(&log_p.reshape([-1, self.actions as i64]), &drawn.reshape([-1])).reshape(drawn.size())
     }
 
     fn entropy(&self, dist: &Tensor) -> Tensor {

@@ -147,15 +147,16 @@ impl Distribution for Gaussian {
         mut draw: Draw<'_>,
         action: &mut CellMut<'_>,
         info: &mut CellMut<'_>,
+        first: usize,
     ) {
         let d = self.dims();
-        let used = info.f32(1);
+        let used = info.f32(first);
         used.copy_from_slice(dist);
         let (min, max) = (self.log_std.0 as f32, self.log_std.1 as f32);
         for log_std in &mut used[d..] {
             *log_std = log_std.clamp(min, max);
         }
-        let (raw, action) = (info.f32(2), action.f32(0));
+        let (raw, action) = (info.f32(first + 1), action.f32(0));
         for i in 0..d {
             raw[i] = match &mut draw {
                 Draw::Mode => dist[i],

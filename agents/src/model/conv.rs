@@ -1,11 +1,10 @@
 //! Q-values of an image: `rlpyt/models/dqn/atari_dqn_model.py` without dueling (Mnih et al. 2015).
-use super::{MakeQModel, QModel, action_count};
+use super::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use crate::AgentError;
 use crate::nn::{ConvSpec, ConvTrunk, Linear, Start};
 use crate::params::{ParamBuilder, Params};
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 /// Convolutions and fully connected layers with ReLU, then a linear head. Defaults are those of `AtariDqnModel`, for images of about
 /// 84x84; smaller ones need smaller kernels.
@@ -62,8 +61,8 @@ struct QConvModel {
 }
 
 impl QModel for QConvModel {
-    fn forward(&self, params: &Params, observation: &[Tensor]) -> Tensor {
-        self.head.forward(params, &self.trunk.forward(params, observation))
+    fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput {
+        self.head.forward(params, &self.trunk.forward(params, input.observation)).into()
     }
 }
 
@@ -72,7 +71,12 @@ mod tests {
     use super::*;
     use crate::params::Grad;
     use rlcore::{DType, Space};
-    use tch::{Device, Kind};
+    use tch::{Device, Kind, Tensor};
+
+    fn q(model: &dyn QModel, params: &Params, image: Tensor) -> Tensor {
+        let nothing = Tensor::zeros([0], (Kind::Float, Device::Cpu));
+        model.forward(params, &ModelInput::of(&[image], &nothing)).q
+    }
 
     fn image(shape: &[usize]) -> EnvSpaces {
         let observation = Space::uniform_box(DType::U8, shape, 0.0, 255.0);
@@ -91,7 +95,7 @@ mod tests {
         let params = Params::init(&specs, 1, Device::Cpu, Grad::Off).unwrap();
         assert_eq!(params.len(), want);
         let x = Tensor::ones([2, 4, 84, 84], (Kind::Uint8, Device::Cpu));
-        assert_eq!(model.forward(&params, &[x]).size(), [2, 6]);
+        assert_eq!(q(&*model, &params, x).size(), [2, 6]);
         let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
         assert_eq!((names[0], names[6], names[9]), ("conv.0.weight", "fc.0.weight", "q.bias"));
     }
@@ -118,7 +122,7 @@ mod tests {
         let mut pixels = vec![0u8; 50];
         pixels[13] = 51;
         let x = Tensor::from_slice(&pixels).reshape([1, 1, 10, 5]);
-        let q = Vec::<f32>::try_from(model.forward(&p, &[x]).reshape([-1])).unwrap();
+        let q = Vec::<f32>::try_from(q(&*model, &p, x).reshape([-1])).unwrap();
         assert!((q[0] - 0.4).abs() < 1e-6 && q[1..].iter().all(|q| *q == 0.0), "{q:?}");
         let lists = QConv { kernels: vec![3], ..QConv::default() };
         let text = lists.make(&spaces, &mut ParamBuilder::default()).err().unwrap();

@@ -2,12 +2,14 @@
 //!
 //! `rlpyt/agents/pg/{categorical,gaussian}.py` and their recurrent and alternating variants in one: memory belongs to the
 //! sampler, so there is nothing to vary. Differs: evaluation takes the mode unless told to sample.
-use super::model::{MakePgModel, PgInput, PgModel, PgOutput};
-use super::settings::Evaluate;
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, AgentOutline, Phase, ValueIo, device};
+use super::evaluate::Evaluate;
+use super::model::{MakePgModel, PgModel, PgOutput};
+use crate::acting::Acting;
+use crate::agent::{ActIo, Agent, AgentContext, AgentError, AgentOutline, Phase, Seen, device};
 use crate::dist::{Categorical, Distribution, Draw, Gaussian};
+use crate::model::ModelInput;
 use crate::params::{Grad, ParamBuilder, Params};
-use crate::staging::{Staging, bring};
+use crate::staging::bring;
 use rlcore::block::AgentSchema;
 use rlcore::tensor::slice;
 use rlcore::{DType, EnvRank, LeafSpec};
@@ -29,7 +31,10 @@ pub struct PgAgent<D> {
     state: Vec<LeafSpec>,
     mask: Option<usize>,
     evaluate: Evaluate,
-    staging: Option<Staging>,
+    acting: Acting,
+    /// Where the leaves of agent_info are: the value, and the first of the distribution's.
+    value_at: usize,
+    dist_at: usize,
     /// The last values of every row's `dist`, and room for one row.
     tail: Vec<f32>,
     row: Vec<f32>,
@@ -39,14 +44,6 @@ impl<D: Distribution> std::fmt::Debug for PgAgent<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "PgAgent({:?}, {} weights)", self.dist, self.params.len())
     }
-}
-
-/// What an agent is shown, for acting and for a value alike.
-struct Shown<'a> {
-    observation: &'a [Tensor],
-    prev_action: &'a [Tensor],
-    prev_reward: &'a Tensor,
-    state: &'a [Tensor],
 }
 
 impl<D: Distribution> PgAgent<D> {
@@ -61,12 +58,18 @@ impl<D: Distribution> PgAgent<D> {
         let mut builder = ParamBuilder::default();
         let model = model.make(&context.spaces, &dist, &mut builder)?;
         let params = Params::zeros(&builder.finish()?, device, Grad::Off)?;
+        let state = model.state();
+        let info = schema(&dist, vec![]).info;
+        let at = |name: &str| info.iter().position(|leaf| leaf.name == name);
+        let first = dist.info().into_iter().next();
         Ok(Self {
             tail: model.tail(&params),
             row: vec![0.0; dist.len()],
-            state: model.state(),
+            acting: Acting::new(device, !state.is_empty()),
+            value_at: at(VALUE).unwrap_or_default(),
+            dist_at: first.and_then(|leaf| at(&leaf.name)).unwrap_or_default(),
+            state,
             mask: context.spaces.action_mask,
-            staging: Staging::unless_cpu(device),
             dist,
             model,
             params,
@@ -82,36 +85,22 @@ impl<D: Distribution> PgAgent<D> {
     ) -> Result<AgentOutline, AgentError> {
         let mut builder = ParamBuilder::default();
         let model = model.make(&context.spaces, dist, &mut builder)?;
-        Ok(AgentOutline { schema: schema(dist, model.state()), model: builder.size()? })
+        let schema = schema(dist, model.state());
+        Ok(AgentOutline { schema, model: builder.size()?, specs: builder.finish()? })
     }
 
     /// Runs the model. All that comes back lies contiguous on the CPU.
-    fn run(&mut self, shown: &Shown<'_>) -> PgOutput {
+    fn run(&mut self, rows: &ModelInput<'_>) -> PgOutput {
         let _guard = no_grad_guard();
-        let recurrent = !self.state.is_empty();
-        let Some(staging) = &mut self.staging else {
-            let out = forward(&*self.model, &self.params, recurrent, shown);
+        let Self { model, params, acting, .. } = self;
+        let out = acting.run(rows, |input| model.act(params, input));
+        if !acting.is_staged() {
             return PgOutput {
                 dist: out.dist.contiguous(),
                 value: out.value.contiguous(),
                 state: out.state.iter().map(Tensor::contiguous).collect(),
             };
-        };
-        let mut leaves: Vec<&Tensor> = shown.observation.iter().collect();
-        if recurrent {
-            leaves.extend(shown.prev_action);
-            leaves.push(shown.prev_reward);
-            leaves.extend(shown.state);
         }
-        let sent = staging.send(&leaves);
-        let (observation, rest) = sent.split_at(shown.observation.len());
-        let shown = if recurrent {
-            let (prev_action, rest) = rest.split_at(shown.prev_action.len());
-            Shown { observation, prev_action, prev_reward: &rest[0], state: &rest[1..] }
-        } else {
-            Shown { observation, ..*shown }
-        };
-        let out = forward(&*self.model, &self.params, recurrent, &shown);
         let parts: Vec<&Tensor> = [&out.dist, &out.value].into_iter().chain(&out.state).collect();
         let mut back = bring(&parts).into_iter();
         let mut next = || back.next().expect("as many as were sent");
@@ -125,42 +114,18 @@ fn schema(dist: &dyn Distribution, state: Vec<LeafSpec>) -> AgentSchema {
     AgentSchema { info, state }
 }
 
-/// One step of the model: `[N]` for feed-forward models, `[1, N]` for recurrent ones.
-fn forward(model: &dyn PgModel, params: &Params, recurrent: bool, shown: &Shown<'_>) -> PgOutput {
-    if !recurrent {
-        let Shown { observation, prev_action, prev_reward, state } = *shown;
-        let input = PgInput { observation, prev_action, prev_reward, state, reset: None };
-        return model.act(params, &input);
-    }
-    let row =
-        |leaves: &[Tensor]| -> Vec<Tensor> { leaves.iter().map(|l| l.unsqueeze(0)).collect() };
-    let input = PgInput {
-        observation: &row(shown.observation),
-        prev_action: &row(shown.prev_action),
-        prev_reward: &shown.prev_reward.unsqueeze(0),
-        state: shown.state,
-        reset: None,
-    };
-    model.act(params, &input)
-}
-
 impl<D: Distribution> Agent for PgAgent<D> {
     fn schema(&self) -> AgentSchema {
         schema(&self.dist, self.state.clone())
     }
 
     fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError> {
-        let out = self.run(&Shown {
-            observation: io.observation_tensors,
-            prev_action: io.prev_action_tensors,
-            prev_reward: io.prev_reward_tensor,
-            state: io.state_tensors,
-        });
-        io.info.get::<f32>(0).copy_from_slice(slice(&out.value));
+        let out = self.run(&io.seen.tensors);
+        io.info.get::<f32>(self.value_at).copy_from_slice(slice(&out.value));
         let dist = slice::<f32>(&out.dist);
         let width = self.row.len() - self.tail.len();
-        finite(dist, width, io.first_rank)?;
-        finite(&self.tail, usize::MAX, io.first_rank)?;
+        finite(dist, width, io.seen.first_rank)?;
+        finite(&self.tail, usize::MAX, io.seen.first_rank)?;
         self.row[width..].copy_from_slice(&self.tail);
         let sample = self.evaluate == Evaluate::Sample || matches!(phase, Phase::Sample { .. });
         for (c, row) in dist.chunks_exact(width).enumerate() {
@@ -170,9 +135,10 @@ impl<D: Distribution> Agent for PgAgent<D> {
                 self.row[..width].copy_from_slice(row);
                 &self.row
             };
-            let allowed = self.mask.map(|leaf| io.observation.cell(c).u8(leaf));
+            let allowed = self.mask.map(|leaf| io.seen.observation.cell(c).u8(leaf));
             let draw = if sample { Draw::Sample(&mut io.rng[c]) } else { Draw::Mode };
-            self.dist.draw(row, allowed, draw, &mut io.action.cell(c), &mut io.info.cell(c));
+            let (mut action, mut info) = (io.action.cell(c), io.info.cell(c));
+            self.dist.draw(row, allowed, draw, &mut action, &mut info, self.dist_at);
         }
         for (leaf, state) in out.state.iter().enumerate() {
             io.state.get::<f32>(leaf).copy_from_slice(slice(state));
@@ -180,14 +146,8 @@ impl<D: Distribution> Agent for PgAgent<D> {
         Ok(())
     }
 
-    fn value(&mut self, io: &ValueIo<'_>, out: &mut [f32]) -> Result<(), AgentError> {
-        let shown = Shown {
-            observation: io.observation_tensors,
-            prev_action: io.prev_action_tensors,
-            prev_reward: io.prev_reward_tensor,
-            state: io.state_tensors,
-        };
-        out.copy_from_slice(slice(&self.run(&shown).value));
+    fn value(&mut self, seen: &Seen<'_>, out: &mut [f32]) -> Result<(), AgentError> {
+        out.copy_from_slice(slice(&self.run(&seen.tensors).value));
         Ok(())
     }
 

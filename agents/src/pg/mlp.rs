@@ -6,10 +6,10 @@ use super::model::{MakePgModel, PgModel};
 use super::net::{PgNet, Trunk};
 use crate::AgentError;
 use crate::dist::Distribution;
-use crate::nn::{Activation, MlpTrunk, Start};
+use crate::nn::{Activation, Flatten, MlpTrunk, Start};
 use crate::norm::ObsNorm;
 use crate::params::ParamBuilder;
-use rlcore::{EnvSpaces, LeafSpec};
+use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
 
 /// Whether policy and value share their hidden layers.
@@ -63,12 +63,8 @@ impl MakePgModel for PgMlp {
         b: &mut ParamBuilder,
     ) -> Result<Box<dyn PgModel>, AgentError> {
         check_widths("hidden", self.hidden.iter().chain(&self.lstm))?;
-        let inputs = spaces
-            .observation
-            .leaves("observation")
-            .iter()
-            .map(LeafSpec::elems)
-            .fold(0, usize::saturating_add);
+        let flatten = Flatten::new(&spaces.observation);
+        let inputs = flatten.features();
         let norm = self.normalise_observation.then(|| ObsNorm::new(b, spaces));
         let layers = |b: &mut ParamBuilder| {
             MlpTrunk::new(b, inputs, &self.hidden, self.activation, self.start)
@@ -76,7 +72,7 @@ impl MakePgModel for PgMlp {
         let policy = b.within("trunk", layers);
         let separate = self.value_trunk == ValueTrunk::Separate && self.lstm.is_none();
         let value = separate.then(|| b.within("value_trunk", layers));
-        let trunk = Trunk::Mlp { norm, policy, value };
+        let trunk = Trunk::Mlp { flatten, norm, policy, value };
         Ok(Box::new(PgNet::new(b, spaces, dist, trunk, self.lstm, self.start)?))
     }
 }

@@ -1,29 +1,12 @@
 //! What a policy-gradient model is: observations (and memory) to a distribution and a value.
 use crate::AgentError;
 use crate::dist::Distribution;
+use crate::model::ModelInput;
 use crate::norm::ObsNorm;
 use crate::params::{ParamBuilder, Params};
 use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Serialize, de::DeserializeOwned};
 use tch::Tensor;
-
-/// What a model sees, on the device of the parameters.
-///
-/// Feed-forward models get leading dimension `[N]`, and look at the observation alone. Recurrent models get `[T, N]`; T is 1 when
-/// acting.
-#[derive(Clone, Copy, Debug)]
-pub struct PgInput<'a> {
-    /// `[N, ...]` or `[T, N, ...]` a leaf.
-    pub observation: &'a [Tensor],
-    /// The actions before, null at an episode's start; as `observation`.
-    pub prev_action: &'a [Tensor],
-    /// The rewards before, zero at an episode's start; `[N]` or `[T, N] f32`.
-    pub prev_reward: &'a Tensor,
-    /// Memory before row 0, `[N, ...]` a leaf.
-    pub state: &'a [Tensor],
-    /// `[T, N] f32`: 1 where memory is zeroed before that row (the step before was `done`). None: nowhere.
-    pub reset: Option<&'a Tensor>,
-}
 
 /// What a model says.
 #[derive(Debug)]
@@ -41,11 +24,11 @@ pub trait PgModel: Send {
     /// Memory of one environment; none for feed-forward models.
     fn state(&self) -> Vec<LeafSpec>;
 
-    /// See [`PgInput`] and [`PgOutput`].
-    fn forward(&self, params: &Params, input: &PgInput<'_>) -> PgOutput;
+    /// See [`ModelInput`] and [`PgOutput`].
+    fn forward(&self, params: &Params, input: &ModelInput<'_>) -> PgOutput;
 
     /// As `forward`, for acting; `dist` may lack the last values, those of [`PgModel::tail`].
-    fn act(&self, params: &Params, input: &PgInput<'_>) -> PgOutput {
+    fn act(&self, params: &Params, input: &ModelInput<'_>) -> PgOutput {
         self.forward(params, input)
     }
 

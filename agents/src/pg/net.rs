@@ -1,10 +1,11 @@
 //! Trunk, optional memory, and the heads: what the ready-made models have in common.
 use super::head::DistHead;
-use super::model::{PgInput, PgModel, PgOutput};
+use super::model::{PgModel, PgOutput};
 use super::previous::Previous;
 use crate::AgentError;
 use crate::dist::Distribution;
-use crate::nn::{ConvTrunk, Linear, Lstm, MlpTrunk, Start, flatten};
+use crate::model::ModelInput;
+use crate::nn::{ConvTrunk, Flatten, Linear, Lstm, MlpTrunk, Start};
 use crate::norm::ObsNorm;
 use crate::params::{ParamBuilder, Params};
 use rlcore::{DType, EnvSpaces, LeafSpec};
@@ -14,7 +15,7 @@ use tch::Tensor;
 #[derive(Debug)]
 pub(super) enum Trunk {
     /// Of the flattened observation, normalised if wanted; the value may have layers of its own.
-    Mlp { norm: Option<ObsNorm>, policy: MlpTrunk, value: Option<MlpTrunk> },
+    Mlp { flatten: Flatten, norm: Option<ObsNorm>, policy: MlpTrunk, value: Option<MlpTrunk> },
     /// Of an image.
     Conv(ConvTrunk),
 }
@@ -33,8 +34,8 @@ impl Trunk {
     /// `[N, ...]` a leaf to the features of the policy and, where they differ, of the value.
     fn forward(&self, p: &Params, observation: &[Tensor]) -> (Tensor, Option<Tensor>) {
         match self {
-            Self::Mlp { norm, policy, value } => {
-                let flat = flatten(observation);
+            Self::Mlp { flatten, norm, policy, value } => {
+                let flat = flatten.forward(observation);
                 let x =
                     norm.as_ref().map_or_else(|| flat.shallow_clone(), |n| n.normalise(p, &flat));
                 (policy.forward(p, &x), value.as_ref().map(|v| v.forward(p, &x)))
@@ -89,7 +90,7 @@ impl PgNet {
     }
 
     /// Outputs of the policy's layer `[N, outputs]` and of the value's `[N, 1]`, N being T * N where there is memory.
-    fn heads(&self, p: &Params, input: &PgInput<'_>) -> (Tensor, Tensor, Vec<Tensor>) {
+    fn heads(&self, p: &Params, input: &ModelInput<'_>) -> (Tensor, Tensor, Vec<Tensor>) {
         let Some(memory) = &self.memory else {
             let (x, own) = self.trunk.forward(p, input.observation);
             let value = self.value.forward(p, own.as_ref().unwrap_or(&x));
@@ -112,7 +113,7 @@ impl PgModel for PgNet {
         self.memory.iter().flat_map(|m| [leaf("h", m), leaf("c", m)]).collect()
     }
 
-    fn forward(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
+    fn forward(&self, p: &Params, input: &ModelInput<'_>) -> PgOutput {
         let (outputs, value, state) = self.heads(p, input);
         let dist = self.policy.complete(p, outputs);
         if self.memory.is_none() {
@@ -126,7 +127,7 @@ impl PgModel for PgNet {
         }
     }
 
-    fn act(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
+    fn act(&self, p: &Params, input: &ModelInput<'_>) -> PgOutput {
         let (dist, value, state) = self.heads(p, input);
         PgOutput { dist, value, state }
     }

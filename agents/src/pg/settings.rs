@@ -1,22 +1,12 @@
 //! Settings that build policy-gradient agents, and tell an algorithm what they are made of.
 use super::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
+use super::evaluate::Evaluate;
 use super::mlp::PgMlp;
 use super::model::MakePgModel;
 use crate::agent::{AgentContext, AgentError, AgentOutline, MakeAgent};
 use crate::dist::{Categorical, Distribution, Gaussian, GaussianConfig};
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
-
-/// How actions are taken in evaluation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evaluate {
-    /// The most likely action.
-    #[default]
-    Mode,
-    /// At random, as when training.
-    Sample,
-}
 
 /// What agent and algorithm have to agree on.
 pub trait PgSettings: MakeAgent {

@@ -18,7 +18,7 @@ fn draw(
     specs.extend(dist.info());
     let mut info = Tree::owned(&specs, 1, 1);
     let mut action = Tree::owned(&[LeafSpec::scalar("action", DType::I64)], 1, 1);
-    dist.draw(logits, allowed, draw, &mut action.cell_mut(0, 0), &mut info.cell_mut(0, 0));
+    dist.draw(logits, allowed, draw, &mut action.cell_mut(0, 0), &mut info.cell_mut(0, 0), 1);
     (action.cell(0, 0).discrete(), info.cell(0, 0).f32(1).to_vec())
 }
 

@@ -99,7 +99,7 @@ fn act(g: &Gaussian, dist: &[f32], n: usize, seed: Option<u64>) -> Vec<[Vec<f32>
     let mut rng = rlcore::seed::rng(seed.unwrap_or_default());
     let mut one = |_| {
         let draw = if seed.is_some() { Draw::Sample(&mut rng) } else { Draw::Mode };
-        g.draw(dist, None, draw, &mut action.cell_mut(0, 0), &mut info.cell_mut(0, 0));
+        g.draw(dist, None, draw, &mut action.cell_mut(0, 0), &mut info.cell_mut(0, 0), 1);
         let info = info.cell(0, 0);
         [action.cell(0, 0).f32(0).to_vec(), info.f32(1).to_vec(), info.f32(2).to_vec()]
     };

@@ -1,10 +1,8 @@
-mod stand;
-
-use self::stand::{Stand, tensors};
 use super::super::{
     CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp, PgSettings, ValueTrunk,
 };
 use super::*;
+use crate::testing::{Stand, tensors};
 use crate::dist::{Bound, GaussianConfig, Std};
 use rlcore::seed::rng;
 use rlcore::{BoxSpace, EnvSpaces, Space};
@@ -80,7 +78,7 @@ fn agrees<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
     stand.observe(0, 1);
     stand.act(&mut agent, SAMPLE).unwrap();
     let reward = Tensor::from_slice(&stand.prev_reward);
-    let input = PgInput {
+    let input = ModelInput {
         observation: &tensors(&stand.observation),
         prev_action: &[],
         prev_reward: &reward,
@@ -162,7 +160,7 @@ fn remembers<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
         resets[(t + 1) * n + ended] = 1.0;
     }
     let stack = |leaves: Vec<&Tensor>| Tensor::stack(&leaves, 0);
-    let input = PgInput {
+    let input = ModelInput {
         observation: &[stack(rows.iter().map(|r| &r.0[0]).collect())],
         prev_action: &[stack(rows.iter().map(|r| &r.1[0]).collect())],
         prev_reward: &stack(rows.iter().map(|r| &r.2).collect()),
@@ -276,7 +274,9 @@ fn what_is_staged_for_a_device_gives_the_same() {
     let settings = GaussianPgAgentConfig { model, ..Default::default() };
     let act = |staged: bool| {
         let (mut agent, _) = pair(&settings, &boxed());
-        agent.staging = staged.then(|| Staging::new(tch::Device::Cpu));
+        if staged {
+            agent.acting.stage_on_cpu();
+        }
         let mut stand = Stand::new(&boxed(), &agent, 0, 3);
         for t in 0..4 {
             stand.observe(0, t);
@@ -324,7 +324,7 @@ fn a_new_policy_hardly_depends_on_what_is_seen() {
     let observation = [Tensor::eye(3, (Kind::Float, tch::Device::Cpu))];
     let prev_reward = Tensor::zeros([3], (Kind::Float, tch::Device::Cpu));
     let (prev_action, state): (&[Tensor], &[Tensor]) = (&[], &[]);
-    let input = PgInput {
+    let input = ModelInput {
         observation: &observation,
         prev_action,
         prev_reward: &prev_reward,

@@ -1,23 +1,27 @@
 //! What a sampler lends to an agent, without a sampler.
-use crate::{ActIo, Agent, AgentError, Phase, ValueIo};
+use crate::model::ModelInput;
+use crate::{ActIo, Agent, AgentError, Phase, Seen};
 use rlcore::cells::Tree;
 use rlcore::seed::{Rng, rng};
 use rlcore::{DType, EnvRank, EnvSpaces, LeafSpec};
 use tch::Tensor;
 
+/// Rank of the environment of column 0.
+const FIRST: usize = 40;
+
 /// Everything that a sampler lends, for `n` columns.
-pub(super) struct Stand {
-    pub(super) observation: Tree,
-    pub(super) prev_action: Tree,
-    pub(super) prev_reward: Vec<f32>,
-    pub(super) action: Tree,
-    pub(super) info: Tree,
-    pub(super) state: Tree,
-    pub(super) rng: Vec<Rng>,
+pub(crate) struct Stand {
+    pub(crate) observation: Tree,
+    pub(crate) prev_action: Tree,
+    pub(crate) prev_reward: Vec<f32>,
+    pub(crate) action: Tree,
+    pub(crate) info: Tree,
+    pub(crate) state: Tree,
+    pub(crate) rng: Vec<Rng>,
 }
 
 /// The leaves of a tree's only row, copied.
-pub(super) fn tensors(tree: &Tree) -> Vec<Tensor> {
+pub(crate) fn tensors(tree: &Tree) -> Vec<Tensor> {
     let leaf = |(i, spec): (usize, &LeafSpec)| {
         let mut size = vec![tree.columns() as i64];
         size.extend(spec.shape.iter().map(|d| *d as i64));
@@ -33,7 +37,7 @@ pub(super) fn tensors(tree: &Tree) -> Vec<Tensor> {
 
 impl Stand {
     /// Column `c` has stream `c + first`.
-    pub(super) fn new(spaces: &EnvSpaces, agent: &impl Agent, first: usize, n: usize) -> Self {
+    pub(crate) fn new(spaces: &EnvSpaces, agent: &impl Agent, first: usize, n: usize) -> Self {
         let schema = agent.schema();
         let action = spaces.action.leaves("action");
         Self {
@@ -48,7 +52,7 @@ impl Stand {
     }
 
     /// Numbers that differ by column and time.
-    pub(super) fn observe(&mut self, first: usize, t: usize) {
+    pub(crate) fn observe(&mut self, first: usize, t: usize) {
         for (leaf, spec) in self.observation.specs().to_vec().iter().enumerate() {
             for c in 0..self.prev_reward.len() {
                 let value = |i: usize| ((31 * t + 7 * (first + c) + 3 * i) as f32).sin();
@@ -61,40 +65,51 @@ impl Stand {
         }
     }
 
-    pub(super) fn act(&mut self, agent: &mut impl Agent, phase: Phase) -> Result<(), AgentError> {
+    pub(crate) fn act(&mut self, agent: &mut impl Agent, phase: Phase) -> Result<(), AgentError> {
         let (observation, prev_action) = (tensors(&self.observation), tensors(&self.prev_action));
         let (reward, state) = (Tensor::from_slice(&self.prev_reward), tensors(&self.state));
+        let tensors = ModelInput {
+            observation: &observation,
+            prev_action: &prev_action,
+            prev_reward: &reward,
+            state: &state,
+            reset: None,
+        };
         let mut io = ActIo {
-            first_rank: EnvRank(40),
-            observation: self.observation.row(0),
-            observation_tensors: &observation,
-            prev_action: self.prev_action.row(0),
-            prev_action_tensors: &prev_action,
-            prev_reward: &self.prev_reward,
-            prev_reward_tensor: &reward,
+            seen: Seen {
+                first_rank: EnvRank(FIRST),
+                observation: self.observation.row(0),
+                prev_action: self.prev_action.row(0),
+                prev_reward: &self.prev_reward,
+                tensors,
+            },
             action: self.action.row_mut(0),
             info: self.info.row_mut(0),
             state: self.state.row_mut(0),
-            state_tensors: &state,
             rng: &mut self.rng,
         };
         agent.act(&mut io, phase)
     }
 
-    pub(super) fn value(&self, agent: &mut impl Agent) -> Vec<f32> {
+    pub(crate) fn value(&self, agent: &mut impl Agent) -> Vec<f32> {
         let (observation, prev_action) = (tensors(&self.observation), tensors(&self.prev_action));
         let (reward, state) = (Tensor::from_slice(&self.prev_reward), tensors(&self.state));
-        let io = ValueIo {
-            observation: self.observation.row(0),
-            observation_tensors: &observation,
-            prev_action: self.prev_action.row(0),
-            prev_action_tensors: &prev_action,
-            prev_reward: &self.prev_reward,
-            prev_reward_tensor: &reward,
-            state_tensors: &state,
-        };
         let mut out = vec![0.0; self.prev_reward.len()];
-        agent.value(&io, &mut out).unwrap();
+        let tensors = ModelInput {
+            observation: &observation,
+            prev_action: &prev_action,
+            prev_reward: &reward,
+            state: &state,
+            reset: None,
+        };
+        let seen = Seen {
+            first_rank: EnvRank(FIRST),
+            observation: self.observation.row(0),
+            prev_action: self.prev_action.row(0),
+            prev_reward: &self.prev_reward,
+            tensors,
+        };
+        agent.value(&seen, &mut out).unwrap();
         out
     }
 }

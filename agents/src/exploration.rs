@@ -1,0 +1,131 @@
+//! How an agent that acts by values explores.
+//!
+//! [`EpsilonGreedy`] follows `rlpyt/agents/dqn/epsilon_greedy.py`. Another exploration is another [`MakeExploration`], given to
+//! the same agent.
+use crate::agent::{AgentContext, AgentError, Phase};
+use crate::epsilon::{EpsilonConfig, anneal};
+use rand::RngExt;
+use rlcore::EnvRank;
+use rlcore::seed::Rng;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Chooses actions by their values.
+pub trait Exploration: Send {
+    /// The action of the environment `rank`, of which `q` `[A]` are the values. `allowed` `[A]` is non-zero where an action may
+    /// be taken. `rng` is the environment's acting stream: all randomness comes from it, so that the choice does not depend on
+    /// the sampler.
+    fn choose(
+        &mut self,
+        q: &[f32],
+        allowed: Option<&[u8]>,
+        phase: Phase,
+        rank: EnvRank,
+        rng: &mut Rng,
+    ) -> usize;
+}
+
+/// Settings that build an [`Exploration`]; they travel to worker processes.
+pub trait MakeExploration: Serialize + DeserializeOwned + Clone + Send + 'static {
+    /// Builds it for the environments of `context`.
+    fn make(&self, context: &AgentContext) -> Result<Box<dyn Exploration>, AgentError>;
+}
+
+/// The action of the largest value among those allowed; the first of equals. Action 0 where a mask allows nothing, which a
+/// sampler refuses for every environment that runs.
+pub fn greedy(q: &[f32], allowed: Option<&[u8]>) -> usize {
+    let mut best = None;
+    for (a, value) in q.iter().enumerate() {
+        if allowed.is_none_or(|m| m[a] != 0) && best.is_none_or(|b: usize| *value > q[b]) {
+            best = Some(a);
+        }
+    }
+    best.unwrap_or(0)
+}
+
+/// A uniform draw among the allowed.
+pub fn random_action(actions: usize, allowed: Option<&[u8]>, rng: &mut Rng) -> usize {
+    let Some(mask) = allowed else { return rng.random_range(0..actions) };
+    let count = mask.iter().filter(|m| **m != 0).count();
+    let pick = rng.random_range(0..count.max(1));
+    mask.iter().enumerate().filter(|(_, m)| **m != 0).nth(pick).map_or(0, |(a, _)| a)
+}
+
+/// A uniform draw with probability epsilon, else the greedy action. Each environment may have an epsilon of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpsilonGreedy {
+    /// The values of epsilon.
+    pub epsilon: EpsilonConfig,
+    /// Environment steps of all replicas at which annealing begins: when learning does.
+    pub start_steps: u64,
+    /// Environment steps of all replicas at which epsilon has its final value.
+    pub end_steps: u64,
+}
+
+impl MakeExploration for EpsilonGreedy {
+    fn make(&self, context: &AgentContext) -> Result<Box<dyn Exploration>, AgentError> {
+        let (first, columns) = context.local;
+        Ok(Box::new(Epsilons {
+            first: first.0,
+            finals: self.epsilon.final_values(context.global_b, first, columns),
+            settings: self.clone(),
+        }))
+    }
+}
+
+/// [`EpsilonGreedy`] for the environments of one agent.
+struct Epsilons {
+    settings: EpsilonGreedy,
+    /// Rank of the environment of the first final value.
+    first: usize,
+    finals: Vec<f64>,
+}
+
+impl Epsilons {
+    fn epsilon(&self, phase: Phase, rank: EnvRank) -> f64 {
+        let EpsilonGreedy { epsilon, start_steps, end_steps } = &self.settings;
+        match phase {
+            Phase::Evaluate { env_steps } => epsilon.evaluation(env_steps),
+            Phase::Sample { env_steps } => {
+                let last = self.finals[(rank.0 - self.first).min(self.finals.len() - 1)];
+                let (start, end) = (*start_steps as f64, *end_steps as f64);
+                anneal(epsilon.eps_init, last, env_steps as f64, start, end)
+            }
+        }
+    }
+}
+
+impl Exploration for Epsilons {
+    fn choose(
+        &mut self,
+        q: &[f32],
+        allowed: Option<&[u8]>,
+        phase: Phase,
+        rank: EnvRank,
+        rng: &mut Rng,
+    ) -> usize {
+        if rng.random::<f64>() < self.epsilon(phase, rank) {
+            random_action(q.len(), allowed, rng)
+        } else {
+            greedy(q, allowed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_obeyed_and_ties_go_to_the_first() {
+        assert_eq!(greedy(&[1.0, 3.0, 3.0], None), 1);
+        assert_eq!(greedy(&[1.0, 3.0, 2.0], Some(&[1, 0, 1])), 2);
+        assert_eq!(greedy(&[f32::NAN, 1.0], None), 0, "never out of range");
+        assert_eq!(greedy(&[1.0, 3.0], Some(&[0, 0])), 0, "never out of range");
+        let mut rng = rlcore::seed::rng(1);
+        let mut seen = [0; 4];
+        for _ in 0..400 {
+            seen[random_action(4, Some(&[0, 1, 0, 1]), &mut rng)] += 1;
+        }
+        assert!(seen[0] == 0 && seen[2] == 0 && seen[1] > 150 && seen[3] > 150, "{seen:?}");
+    }
+}

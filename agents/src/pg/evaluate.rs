@@ -1,0 +1,13 @@
+//! Acting in evaluation.
+use serde::{Deserialize, Serialize};
+
+/// How actions are taken in evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evaluate {
+    /// The most likely action.
+    #[default]
+    Mode,
+    /// At random, as when training.
+    Sample,
+}
