@@ -1,9 +1,8 @@
 //! The training loop by hand: one process, DQN on CartPole. `cargo run --release --example 01_serial`
 //!
 //! A sampler fills a `[T, B]` block, an algorithm learns from it, and the agent's new weights are published to the sampler.
-use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use algos::{Algo, Dqn, DqnConfig, LearnContext};
 use rlcore::envs::CartPole;
 use rlcore::{EnvFactory, GlobalSteps};
@@ -27,9 +26,11 @@ fn main() -> anyhow::Result<()> {
     let model = QMlp { hidden: vec![64, 64] };
     let agent = DqnAgentConfig {
         model: model.clone(),
-        epsilon: EpsilonConfig::default(),
-        eps_start_steps: config.min_steps_learn,
-        eps_steps: config.eps_steps,
+        exploration: EpsilonGreedy {
+            start_steps: config.min_steps_learn,
+            end_steps: config.eps_steps,
+            ..Default::default()
+        },
     };
 
     // Where experience comes from: T = 16 steps in each of B = 8 environments a batch.

@@ -4,7 +4,7 @@
 //! Workers are forked from a server that must start before anything else: the first line of `main`.
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
 use rlcore::envs::CartPole;
 use rlcore::run_dir::RunDir;
@@ -30,10 +30,16 @@ fn main() -> anyhow::Result<()> {
     let model = QMlp { hidden: vec![64, 64] };
     let agent = DqnAgentConfig {
         model: model.clone(),
-        // Each environment explores at its own rate, between these two.
-        epsilon: EpsilonConfig { eps_final: 0.1, eps_final_min: Some(0.005), ..Default::default() },
-        eps_start_steps: config.min_steps_learn,
-        eps_steps: config.eps_steps,
+        exploration: EpsilonGreedy {
+            // Each environment explores at its own rate, between these two.
+            epsilon: EpsilonConfig {
+                eps_final: 0.1,
+                eps_final_min: Some(0.005),
+                ..Default::default()
+            },
+            start_steps: config.min_steps_learn,
+            end_steps: config.eps_steps,
+        },
     };
     let env = EnvFactory::new(&CartPole::default())?;
     let sampling = SamplerConfig {

@@ -2,17 +2,16 @@
 //!
 //! A model is a function of parameters, so the target network is the same model on other parameters, and worker processes
 //! build it from its settings.
-use agents::epsilon::EpsilonConfig;
-use agents::model::{MakeQModel, QModel, action_count};
-use agents::nn::{Linear, flatten};
+use agents::model::{MakeQModel, ModelInput, QModel, QOutput, action_count};
+use agents::nn::{Flatten, Linear};
 use agents::params::{ParamBuilder, Params};
-use agents::{AgentError, AgentFactory, DqnAgentConfig};
+use agents::{AgentError, AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
 use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, EnvSpaces, GlobalSteps, LeafSpec};
+use rlcore::{EnvFactory, EnvSpaces, GlobalSteps};
 use samplers::{SamplerConfig, Setup};
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 /// Separate streams for value and advantage (Wang et al. 2016): `Q = V + A - mean(A)`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -21,6 +20,7 @@ struct Dueling {
 }
 
 struct DuelingModel {
+    flatten: Flatten,
     trunk: Linear,
     value: Linear,
     advantage: Linear,
@@ -32,20 +32,21 @@ impl MakeQModel for Dueling {
         spaces: &EnvSpaces,
         b: &mut ParamBuilder,
     ) -> Result<Box<dyn QModel>, AgentError> {
-        let inputs = spaces.observation.leaves("").iter().map(LeafSpec::elems).sum();
+        let flatten = Flatten::new(&spaces.observation);
         Ok(Box::new(DuelingModel {
-            trunk: Linear::new(b, "trunk", inputs, self.width),
+            trunk: Linear::new(b, "trunk", flatten.features(), self.width),
             value: Linear::new(b, "value", self.width, 1),
             advantage: Linear::new(b, "advantage", self.width, action_count(spaces)?),
+            flatten,
         }))
     }
 }
 
 impl QModel for DuelingModel {
-    fn forward(&self, p: &Params, observation: &[Tensor]) -> Tensor {
-        let h = self.trunk.forward(p, &flatten(observation)).relu_();
+    fn forward(&self, p: &Params, input: &ModelInput<'_>) -> QOutput {
+        let h = self.trunk.forward(p, &self.flatten.forward(input.observation)).relu_();
         let a = self.advantage.forward(p, &h);
-        self.value.forward(p, &h) + &a - a.mean_dim(1, true, Kind::Float)
+        (self.value.forward(p, &h) + &a - a.mean_dim(1, true, Kind::Float)).into()
     }
 }
 
@@ -61,9 +62,11 @@ fn main() -> anyhow::Result<()> {
     };
     let agent = AgentFactory::new(&DqnAgentConfig {
         model: model.clone(),
-        epsilon: EpsilonConfig::default(),
-        eps_start_steps: config.min_steps_learn,
-        eps_steps: config.eps_steps,
+        exploration: EpsilonGreedy {
+            start_steps: config.min_steps_learn,
+            end_steps: config.eps_steps,
+            ..Default::default()
+        },
     })?;
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
     let env = EnvFactory::new(&CartPole::default())?;

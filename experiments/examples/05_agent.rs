@@ -1,7 +1,7 @@
 //! An agent of one's own: it draws actions by their value instead of epsilon. `cargo run --release --example 05_agent`
 //!
 //! The sampler owns what belongs to an environment, random streams included; an agent only maps rows to actions.
-use agents::model::{MakeQModel, QMlp, QModel};
+use agents::model::{MakeQModel, ModelInput, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase};
 use algos::{Dqn, DqnConfig, LearnContext};
@@ -11,7 +11,7 @@ use rlcore::envs::CartPole;
 use rlcore::{EnvFactory, GlobalSteps};
 use samplers::{SamplerConfig, Setup};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 /// Action a of two with probability proportional to `exp(Q(a) / temperature)`.
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,7 @@ struct Boltzmann {
 struct BoltzmannAgent {
     model: Box<dyn QModel>,
     params: Params,
+    nothing: Tensor,
     temperature: f64,
 }
 
@@ -33,7 +34,8 @@ impl MakeAgent for Boltzmann {
         let mut builder = ParamBuilder::default();
         let model = self.model.make(&context.spaces, &mut builder)?;
         let params = Params::zeros(&builder.finish()?, Device::Cpu, Grad::Off)?;
-        Ok(BoltzmannAgent { model, params, temperature: self.temperature })
+        let nothing = Tensor::zeros([0], (Kind::Float, Device::Cpu));
+        Ok(BoltzmannAgent { model, params, nothing, temperature: self.temperature })
     }
 }
 
@@ -44,7 +46,8 @@ impl Agent for BoltzmannAgent {
 
     fn act(&mut self, io: &mut ActIo<'_>, _phase: Phase) -> Result<(), AgentError> {
         let _guard = tch::no_grad_guard();
-        let q = self.model.forward(&self.params, io.observation_tensors);
+        let input = ModelInput::of(io.seen.tensors.observation, &self.nothing);
+        let q = self.model.forward(&self.params, &input).q;
         let p = (q / self.temperature).softmax(1, Kind::Float);
         let rows = rlcore::tensor::slice::<f32>(&p).chunks_exact(2);
         for ((action, p), rng) in io.action.get::<i64>(0).iter_mut().zip(rows).zip(&mut *io.rng) {

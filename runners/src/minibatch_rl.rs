@@ -42,7 +42,7 @@ impl MinibatchRl {
         algo: Box<dyn Algo>,
         dir: RunDir,
     ) -> Result<Self, RunError> {
-        prepare(&config)?;
+        prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::new(dir, &config, sampler.spaces())?;
         let weights = vec![0.0; algo.params().len()];
         Ok(Self { config, sampler, algo, journal, published: None, weights })
@@ -60,7 +60,7 @@ impl MinibatchRl {
         dir: RunDir,
         checkpoint: &Path,
     ) -> Result<Self, RunError> {
-        prepare(&config)?;
+        prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::resume(dir, &config, checkpoint, &mut *sampler, &mut *algo)?;
         let weights = vec![0.0; algo.params().len()];
         Ok(Self { config, sampler, algo, journal, published: None, weights })
@@ -211,8 +211,10 @@ impl MinibatchRl {
     }
 }
 
-fn prepare(config: &RunnerConfig) -> Result<(), RunError> {
+fn prepare(config: &RunnerConfig, sampler: &dyn Sampler, algo: &dyn Algo) -> Result<(), RunError> {
     config.check().map_err(RunError::Config)?;
+    let fits = algo.requires().check(sampler.layout(), sampler.weight_count());
+    fits.map_err(|e| RunError::Config(e.to_string()))?;
     tch::set_num_threads(config.threads as i32);
     Ok(())
 }

@@ -28,12 +28,12 @@ pub enum Cause {
         /// Its words.
         text: String,
     },
-    /// NaN from an environment.
+    /// A value that nothing can be done with: a NaN, an action mask that allows no action.
     #[error("environment {env_rank} gave {what}")]
-    NotFinite {
+    Gave {
         /// Which one.
         env_rank: usize,
-        /// What was not a number.
+        /// What it gave.
         what: String,
     },
     /// The agent could not act.

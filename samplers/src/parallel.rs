@@ -9,7 +9,7 @@ use crate::sampler::{Sampler, Samples, free};
 use crate::server::ActionServer;
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
-use rlcore::block::Slot;
+use rlcore::block::{Layout, Slot};
 use rlcore::control::Op;
 use rlcore::{BatchSpec, EnvSpaces};
 use std::ops::Range;
@@ -63,6 +63,14 @@ impl Sampler for ParallelSampler {
 
     fn spaces(&self) -> &EnvSpaces {
         &self.plan.spaces
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.plan.layout
+    }
+
+    fn weight_count(&self) -> usize {
+        self.plan.model.params
     }
 
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {

@@ -2,7 +2,7 @@
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
-use rlcore::block::{Columns, Lease, Slot};
+use rlcore::block::{Columns, Layout, Lease, Slot};
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces};
 
@@ -58,6 +58,12 @@ pub trait Sampler: Send {
 
     /// The environment's spaces.
     fn spaces(&self) -> &EnvSpaces;
+
+    /// What a batch holds, and where.
+    fn layout(&self) -> &Layout;
+
+    /// Number of `f32` weights that [`Sampler::publish`] takes: those of the agent's model.
+    fn weight_count(&self) -> usize;
 
     /// The weights that the next batch or evaluation acts with.
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError>;

@@ -7,7 +7,7 @@ use crate::setup::{Plan, Setup};
 use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
 use agents::{Agent, Phase};
-use rlcore::block::{Block, Slot};
+use rlcore::block::{Block, Layout, Slot};
 use rlcore::progress::Progress;
 use rlcore::{BatchSpec, EnvSpaces};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,6 +100,14 @@ impl Sampler for SerialSampler {
 
     fn spaces(&self) -> &EnvSpaces {
         &self.plan.spaces
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.plan.layout
+    }
+
+    fn weight_count(&self) -> usize {
+        self.plan.model.params
     }
 
     fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {

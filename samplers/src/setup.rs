@@ -3,13 +3,14 @@ use crate::collector::CollectorSpec;
 use crate::config::{EvalConfig, SamplerConfig};
 use crate::error::SamplerError;
 use crate::watchdog::{Watchdog, Who};
-use agents::params::ModelSize;
+use agents::params::{ModelSize, ParamSpec};
 use agents::{AgentContext, AgentFactory, AgentOutline};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
 use rlcore::slice::ResetMode;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, World};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Everything a sampler is made of.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct Plan {
     pub(crate) eval_spaces: Option<EnvSpaces>,
     pub(crate) schema: AgentSchema,
     pub(crate) model: ModelSize,
+    pub(crate) specs: Arc<[ParamSpec]>,
     pub(crate) context: AgentContext,
     pub(crate) layout: Layout,
 }
@@ -57,9 +59,19 @@ impl Plan {
         &self.spaces
     }
 
+    /// What the sampler records, and where.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Size of the agent's model.
     pub fn model(&self) -> ModelSize {
         self.model
+    }
+
+    /// Names and shapes of the parameters of the agent's model, as [`AgentOutline::specs`].
+    pub fn specs(&self) -> &Arc<[ParamSpec]> {
+        &self.specs
     }
 
     /// A training slice of these columns.
@@ -176,8 +188,8 @@ impl Setup {
             device: self.device.clone(),
         };
         let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
-        let AgentOutline { schema, model } = self.agent.outline(&cpu)?;
+        let AgentOutline { schema, model, specs } = self.agent.outline(&cpu)?;
         let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
-        Ok(Plan { setup: self, spaces, eval_spaces, schema, model, context, layout })
+        Ok(Plan { setup: self, spaces, eval_spaces, schema, model, specs, context, layout })
     }
 }

@@ -2,7 +2,7 @@
 use crate::faulty::TEXT;
 use crate::policies::{SliceAgent, SlicePolicy};
 use crate::program::{children, stat, until};
-use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo};
+use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, Seen};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rlcore::block::AgentSchema;
@@ -108,8 +108,8 @@ impl Agent for FaultyAgent {
         self.agent.act(io, phase)
     }
 
-    fn value(&mut self, io: &ValueIo<'_>, out: &mut [f32]) -> Result<(), AgentError> {
+    fn value(&mut self, seen: &Seen<'_>, out: &mut [f32]) -> Result<(), AgentError> {
         self.suffer(AgentCall::Value)?;
-        self.agent.value(io, out)
+        self.agent.value(seen, out)
     }
 }

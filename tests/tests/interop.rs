@@ -2,7 +2,7 @@
 //!
 //! Needs a Python with torch, safetensors and numpy (`tests::python`).
 #![allow(missing_docs, clippy::unwrap_used)]
-use agents::model::{MakeQModel, QMlp};
+use agents::model::{MakeQModel, ModelInput, QMlp};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::checkpoint::{ArraySource, CheckpointReader, latest};
 use rlcore::{DType, EnvSpaces, Space};
@@ -61,7 +61,9 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     reader.read("algo/online", &mut flat).unwrap();
     let flat = flat.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     params.read_from(&flat.collect::<Vec<_>>());
-    Vec::<Vec<f32>>::try_from(model.forward(&params, &[inputs.shallow_clone()])).unwrap()
+    let (observation, nothing) = ([inputs.shallow_clone()], Tensor::zeros([0], (Kind::Float, Device::Cpu)));
+    let q = model.forward(&params, &ModelInput::of(&observation, &nothing)).q;
+    Vec::<Vec<f32>>::try_from(q).unwrap()
 }
 
 #[test]

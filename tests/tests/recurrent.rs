@@ -5,10 +5,12 @@
 //! Identity between samplers cannot show this: all of them share the collector's two halves.
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
-use agents::{ActIo, Agent, AgentContext, MakeAgent, Phase, ValueIo};
+use agents::model::ModelInput;
+use agents::{ActIo, Agent, AgentContext, MakeAgent, Phase, Seen};
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::envs::{DictToy, Pendulum, TimeLimit};
+use rlcore::tensor::RowTensors;
 use rlcore::seed::{Rng, Role, rng, seed_of};
 use rlcore::slice::ResetMode;
 use rlcore::{BatchSpec, EnvRank, MakeEnv};
@@ -39,6 +41,11 @@ struct Met {
     /// Batches that end in the midst of an episode.
     cut: usize,
     states: usize,
+}
+
+/// The tensors of row 0.
+fn row(tree: &Tree) -> RowTensors {
+    tree.row_tensors().into_iter().next().unwrap_or_default()
 }
 
 fn bytes(tree: &Tree, row: usize, column: usize) -> Vec<Vec<u8>> {
@@ -73,17 +80,25 @@ impl Hand {
 
     fn act(&mut self, phase: Phase) {
         let c = &mut self.cell;
+        let (observation, prev_action) = (row(&c.observation), row(&c.prev_action));
+        let (prev_reward, state) = (row(&c.prev_reward), row(&c.agent_state));
+        let tensors = ModelInput {
+            observation: &observation,
+            prev_action: &prev_action,
+            prev_reward: &prev_reward[0],
+            state: &state,
+            reset: None,
+        };
         let mut io = ActIo {
-            first_rank: EnvRank(self.rank),
-            observation: c.observation.row(0),
-            observation_tensors: &c.observation.row_tensors()[0],
-            prev_action: c.prev_action.row(0),
-            prev_action_tensors: &c.prev_action.row_tensors()[0],
-            prev_reward: c.prev_reward.row(0).get::<f32>(0),
-            prev_reward_tensor: &c.prev_reward.row_tensors()[0][0],
+            seen: Seen {
+                first_rank: EnvRank(self.rank),
+                observation: c.observation.row(0),
+                prev_action: c.prev_action.row(0),
+                prev_reward: c.prev_reward.row(0).get::<f32>(0),
+                tensors,
+            },
             action: c.action.row_mut(0),
             info: c.agent_info.row_mut(0),
-            state_tensors: &c.agent_state.row_tensors()[0],
             state: c.agent_state.row_mut(0),
             rng: std::slice::from_mut(&mut self.rng),
         };
@@ -92,17 +107,23 @@ impl Hand {
 
     fn value(&mut self) -> f32 {
         let c = &self.cell;
-        let io = ValueIo {
+        let (observation, prev_action) = (row(&c.observation), row(&c.prev_action));
+        let (prev_reward, state) = (row(&c.prev_reward), row(&c.agent_state));
+        let seen = Seen {
+            first_rank: EnvRank(self.rank),
             observation: c.observation.row(0),
-            observation_tensors: &c.observation.row_tensors()[0],
             prev_action: c.prev_action.row(0),
-            prev_action_tensors: &c.prev_action.row_tensors()[0],
             prev_reward: c.prev_reward.row(0).get::<f32>(0),
-            prev_reward_tensor: &c.prev_reward.row_tensors()[0][0],
-            state_tensors: &c.agent_state.row_tensors()[0],
+            tensors: ModelInput {
+                observation: &observation,
+                prev_action: &prev_action,
+                prev_reward: &prev_reward[0],
+                state: &state,
+                reset: None,
+            },
         };
         let mut out = [0.0];
-        self.agent.value(&io, &mut out).unwrap();
+        self.agent.value(&seen, &mut out).unwrap();
         out[0]
     }
 

@@ -4,7 +4,7 @@
 //! of episodes) and `progress.csv`, wall time aside. Anything that the future depends on and that is missing from a checkpoint
 //! makes them differ.
 #![allow(missing_docs, clippy::unwrap_used)]
-use agents::DqnAgentConfig;
+use agents::{DqnAgentConfig, EpsilonGreedy};
 use agents::model::QMlp;
 use algos::{Dqn, DqnConfig, LearnContext};
 use nix::sys::signal::Signal;
@@ -392,9 +392,7 @@ fn stopped_at_once() {
 fn environments_that_cannot_save_start_anew() {
     let agent = DqnAgentConfig {
         model: QMlp { hidden: vec![8] },
-        epsilon: agents::epsilon::EpsilonConfig::default(),
-        eps_start_steps: 100,
-        eps_steps: 300,
+        exploration: EpsilonGreedy { start_steps: 100, end_steps: 300, ..Default::default() },
     };
     let mut setup = setups::serial(&Faulty::sound(), &agent, 4, ResetMode::AtOnce);
     setup.eval = None;

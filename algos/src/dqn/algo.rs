@@ -13,7 +13,7 @@ use crate::requires::Requires;
 use crate::saved::{flat_array, flat_values};
 use crate::settings::AlgoSettings;
 use crate::trained::{NotFinite, Trained, TrainedSettings, finite};
-use agents::model::{MakeQModel, QModel};
+use agents::model::{MakeQModel, ModelInput, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::GlobalSteps;
 use rlcore::block::Lease;
@@ -21,7 +21,7 @@ use rlcore::checkpoint::Prefixed;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::tensor::slice;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor, no_grad_guard};
+use tch::{Device, Kind, Tensor, no_grad_guard};
 
 /// See the module documentation.
 pub struct Dqn {
@@ -34,6 +34,7 @@ pub struct Dqn {
     batch: TensorBatch,
     requires: Requires,
     device: Device,
+    nothing: Tensor,
     mask: Option<usize>,
     seed: u64,
     /// Transitions in one update over all replicas.
@@ -79,6 +80,11 @@ impl Dqn {
         let (spaces, device) = (context.spaces, context.device);
         let mut builder = ParamBuilder::default();
         let model = model.make(spaces, &mut builder)?;
+        if !model.state().is_empty() || model.atoms().is_some() {
+            return Err(AlgoError::Config(
+                "algo.kind = \"dqn\" learns one value for each action from single transitions: use a model without a recurrent state and without atoms".into(),
+            ));
+        }
         let specs = builder.finish()?;
         let settings = TrainedSettings {
             learning_rate: config.learning_rate,
@@ -102,8 +108,31 @@ impl Dqn {
             model,
             online,
             target,
+            nothing: Tensor::zeros([0], (Kind::Float, device)),
             device,
         })
+    }
+
+    /// Values `[N, A]` of observations.
+    fn q(&self, params: &Params, observation: &[Tensor]) -> Tensor {
+        self.model.forward(params, &ModelInput::of(observation, &self.nothing)).q
+    }
+
+    /// An error where an observation that is bootstrapped from allows no action: it has no value.
+    fn check_masks(&self) -> Result<(), AlgoError> {
+        let Some(leaf) = self.mask else { return Ok(()) };
+        let mask = slice::<u8>(&self.batch.next_observation[leaf]);
+        let bootstrap = slice::<f32>(&self.batch.bootstrap);
+        let rows = mask.chunks_exact(mask.len() / bootstrap.len()).zip(bootstrap);
+        for (key, (allowed, factor)) in self.keys.iter().zip(rows) {
+            if *factor != 0.0 && allowed.iter().all(|a| *a == 0) {
+                let (row, column) = self.replay.row_and_column(*key);
+                return Err(AlgoError::Samples(format!(
+                    "the transition from row {row} of the replay, environment {column}, ends in an observation whose action mask allows no action: let the environment allow at least one action wherever an episode does not terminate, the last observation of a truncated episode included"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// One update. Returns loss, gradient norm and mean absolute TD error.
@@ -112,6 +141,7 @@ impl Dqn {
         self.keys.clear();
         self.replay.draw(&mut draws, self.config.batch_size, &mut self.keys)?;
         self.replay.gather(&self.keys, &mut self.batch)?;
+        self.check_masks()?;
         let batch = &self.batch;
         let moved = |leaves: &[Tensor]| -> Vec<Tensor> {
             leaves.iter().map(|t| t.to_device(self.device)).collect()
@@ -125,16 +155,16 @@ impl Dqn {
                 Some(leaf) => q.masked_fill(&next[leaf].eq(0), f64::from(f32::MIN)),
                 None => q,
             };
-            let target_q = allowed(self.model.forward(&self.target, &next));
+            let target_q = allowed(self.q(&self.target, &next));
             if self.config.double_dqn {
-                let next_q = allowed(self.model.forward(self.online.params(), &next));
+                let next_q = allowed(self.q(self.online.params(), &next));
                 loss::double_target(&return_, &bootstrap, &target_q, &next_q)
             } else {
                 loss::target(&return_, &bootstrap, &target_q)
             }
         };
         let q = loss::chosen(
-            &self.model.forward(self.online.params(), &observation),
+            &self.q(self.online.params(), &observation),
             &batch.action[0].to_device(self.device),
         );
         let mean = loss::mean_huber(&q, &y, self.config.delta_clip);
@@ -145,7 +175,7 @@ impl Dqn {
             let worst = if finite.all().int64_value(&[]) != 0 {
                 "every single loss is finite".to_owned()
             } else {
-                let bad = finite.logical_not().to_kind(tch::Kind::Int64);
+                let bad = finite.logical_not().to_kind(Kind::Int64);
                 let row = bad.argmax(0, false).int64_value(&[]) as usize;
                 let (t, b) = self.replay.row_and_column(self.keys[row]);
                 format!("first bad transition: number {row}, replay row {t}, environment {b}")

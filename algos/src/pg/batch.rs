@@ -4,7 +4,8 @@
 //! vectors of the host. Steps are numbered `t * B + b`.
 use crate::algo::AlgoError;
 use crate::requires::leaf;
-use agents::pg::{PgInput, VALUE};
+use agents::model::ModelInput;
+use agents::pg::VALUE;
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
 use rlcore::schema::Element;
@@ -58,16 +59,10 @@ pub(super) struct Past {
 
 impl Inputs {
     /// As models take it. `nothing`: an empty tensor, for those without a past.
-    pub(super) fn lend<'a>(&'a self, nothing: &'a Tensor) -> PgInput<'a> {
+    pub(super) fn lend<'a>(&'a self, nothing: &'a Tensor) -> ModelInput<'a> {
         match &self.past {
-            None => PgInput {
-                observation: &self.observation,
-                prev_action: &[],
-                prev_reward: nothing,
-                state: &[],
-                reset: None,
-            },
-            Some(past) => PgInput {
+            None => ModelInput::of(&self.observation, nothing),
+            Some(past) => ModelInput {
                 observation: &self.observation,
                 prev_action: &past.prev_action,
                 prev_reward: &past.prev_reward,

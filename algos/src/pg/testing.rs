@@ -3,10 +3,11 @@ use super::{Method, PolicyGradient};
 use crate::LearnContext;
 use agents::AgentError;
 use agents::dist::{Categorical, Distribution};
-use agents::nn::{Linear, flatten};
+use agents::model::ModelInput;
+use agents::nn::Linear;
 use agents::norm::ObsNorm;
 use agents::params::{ParamBuilder, Params};
-use agents::pg::{MakePgModel, PgInput, PgModel, PgOutput};
+use agents::pg::{MakePgModel, PgModel, PgOutput};
 use rand::RngExt;
 use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, Lease, flag};
 use rlcore::{BatchSpec, DType, EnvSpaces, GlobalSteps, LeafSpec, Space, seed};
@@ -118,10 +119,9 @@ impl PgModel for ToyModel {
         if self.settings.remembers { vec![h] } else { vec![] }
     }
 
-    fn forward(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
-        let see = |observation: &Tensor| {
-            let x = flatten(&[observation.shallow_clone()]);
-            self.norm.as_ref().map_or_else(|| x.shallow_clone(), |n| n.normalise(p, &x))
+    fn forward(&self, p: &Params, input: &ModelInput<'_>) -> PgOutput {
+        let see = |x: &Tensor| {
+            self.norm.as_ref().map_or_else(|| x.shallow_clone(), |n| n.normalise(p, x))
         };
         let answer = |x: Tensor, h: &Tensor| {
             let y = self.head.forward(p, &Tensor::cat(&[x, h.shallow_clone()], 1));

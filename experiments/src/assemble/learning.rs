@@ -1,7 +1,7 @@
 //! Which agent learns by which algorithm, and what the two ask of the rest of a run.
 use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
 use agents::pg::PgSettings;
-use agents::{AgentFactory, DqnAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use algos::pg::{Method, PolicyGradient};
 use algos::{Algo, AlgoSettings, Dqn, DqnConfig, LearnContext};
 use anyhow::Result;
@@ -73,9 +73,11 @@ fn dqn<'a>(agent: &'a DqnAgentSettings, algo: &'a DqnConfig) -> Learning<'a> {
         agent: Box::new(|| {
             Ok(AgentFactory::new(&DqnAgentConfig {
                 model: agent.model.clone(),
-                epsilon: agent.epsilon.clone(),
-                eps_start_steps: algo.min_steps_learn,
-                eps_steps: algo.eps_steps,
+                exploration: EpsilonGreedy {
+                    epsilon: agent.epsilon.clone(),
+                    start_steps: algo.min_steps_learn,
+                    end_steps: algo.eps_steps,
+                },
             })?)
         }),
         algo: Box::new(|context| {

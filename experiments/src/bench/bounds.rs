@@ -1,7 +1,7 @@
 //! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
 use super::company::{Company, Job};
 use super::measure::{Contender, median};
-use agents::model::{MakeQModel, QMlp, QModel};
+use agents::model::{MakeQModel, ModelInput, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use anyhow::Result;
 use rand::RngExt;
@@ -109,11 +109,13 @@ fn forward_and_step(name: String, b: usize, stepped: usize) -> Result<Contender>
     let mut bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, 64)?;
     let seen = bare.columns.observation.row_tensors();
+    let nothing = tch::Tensor::zeros([0], (tch::Kind::Float, tch::Device::Cpu));
     let work = move || {
         let _guard = tch::no_grad_guard();
         for t in 0..ROWS {
             // Row 0 of a sampler's batch repeats the last row of the one before.
-            let q = model.forward(&params, &seen[if t == 0 { ROWS } else { t }]);
+            let row = &seen[if t == 0 { ROWS } else { t }];
+            let q = model.forward(&params, &ModelInput::of(row, &nothing)).q;
             let [action] = bare.columns.action.row_mut(t).split::<i64, 1>();
             for (a, q) in action.iter_mut().zip(rlcore::tensor::slice::<f32>(&q).chunks_exact(2)) {
                 *a = i64::from(q[1] > q[0]);
@@ -130,11 +132,12 @@ pub(super) fn forward_seconds(b: usize, width: usize) -> Result<f64> {
     let bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, width)?;
     let seen = bare.columns.observation.row_tensors();
+    let nothing = tch::Tensor::zeros([0], (tch::Kind::Float, tch::Device::Cpu));
     let _guard = tch::no_grad_guard();
     let mut seconds = Vec::new();
     for i in 0..600 {
         let begun = Instant::now();
-        let _q = model.forward(&params, &seen[i % ROWS]);
+        let _q = model.forward(&params, &ModelInput::of(&seen[i % ROWS], &nothing));
         seconds.push(begun.elapsed().as_secs_f64());
     }
     Ok(median(seconds))

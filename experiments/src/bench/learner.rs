@@ -6,7 +6,8 @@ use crate::assemble::prepare;
 use crate::config::PgNet;
 use agents::dist::Categorical;
 use agents::params::{Grad, ParamBuilder, Params};
-use agents::pg::{MakePgModel, PgInput, PgModel};
+use agents::model::ModelInput;
+use agents::pg::{MakePgModel, PgModel};
 use anyhow::Result;
 use rlcore::envs::CartPole;
 use rlcore::{EnvFactory, GlobalSteps};
@@ -42,7 +43,7 @@ impl Networks {
 
     /// Microseconds of a pass forward, and of one forward and backward.
     fn passes(&self) -> Result<[f64; 2]> {
-        let input = PgInput {
+        let input = ModelInput {
             observation: &self.observation,
             prev_action: &[],
             prev_reward: &self.nothing,

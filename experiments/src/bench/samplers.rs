@@ -7,7 +7,7 @@ use super::measure::{
 use super::ping_pong::ping_pong;
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig, RandomAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy, RandomAgentConfig};
 use anyhow::{Context, Result, bail};
 
 use rlcore::envs::{CartPole, Slow};
@@ -37,7 +37,8 @@ impl Policy {
         };
         let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
         let model = QMlp { hidden: vec![width, width] };
-        Ok(AgentFactory::new(&DqnAgentConfig { model, epsilon, eps_start_steps: 0, eps_steps: 1 })?)
+        let exploration = EpsilonGreedy { epsilon, start_steps: 0, end_steps: 1 };
+        Ok(AgentFactory::new(&DqnAgentConfig { model, exploration })?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! `experiments bench start`: what a worker costs before its first step.
-use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use anyhow::Result;
 
 use rlcore::EnvFactory;
@@ -15,9 +14,7 @@ pub(super) fn run(workers: usize) -> Result<()> {
         .matmul(&tch::Tensor::ones([256, 256], (tch::Kind::Float, tch::Device::Cpu)));
     let agent = DqnAgentConfig {
         model: QMlp::default(),
-        epsilon: EpsilonConfig::default(),
-        eps_start_steps: 0,
-        eps_steps: 1,
+        exploration: EpsilonGreedy { end_steps: 1, ..Default::default() },
     };
     let config = SamplerConfig {
         kind: SamplerKind::Cpu,

@@ -3,7 +3,8 @@
 //! The same episodes as environment 0 plays in `experiments eval`: seeded alike, and with the agent's previous action, reward
 //! and recurrent state as `samplers::collector` gives them. It is no sampler: a sampler's block shows the reset observation
 //! where an episode ends, and here the end is what one wants to see.
-use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase};
+use agents::model::ModelInput;
+use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase, Seen};
 use anyhow::{Context, Result};
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
@@ -171,17 +172,22 @@ impl Stage {
     fn act(&mut self, phase: Phase) -> Result<()> {
         let c = &mut self.columns;
         let mut io = ActIo {
-            first_rank: EnvRank(0),
-            observation: c.observation.row(0),
-            observation_tensors: &self.observation_tensors,
-            prev_action: c.prev_action.row(0),
-            prev_action_tensors: &self.prev_action_tensors,
-            prev_reward: c.prev_reward.row(0).get::<f32>(0),
-            prev_reward_tensor: &self.prev_reward_tensors[0],
+            seen: Seen {
+                first_rank: EnvRank(0),
+                observation: c.observation.row(0),
+                prev_action: c.prev_action.row(0),
+                prev_reward: c.prev_reward.row(0).get::<f32>(0),
+                tensors: ModelInput {
+                    observation: &self.observation_tensors,
+                    prev_action: &self.prev_action_tensors,
+                    prev_reward: &self.prev_reward_tensors[0],
+                    state: &self.state_tensors,
+                    reset: None,
+                },
+            },
             action: c.action.row_mut(0),
             info: c.agent_info.row_mut(0),
             state: c.agent_state.row_mut(0),
-            state_tensors: &self.state_tensors,
             rng: &mut self.rng,
         };
         self.agent.act(&mut io, phase).context("the agent cannot act")

@@ -5,27 +5,61 @@ use super::scan::others;
 use super::stepper::null_action;
 use crate::error::Cause;
 use crate::state::{ActState, column_bytes, set_column_bytes};
-use agents::{ActIo, Agent, AgentError, Phase, ValueIo};
+use agents::model::ModelInput;
+use agents::{ActIo, Agent, AgentError, Phase, Seen};
 use rlcore::block::{AgentSchema, Block, Columns, flag};
 use rlcore::cells::Tree;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::segment::{Segment, SegmentError};
 use rlcore::tensor::RowTensors;
 use rlcore::{EnvRank, EnvSpaces};
+use tch::Tensor;
 
 /// Acts for `columns.reward.columns()` environments from `first_rank` on.
 pub(crate) struct Actor {
     first_rank: EnvRank,
     state_interval: usize,
-    observation: Vec<RowTensors>,
-    prev_action: Vec<RowTensors>,
-    prev_reward: Vec<RowTensors>,
+    rows: Rows,
     /// Recurrent state, one row; in a segment so that agents see it as tensors.
     state: Tree,
     state_tensors: RowTensors,
     state_segment: Option<&'static Segment>,
     pub(super) rng: Vec<Rng>,
     null_action: Tree,
+    /// The observation's leaf that says which actions are allowed.
+    mask: Option<usize>,
+}
+
+/// For every row of the block the tensors of what agents see of it.
+struct Rows {
+    observation: Vec<RowTensors>,
+    prev_action: Vec<RowTensors>,
+    prev_reward: Vec<RowTensors>,
+}
+
+impl Rows {
+    /// What an agent sees of row `t` of these trees, of which `self` are the tensors.
+    fn seen<'a>(
+        &'a self,
+        t: usize,
+        first_rank: EnvRank,
+        [observation, prev_action, prev_reward]: [&'a Tree; 3],
+        state: &'a [Tensor],
+    ) -> Seen<'a> {
+        Seen {
+            first_rank,
+            observation: observation.row(t),
+            prev_action: prev_action.row(t),
+            prev_reward: prev_reward.row(t).get::<f32>(0),
+            tensors: ModelInput {
+                observation: &self.observation[t],
+                prev_action: &self.prev_action[t],
+                prev_reward: &self.prev_reward[t][0],
+                state,
+                reset: None,
+            },
+        }
+    }
 }
 
 impl Drop for Actor {
@@ -58,15 +92,32 @@ impl Actor {
         Ok(Self {
             first_rank,
             state_interval,
-            observation: columns.observation.row_tensors(),
-            prev_action: columns.prev_action.row_tensors(),
-            prev_reward: columns.prev_reward.row_tensors(),
+            rows: Rows {
+                observation: columns.observation.row_tensors(),
+                prev_action: columns.prev_action.row_tensors(),
+                prev_reward: columns.prev_reward.row_tensors(),
+            },
             state_tensors: state_segment.map_or(vec![], |_| state.row_tensors().remove(0)),
             state,
             state_segment,
             rng: (0..n).map(|c| seed::rng(c as u64)).collect(),
             null_action: null_action(spaces),
+            mask: spaces.action_mask,
         })
+    }
+
+    /// An error where a running column may take no action. A column that waits shows zeros, its mask included.
+    fn check_masks(&self, t: usize, c: &Columns, running: &[u8]) -> Result<(), CollectorError> {
+        let Some(leaf) = self.mask else { return Ok(()) };
+        for column in others(running, 0) {
+            if c.observation.cell(t, column).u8(leaf).iter().all(|allowed| *allowed == 0) {
+                return Err(CollectorError::Cause(Cause::Gave {
+                    env_rank: self.first_rank.offset(column).0,
+                    what: "an action mask that allows no action: an observation that an action follows must allow at least one".into(),
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// The acting streams of a training run, from their beginning.
@@ -98,18 +149,13 @@ impl Actor {
         if t.is_multiple_of(self.state_interval) && self.state.row(0).leaves() > 0 {
             c.agent_state.row_mut(t / self.state_interval).copy_from(self.state.row(0));
         }
+        self.check_masks(t, c, running)?;
+        let trees = [&c.observation, &c.prev_action, &c.prev_reward];
         let mut io = ActIo {
-            first_rank: self.first_rank,
-            observation: c.observation.row(t),
-            observation_tensors: &self.observation[t],
-            prev_action: c.prev_action.row(t),
-            prev_action_tensors: &self.prev_action[t],
-            prev_reward: c.prev_reward.row(t).get::<f32>(0),
-            prev_reward_tensor: &self.prev_reward[t][0],
+            seen: self.rows.seen(t, self.first_rank, trees, &self.state_tensors),
             action: c.action.row_mut(t),
             info: c.agent_info.row_mut(t),
             state: self.state.row_mut(0),
-            state_tensors: &self.state_tensors,
             rng: &mut self.rng,
         };
         agent.act(&mut io, phase).map_err(failed)?;
@@ -144,17 +190,10 @@ impl Actor {
             return Ok(());
         }
         let t = c.observation.rows() - 1;
-        let io = ValueIo {
-            observation: c.observation.row(t),
-            observation_tensors: &self.observation[t],
-            prev_action: c.prev_action.row(t),
-            prev_action_tensors: &self.prev_action[t],
-            prev_reward: c.prev_reward.row(t).get::<f32>(0),
-            prev_reward_tensor: &self.prev_reward[t][0],
-            state_tensors: &self.state_tensors,
-        };
+        let trees = [&c.observation, &c.prev_action, &c.prev_reward];
+        let seen = self.rows.seen(t, self.first_rank, trees, &self.state_tensors);
         let [out] = c.bootstrap_value.row_mut(0).split::<f32, 1>();
-        agent.value(&io, out).map_err(failed)
+        agent.value(&seen, out).map_err(failed)
     }
 
     /// What a checkpoint keeps, by column.

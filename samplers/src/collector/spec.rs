@@ -36,7 +36,7 @@ impl CollectorSpec {
     /// An error where a column (first) gave something that is not a number (second).
     pub(super) fn not_finite(&self, found: Option<(usize, String)>) -> Result<(), CollectorError> {
         let error = |(column, what)| {
-            CollectorError::Cause(Cause::NotFinite { env_rank: self.rank(column), what })
+            CollectorError::Cause(Cause::Gave { env_rank: self.rank(column), what })
         };
         found.map_or(Ok(()), |found| Err(error(found)))
     }

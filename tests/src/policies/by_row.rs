@@ -2,7 +2,8 @@
 use agents::AgentError;
 use agents::dist::Distribution;
 use agents::params::{ParamBuilder, Params};
-use agents::pg::{MakePgModel, PgInput, PgModel, PgOutput};
+use agents::model::ModelInput;
+use agents::pg::{MakePgModel, PgModel, PgOutput};
 use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -38,23 +39,25 @@ impl PgModel for RowByRow {
         self.0.state()
     }
 
-    fn forward(&self, _params: &Params, _input: &PgInput<'_>) -> PgOutput {
+    fn forward(&self, _params: &Params, _input: &ModelInput<'_>) -> PgOutput {
         panic!("this model is for acting")
     }
 
-    fn act(&self, params: &Params, input: &PgInput<'_>) -> PgOutput {
-        let dim = i64::from(!self.0.state().is_empty());
+    fn act(&self, params: &Params, input: &ModelInput<'_>) -> PgOutput {
+        let recurrent = !self.0.state().is_empty();
+        let dim = i64::from(recurrent);
         let one = |n: i64| {
-            let row = PgInput {
+            let reward = input.prev_reward;
+            let row = ModelInput {
                 observation: &pick(input.observation, dim, n),
                 prev_action: &pick(input.prev_action, dim, n),
-                prev_reward: &input.prev_reward.narrow(dim, n, 1).copy(),
+                prev_reward: &if recurrent { reward.narrow(dim, n, 1) } else { reward.shallow_clone() }.copy(),
                 state: &pick(input.state, 0, n),
                 reset: None,
             };
             self.0.act(params, &row)
         };
-        let rows: Vec<PgOutput> = (0..input.prev_reward.size()[dim as usize]).map(one).collect();
+        let rows: Vec<PgOutput> = (0..input.observation[0].size()[dim as usize]).map(one).collect();
         let join = |part: fn(&PgOutput) -> &Tensor| {
             Tensor::cat(&rows.iter().map(part).collect::<Vec<_>>(), 0)
         };

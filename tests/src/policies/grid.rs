@@ -1,11 +1,11 @@
 //! Networks on a grid: inputs, weights and memory are multiples of 1/8, so that every f32 sum is exact in whatever order it is
 //! taken, and a row does not depend on the number of rows beside it.
 use agents::dist::Distribution;
-use agents::model::{MakeQModel, QModel, action_count};
-use agents::nn::{Linear, Mlp, flatten};
+use agents::model::{MakeQModel, ModelInput, QModel, QOutput, action_count};
+use agents::nn::{Flatten, Linear, Mlp};
 use agents::params::{ParamBuilder, Params};
-use agents::pg::{DistHead, MakePgModel, PgInput, PgModel, PgOutput};
-use agents::{AgentError, DqnAgentConfig};
+use agents::pg::{DistHead, MakePgModel, PgModel, PgOutput};
+use agents::{AgentError, DqnAgentConfig, EpsilonGreedy};
 use rlcore::{DType, EnvSpaces, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -15,7 +15,7 @@ use tch::Tensor;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GridMlp {}
 
-struct GridModel(Mlp);
+struct GridModel(Flatten, Mlp);
 
 impl MakeQModel for GridMlp {
     fn make(
@@ -23,15 +23,16 @@ impl MakeQModel for GridMlp {
         spaces: &EnvSpaces,
         builder: &mut ParamBuilder,
     ) -> Result<Box<dyn QModel>, AgentError> {
-        let inputs = spaces.observation.leaves("o").iter().map(LeafSpec::elems).sum();
-        Ok(Box::new(GridModel(Mlp::new(builder, inputs, &[16, 16], action_count(spaces)?))))
+        let flatten = Flatten::new(&spaces.observation);
+        let mlp = Mlp::new(builder, flatten.features(), &[16, 16], action_count(spaces)?);
+        Ok(Box::new(GridModel(flatten, mlp)))
     }
 }
 
 impl QModel for GridModel {
-    fn forward(&self, params: &Params, observation: &[Tensor]) -> Tensor {
-        let x = (flatten(observation) * 8.0).round() / 8.0;
-        self.0.forward(params, &x)
+    fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput {
+        let x = (self.0.forward(input.observation) * 8.0).round() / 8.0;
+        self.1.forward(params, &x).into()
     }
 }
 
@@ -42,7 +43,8 @@ pub fn grid_dqn() -> DqnAgentConfig<GridMlp> {
         eps_final_min: Some(0.01),
         ..Default::default()
     };
-    DqnAgentConfig { model: GridMlp {}, epsilon, eps_start_steps: 100, eps_steps: 2000 }
+    let exploration = EpsilonGreedy { epsilon, start_steps: 100, end_steps: 2000 };
+    DqnAgentConfig { model: GridMlp {}, exploration }
 }
 
 /// A policy-gradient model, feed-forward or with memory. The memory is an LSTM's step with piecewise linear gates, rounded.
@@ -53,6 +55,7 @@ pub struct GridPg {
 }
 
 struct GridPgModel {
+    flatten: Flatten,
     trunk: Linear,
     memory: Option<(Linear, i64)>,
     policy: DistHead,
@@ -73,7 +76,7 @@ impl MakePgModel for GridPg {
         dist: &dyn Distribution,
         b: &mut ParamBuilder,
     ) -> Result<Box<dyn PgModel>, AgentError> {
-        let inputs = spaces.observation.leaves("o").iter().map(LeafSpec::elems).sum();
+        let flatten = Flatten::new(&spaces.observation);
         let action: usize = spaces.action.leaves("a").iter().map(LeafSpec::elems).sum();
         // Features, previous action and reward, and what was put out last.
         let seen = WIDTH + action + 1 + self.memory;
@@ -81,7 +84,8 @@ impl MakePgModel for GridPg {
             .then(|| (Linear::new(b, "memory", seen, 4 * self.memory), self.memory as i64));
         let features = if self.memory > 0 { self.memory } else { WIDTH };
         Ok(Box::new(GridPgModel {
-            trunk: Linear::new(b, "trunk", inputs, WIDTH),
+            trunk: Linear::new(b, "trunk", flatten.features(), WIDTH),
+            flatten,
             memory,
             policy: DistHead::new(b, features, dist, agents::nn::Start::Torch),
             value: Linear::new(b, "value", features, 1),
@@ -95,14 +99,14 @@ impl PgModel for GridPgModel {
         self.memory.iter().flat_map(|(_, n)| [leaf("h", *n), leaf("c", *n)]).collect()
     }
 
-    fn forward(&self, _params: &Params, _input: &PgInput<'_>) -> PgOutput {
+    fn forward(&self, _params: &Params, _input: &ModelInput<'_>) -> PgOutput {
         panic!("this model is for acting")
     }
 
-    fn act(&self, p: &Params, input: &PgInput<'_>) -> PgOutput {
+    fn act(&self, p: &Params, input: &ModelInput<'_>) -> PgOutput {
         let lead = i64::from(self.memory.is_some());
         let rows: Vec<Tensor> = input.observation.iter().map(|o| o.flatten(0, lead)).collect();
-        let mut x = self.trunk.forward(p, &grid(&flatten(&rows))).relu();
+        let mut x = self.trunk.forward(p, &grid(&self.flatten.forward(&rows))).relu();
         let mut state = Vec::new();
         if let Some((gates, n)) = &self.memory {
             let [h, c] = input.state else { panic!("two leaves of memory") };

@@ -1,7 +1,7 @@
 //! A policy in plain slices.
 use super::draw;
 use agents::model::action_count;
-use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, ValueIo};
+use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, Seen};
 use rlcore::block::AgentSchema;
 use rlcore::{DType, LeafSpec, Space};
 use serde::{Deserialize, Serialize};
@@ -54,11 +54,11 @@ impl Agent for SliceAgent {
             let mut state = io.state.cell(c);
             let carried = state.i64(1)[0];
             let mut h = hash(0xcbf2_9ce4_8422_2325, &carried.to_le_bytes());
-            for leaf in 0..io.observation.leaves() {
-                h = hash(h, io.observation.cell(c).bytes(leaf));
+            for leaf in 0..io.seen.observation.leaves() {
+                h = hash(h, io.seen.observation.cell(c).bytes(leaf));
             }
-            h = hash(h, io.prev_action.cell(c).bytes(0));
-            h = hash(h, &io.prev_reward[c].to_le_bytes());
+            h = hash(h, io.seen.prev_action.cell(c).bytes(0));
+            h = hash(h, &io.seen.prev_reward[c].to_le_bytes());
             h = hash(h, &state.f32(0)[0].to_le_bytes());
             if let Phase::Sample { env_steps } = phase {
                 h = hash(h, &env_steps.to_le_bytes());
@@ -78,7 +78,7 @@ impl Agent for SliceAgent {
             let pick = drawn % actions;
             let pick = match self.mask {
                 Some(leaf) => {
-                    let allowed = io.observation.cell(c).u8(leaf);
+                    let allowed = io.seen.observation.cell(c).u8(leaf);
                     let n = allowed.len() as u64;
                     (0..n).map(|i| (pick + i) % n).find(|a| allowed[*a as usize] != 0).unwrap_or(0)
                 }
@@ -89,14 +89,14 @@ impl Agent for SliceAgent {
         Ok(())
     }
 
-    fn value(&mut self, io: &ValueIo<'_>, out: &mut [f32]) -> Result<(), AgentError> {
+    fn value(&mut self, seen: &Seen<'_>, out: &mut [f32]) -> Result<(), AgentError> {
         for (c, v) in out.iter_mut().enumerate() {
             // A slice of a tensor allocates its shape, which this policy is there to be free of.
-            let carried = io.state_tensors[1].int64_value(&[c as i64]);
+            let carried = seen.tensors.state[1].int64_value(&[c as i64]);
             let mut h = hash(1, &carried.to_le_bytes());
-            h = hash(h, io.observation.cell(c).bytes(0));
-            h = hash(h, io.prev_action.cell(c).bytes(0));
-            h = hash(h, &io.prev_reward[c].to_le_bytes());
+            h = hash(h, seen.observation.cell(c).bytes(0));
+            h = hash(h, seen.prev_action.cell(c).bytes(0));
+            h = hash(h, &seen.prev_reward[c].to_le_bytes());
             *v = (h >> 40) as f32;
         }
         Ok(())
