@@ -6,13 +6,13 @@
 //! copy that it is told to take.
 use crate::model::ModelInput;
 use crate::params::{ModelSize, ParamSpec};
-use std::sync::Arc;
 use rlcore::block::AgentSchema;
 use rlcore::cells::{Row, RowMut};
 use rlcore::fnptr::Portable;
 use rlcore::seed::Rng;
 use rlcore::{EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
 
 /// Why an agent could not be built or could not act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]

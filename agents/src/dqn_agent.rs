@@ -76,9 +76,8 @@ impl DqnAgent {
         let _guard = no_grad_guard();
         let Self { model, params, acting, .. } = self;
         let QOutput { q, state } = acting.run(rows, |input| model.forward(params, input));
-        let host = |t: Tensor| {
-            if acting.is_staged() { t.to_device(Device::Cpu) } else { t }.contiguous()
-        };
+        let host =
+            |t: Tensor| if acting.is_staged() { t.to_device(Device::Cpu) } else { t }.contiguous();
         let q = if model.atoms().is_some() { model.values(&q) } else { q };
         QOutput { q: host(q), state: state.into_iter().map(host).collect() }
     }

@@ -15,8 +15,8 @@ mod settings;
 
 pub use self::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent, VALUE};
 pub use self::conv::PgConv;
+pub use self::evaluate::Evaluate;
 pub use self::head::DistHead;
 pub use self::mlp::{PgMlp, ValueTrunk};
-pub use self::evaluate::Evaluate;
 pub use self::model::{MakePgModel, PgModel, PgOutput};
 pub use self::settings::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgSettings};

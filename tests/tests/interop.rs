@@ -61,7 +61,8 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     reader.read("algo/online", &mut flat).unwrap();
     let flat = flat.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     params.read_from(&flat.collect::<Vec<_>>());
-    let (observation, nothing) = ([inputs.shallow_clone()], Tensor::zeros([0], (Kind::Float, Device::Cpu)));
+    let (observation, nothing) =
+        ([inputs.shallow_clone()], Tensor::zeros([0], (Kind::Float, Device::Cpu)));
     let q = model.forward(&params, &ModelInput::of(&observation, &nothing)).q;
     Vec::<Vec<f32>>::try_from(q).unwrap()
 }

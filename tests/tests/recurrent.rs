@@ -4,15 +4,15 @@
 //!
 //! Identity between samplers cannot show this: all of them share the collector's two halves.
 #![allow(missing_docs, clippy::unwrap_used)]
-use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
 use agents::model::ModelInput;
+use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
 use agents::{ActIo, Agent, AgentContext, MakeAgent, Phase, Seen};
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::envs::{DictToy, Pendulum, TimeLimit};
-use rlcore::tensor::RowTensors;
 use rlcore::seed::{Rng, Role, rng, seed_of};
 use rlcore::slice::ResetMode;
+use rlcore::tensor::RowTensors;
 use rlcore::{BatchSpec, EnvRank, MakeEnv};
 use samplers::{HostKind, SamplerKind, Samples, Setup};
 use tests::policies::{ByRow, SlicePolicy, grid_weights};

@@ -4,8 +4,8 @@
 //! of episodes) and `progress.csv`, wall time aside. Anything that the future depends on and that is missing from a checkpoint
 //! makes them differ.
 #![allow(missing_docs, clippy::unwrap_used)]
-use agents::{DqnAgentConfig, EpsilonGreedy};
 use agents::model::QMlp;
+use agents::{DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
 use nix::sys::signal::Signal;
 use rlcore::GlobalSteps;

@@ -1,8 +1,8 @@
 //! Any model, one row at a time.
 use agents::AgentError;
 use agents::dist::Distribution;
-use agents::params::{ParamBuilder, Params};
 use agents::model::ModelInput;
+use agents::params::{ParamBuilder, Params};
 use agents::pg::{MakePgModel, PgModel, PgOutput};
 use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,12 @@ impl PgModel for RowByRow {
             let row = ModelInput {
                 observation: &pick(input.observation, dim, n),
                 prev_action: &pick(input.prev_action, dim, n),
-                prev_reward: &if recurrent { reward.narrow(dim, n, 1) } else { reward.shallow_clone() }.copy(),
+                prev_reward: &if recurrent {
+                    reward.narrow(dim, n, 1)
+                } else {
+                    reward.shallow_clone()
+                }
+                .copy(),
                 state: &pick(input.state, 0, n),
                 reset: None,
             };

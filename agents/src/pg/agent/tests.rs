@@ -2,8 +2,8 @@ use super::super::{
     CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp, PgSettings, ValueTrunk,
 };
 use super::*;
-use crate::testing::{Stand, tensors};
 use crate::dist::{Bound, GaussianConfig, Std};
+use crate::testing::{Stand, tensors};
 use rlcore::seed::rng;
 use rlcore::{BoxSpace, EnvSpaces, Space};
 use tch::Kind;
