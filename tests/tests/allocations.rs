@@ -4,13 +4,16 @@
 //! This file alone in `tests` holds unsafe code: a counting allocator cannot be written without.
 #![allow(missing_docs)]
 use agents::{AgentFactory, RandomAgentConfig};
+use algos::replay::{HostLeaf, ReplaySettings, TransitionReplay, Uniform};
 use libtest_mimic::Failed;
-use rlcore::block::BlockOptions;
+use rlcore::block::{self, AgentSchema, BlockOptions, Columns, flag};
+use rlcore::checkpoint::{CheckpointReader, CheckpointWriter, Prefixed};
 use rlcore::envs::{
     Acrobot, CartPole, Catch, MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
 };
+use rlcore::seed::rng;
 use rlcore::slice::ResetMode;
-use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
+use rlcore::{BatchSpec, CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
 use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
 use samplers::{HostKind, SamplerKind, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -21,23 +24,30 @@ use tests::{Body, setups};
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// All that was ever asked for, whether it was given back or not.
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call is handed to the system's allocator as it came; counting touches one atomic and allocates nothing.
+fn count(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+// SAFETY: every call is handed to the system's allocator as it came; counting touches two atomics and allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count(layout.size());
         // SAFETY: the caller's promise about `layout` is what `System` asks for.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        count(new_size);
         // SAFETY: as above, for all three; `ptr` came from `System`, since every allocation here does.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
@@ -81,6 +91,69 @@ fn allocations_are_counted() -> Result<(), Failed> {
     drop(std::hint::black_box(Box::new(1)));
     let seen = ALLOCATIONS.load(Ordering::Relaxed) - before;
     if seen == 1 { Ok(()) } else { Err(format!("{seen} allocations of one").into()) }
+}
+
+/// A replay is never held twice: what saving and loading take beside it is small. Draws into a batch allocate nothing.
+fn a_replay_is_held_once() -> Result<(), Failed> {
+    let spec = BatchSpec { t: 50, b: 4 };
+    let seen = Space::uniform_box(DType::F32, &[200], 0.0, 1.0);
+    let spaces =
+        EnvSpaces { truncates_every: Some(25), ..EnvSpaces::new(seen, Space::Discrete { n: 2 }) };
+    let settings = ReplaySettings { size: 20_000, n_step: 3, discount: 0.99 };
+    let replay = || TransitionReplay::new(&spaces, spec, settings, Box::new(Uniform));
+    let layout =
+        block::Layout::new(spec, &spaces, &AgentSchema::default(), BlockOptions::default());
+    let mut block = Columns::owned(&layout);
+    for t in 0..spec.t {
+        for b in 0..spec.b {
+            let mut flags = block.flags.cell_mut(t, b);
+            flags.u8(flag::VALID)[0] = 1;
+            flags.u8(flag::TRUNCATED)[0] = u8::from(t % 25 == 24);
+        }
+    }
+    let mut one = replay()?;
+    for _ in 0..101 {
+        one.append(&block)?;
+    }
+    let whole = one.bytes();
+    let beside = |what: &str, begun: u64| {
+        let taken = BYTES.load(Ordering::Relaxed) - begun;
+        let said = format!("{what} takes {taken} bytes beside {whole}");
+        if taken < whole / 10 { Ok(()) } else { Err(Failed::from(said)) }
+    };
+    let root = tempfile::tempdir()?;
+    let dir = root.path().join("step_000000000001");
+    let begun = BYTES.load(Ordering::Relaxed);
+    let (meta, arrays) = one.save("replay/");
+    let mut writer = CheckpointWriter::new();
+    for a in arrays {
+        writer.array(&a.name, a.dtype, &a.shape, a.bytes)?;
+    }
+    writer.commit(&dir)?;
+    beside("saving", begun)?;
+    let (mut two, reader) = (replay()?, CheckpointReader::open(&dir)?);
+    let begun = BYTES.load(Ordering::Relaxed);
+    two.load(&meta, &Prefixed::new(&reader, "replay/"))?;
+    beside("loading", begun)?;
+    if one.save("") != two.save("") {
+        return Err("another replay was loaded than was saved".into());
+    }
+
+    let (mut keys, mut batch) = (Vec::new(), two.batch::<HostLeaf>(32));
+    let mut counts = vec![];
+    for update in 0..10 {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        keys.clear();
+        two.draw(&mut rng(update), 32, &mut keys)?;
+        two.gather(&keys, &mut batch)?;
+        two.write_back(&keys, &[1.0; 32]);
+        counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
+    }
+    // The first makes room for the keys; the least counts, for the reason that `ROUNDS` gives.
+    if counts[1..].contains(&0) {
+        return Ok(());
+    }
+    Err(format!("allocations in draws: {counts:?}").into())
 }
 
 fn setup(env: &impl MakeEnv, reset: ResetMode) -> Setup {
@@ -172,6 +245,7 @@ fn cases() -> Vec<(String, Body)> {
     let catch = setup(&Catch::default(), ResetMode::AtOnce);
     add("serial_recurrent_state", Setup { agent: recurrent(), ..catch });
     cases.push(("counted".into(), Box::new(allocations_are_counted)));
+    cases.push(("replay".into(), Box::new(a_replay_is_held_once)));
     cases
 }
 
