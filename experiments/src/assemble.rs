@@ -5,6 +5,7 @@ mod needs;
 use self::learning::Learning;
 use crate::config::{Config, EnvConfig};
 use agents::AgentFactory;
+use agents::params::Params;
 use algos::{Algo, LearnContext};
 use anyhow::Result;
 use rlcore::envs::TimeLimit;
@@ -111,14 +112,33 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
+/// A sampler that acts with saved weights (see [`weights`]): no algorithm is built, and nothing of its memory is asked for.
+pub fn acting(config: &Config) -> Result<Plan> {
+    let plan = planned(config)?;
+    memory::check(plan.needs(), memory::available())?;
+    Ok(plan)
+}
+
+fn planned(config: &Config) -> Result<Plan> {
+    check(config).map_err(anyhow::Error::msg)?;
+    // Threads of this process are set before its first op; workers set theirs.
+    tch::set_num_threads(config.runner.threads as i32);
+    setup(config, None)?.check().map_err(|e| needs::named(config, e))
+}
+
+/// The weights in a checkpoint, as the flat vector that agents take.
+pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
+    let params = Params::from_safetensors(plan.specs(), &runners::weights(checkpoint)?)?;
+    let mut flat = vec![0.0; params.len()];
+    params.write_to(&mut flat);
+    Ok(flat)
+}
+
 /// Builds the algorithm; everything about the configuration that can be refused is refused here, so that a mistake leaves no
 /// run directory behind and replaces none.
 pub fn prepare(config: &Config) -> Result<Prepared> {
-    check(config).map_err(anyhow::Error::msg)?;
-    let plan = setup(config, None)?.check().map_err(|e| needs::named(config, e))?;
+    let plan = planned(config)?;
     needs::check(config, &plan, memory::available())?;
-    // Threads of the learner are set before its first op; workers set theirs.
-    tch::set_num_threads(config.runner.threads as i32);
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let context = LearnContext {
         device: agents::device(&config.device.0)?,
@@ -129,14 +149,6 @@ pub fn prepare(config: &Config) -> Result<Prepared> {
 }
 
 impl Prepared {
-    /// Takes the weights of a checkpoint into the algorithm; the value is the flat vector that agents take.
-    pub fn load_weights(&mut self, checkpoint: &Path) -> Result<Vec<f32>> {
-        self.algo.params_mut().load_safetensors(&runners::weights(checkpoint)?)?;
-        let mut flat = vec![0.0; self.algo.params().len()];
-        self.algo.params().write_to(&mut flat);
-        Ok(flat)
-    }
-
     /// Starts the sampler; `worker_logs`: where workers write what environments print.
     pub fn start(mut self, worker_logs: Option<PathBuf>) -> Result<Parts> {
         self.plan.setup.worker_logs = worker_logs;

@@ -1,7 +1,9 @@
 //! Parameters as a safetensors file, which PyTorch reads.
-use super::Params;
+use super::{Grad, ParamSpec, Params};
 use crate::AgentError;
 use safetensors::tensor::{Dtype, TensorView};
+use std::sync::Arc;
+use tch::Device;
 
 impl Params {
     /// The parameters under their names, in the safetensors format: `torch.nn.Module.load_state_dict` takes it.
@@ -18,6 +20,18 @@ impl Params {
             views.push((s.name.as_str(), view));
         }
         safetensors::serialize(views, None).map_err(|e| AgentError::new(e.to_string()))
+    }
+
+    /// Parameters for acting, on the CPU, with the values of a file of [`Params::to_safetensors`]. `specs` are what a model
+    /// declares, see [`super::ParamBuilder::finish`] and [`crate::AgentOutline::specs`]: neither an algorithm nor an agent is
+    /// needed.
+    ///
+    /// # Errors
+    /// As [`Params::load_safetensors`], or no memory.
+    pub fn from_safetensors(specs: &Arc<[ParamSpec]>, bytes: &[u8]) -> Result<Self, AgentError> {
+        let mut params = Self::zeros(specs, Device::Cpu, Grad::Off)?;
+        params.load_safetensors(bytes)?;
+        Ok(params)
     }
 
     /// Takes the values of a file of [`Params::to_safetensors`]; names, shapes and types must agree.
@@ -49,9 +63,8 @@ impl Params {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Grad, Init, ParamBuilder};
+    use super::super::{Init, ParamBuilder};
     use super::*;
-    use tch::Device;
 
     #[test]
     fn files_carry_names_and_refuse_other_models() {
@@ -61,8 +74,7 @@ mod tests {
         let specs = b.finish().unwrap();
         let p = Params::init(&specs, 3, Device::Cpu, Grad::Off).unwrap();
         let bytes = p.to_safetensors().unwrap();
-        let mut q = Params::zeros(&specs, Device::Cpu, Grad::Off).unwrap();
-        q.load_safetensors(&bytes).unwrap();
+        let q = Params::from_safetensors(&specs, &bytes).unwrap();
         assert_eq!(p.flat(), q.flat());
         let mut b = ParamBuilder::default();
         b.add("layers.weight", &[3, 2], Init::Constant(0.0));

@@ -1,7 +1,7 @@
 //! `experiments eval`.
-use super::saved_run::{config_of, least_replay, newest};
+use super::saved_run::{config_of, newest};
 use super::summary::{self, looks, ours};
-use crate::assemble::{check, prepare};
+use crate::assemble::{acting, check, weights};
 use anyhow::{Result, bail};
 use clap::Args;
 use rlcore::checkpoint::steps_of;
@@ -42,14 +42,13 @@ impl EvalArgs {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        least_replay(&mut config);
-        let mut prepared = prepare(&config)?;
-        let weights = prepared.load_weights(&checkpoint)?;
-        let mut parts = prepared.start(None)?;
-        parts.sampler.publish(&weights)?;
+        let plan = acting(&config)?;
+        let weights = weights(&plan, &checkpoint)?;
+        let mut sampler = plan.build()?;
+        sampler.publish(&weights)?;
         let env_steps = steps_of(&checkpoint).unwrap_or(1).max(1);
         let found =
-            parts.sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
+            sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
         crate::say!("{} over {} fresh episodes", checkpoint.display(), returns.len());

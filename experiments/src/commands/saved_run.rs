@@ -1,5 +1,5 @@
 //! Facts about a run on disk, for the commands that begin with one.
-use crate::config::{AlgoConfig, Config, EnvConfig};
+use crate::config::{Config, EnvConfig};
 use crate::render::RENDERED;
 use anyhow::{Context, Result};
 use rlcore::checkpoint::latest;
@@ -31,14 +31,6 @@ fn none(run: &Path) -> String {
         "{run} has no checkpoint yet: wait for one, or start it again with `train ... --run-dir {run} --overwrite`",
         run = run.display()
     )
-}
-
-/// The algorithm is built for its parameters' names and shapes alone: the least replay will do, where there is one.
-pub(super) fn least_replay(config: &mut Config) {
-    if let AlgoConfig::Dqn(algo) = &mut config.algo {
-        algo.replay_size = algo.batch_size.max(config.sampler.t * config.sampler.b)
-            + (algo.n_step_return + 2) * config.sampler.b;
-    }
 }
 
 /// The environments that are measured and watched.

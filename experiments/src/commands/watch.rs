@@ -1,7 +1,7 @@
 //! `experiments watch`.
 use super::eval::FRESH;
-use super::saved_run::{best, config_of, eval_env, kind, least_replay};
-use crate::assemble::{agent_factory, env_factory, prepare};
+use super::saved_run::{best, config_of, eval_env, kind};
+use crate::assemble::{acting, agent_factory, env_factory, weights};
 use crate::render::frame::shown;
 use crate::render::play::{Episode, Order, play};
 use crate::render::{gif::gif, renderer, sheet::sheet};
@@ -35,7 +35,7 @@ pub(super) struct WatchArgs {
 
 impl WatchArgs {
     pub(super) fn run(self) -> Result<()> {
-        let mut config = config_of(&self.run)?;
+        let config = config_of(&self.run)?;
         ensure!(
             (1..=MOST_EPISODES).contains(&self.episodes),
             "--episodes {}: there must be 1 to {MOST_EPISODES}",
@@ -48,8 +48,7 @@ impl WatchArgs {
             Some(path) => path,
             None => best(&self.run)?,
         };
-        least_replay(&mut config);
-        let weights = prepare(&config)?.load_weights(&checkpoint)?;
+        let weights = weights(&acting(&config)?, &checkpoint)?;
         let order = Order {
             seed: config.seed,
             number: FRESH + u64::from(self.number),
