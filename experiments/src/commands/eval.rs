@@ -47,8 +47,7 @@ impl EvalArgs {
         let mut sampler = plan.build()?;
         sampler.publish(&weights)?;
         let env_steps = steps_of(&checkpoint).unwrap_or(1).max(1);
-        let found =
-            sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
+        let found = sampler.evaluate(FRESH + u64::from(self.number), self.episodes, env_steps)?;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
         crate::say!("{} over {} fresh episodes", checkpoint.display(), returns.len());
