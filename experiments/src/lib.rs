@@ -14,6 +14,7 @@ pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod failure;
 pub mod figure;
 mod font;
 pub mod presets;

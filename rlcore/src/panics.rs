@@ -4,7 +4,8 @@
 /// `Debug` print makes of it.
 pub fn without_backtrace(text: &str) -> &str {
     // A Rust panic of several lines (`assert_eq!`) keeps them.
-    let Some(raised) = text.find("Exception raised from") else { return text };
+    let marks = ["Exception raised from", "frame #0: "];
+    let Some(raised) = marks.iter().filter_map(|mark| text.find(mark)).min() else { return text };
     let head = &text[..raised];
     let end = head.find('\n').into_iter().chain(head.find("\\n")).min().unwrap_or(raised);
     head[..end].trim_end()
@@ -32,6 +33,8 @@ mod tests {
         let debug = format!("called `Result::unwrap()` on an `Err` value: Torch({display:?})");
         let short = "called `Result::unwrap()` on an `Err` value: Torch(\"[enforce fail] can't allocate 4 bytes";
         assert_eq!(without_backtrace(&debug), short);
+        let frames = "no memory\nframe #0: c10::alloc_cpu(unsigned long)";
+        assert_eq!(without_backtrace(frames), "no memory");
         assert_eq!(without_backtrace("left: 1\nright: 2"), "left: 1\nright: 2");
         assert_eq!(text(&"left: 1\nright: 2"), "left: 1 right: 2");
         assert_eq!(text(&debug), short);

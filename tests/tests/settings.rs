@@ -10,7 +10,11 @@ use rlcore::GlobalSteps;
 use rlcore::config::{ConfigError, resolve, to_toml};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use tests::program::{End, Program};
 use toml::{Table, Value};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
 const INTEGERS: [&str; 7] =
     ["0", "1", "-1", "2147483648", "1099511627776", "4611686018427387904", "9223372036854775807"];
@@ -125,16 +129,60 @@ fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<Str
         Ok(Err(text)) => text,
         Err(payload) => return Some(format!("{set} panics: {}", rlcore::panics::text(&*payload))),
     };
-    let fault = if text.contains("panicked") || text.contains("Exception raised") {
-        "shows a panic"
-    } else if text.contains('\n') {
-        "has several lines"
-    } else if !named(&text, keys, key) {
-        "names no key"
-    } else {
-        return None;
-    };
+    let fault =
+        if ["panicked", "Exception raised", "frame #"].iter().any(|mark| text.contains(mark)) {
+            "shows a panic"
+        } else if text.contains('\n') {
+            "has several lines"
+        } else if !named(&text, keys, key) {
+            "names no key"
+        } else {
+            return None;
+        };
     Some(format!("{set} {fault}: {text}"))
+}
+
+/// The program with `sets`, in an address space of 2 GB: less than the machine's memory and still a limit that the check of memory
+/// must know.
+fn limited(program: &Program, preset: &str, sets: &[&str]) -> End {
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -v 2000000; exec \"$@\"", "limited", BINARY]);
+    command.args(["train", preset, "--run-dir", "run"]);
+    command.args(sets.iter().flat_map(|set| ["--set", set]));
+    program.spawn(command).end()
+}
+
+#[test]
+fn what_memory_does_not_hold_is_refused_before_any_of_it_is_taken() {
+    let refused: [(&str, &[&str], &str); 8] = [
+        ("cartpole-ppo", &["agent.model.hidden=[100000,100000]"], "hidden = [100000, 100000]"),
+        ("cartpole-dqn", &["agent.model.hidden=[20000,20000]"], "hidden = [20000, 20000]"),
+        ("memory-ppo-lstm", &["agent.model.lstm=30000"], "lstm = 30000"),
+        ("catch-a2c", &["agent.model.paddings=[20000]"], "paddings = [20000]"),
+        ("catch-a2c", &["env.rows=9000", "env.columns=9000"], "rows = 9000"),
+        ("cartpole-ppo", &["sampler.b=100000", "sampler.t=128"], "lower sampler.t, sampler.b"),
+        ("cartpole-dqn", &["algo.replay_size=1000000000"], "lower algo.replay_size"),
+        (
+            "cartpole-ppo",
+            &[
+                "sampler.kind=cpu",
+                "sampler.b=64",
+                "sampler.worker.n=64",
+                "agent.model.hidden=[2000,2000]",
+            ],
+            "lower sampler.worker.n",
+        ),
+    ];
+    for (preset, sets, text) in refused {
+        let program = Program::new(BINARY);
+        limited(&program, preset, sets).error(&["this configuration needs", "are free", text]);
+        assert!(!program.path("run").exists(), "{sets:?} left a run behind");
+    }
+    let small = ["sampler.b=4", "sampler.t=8", "runner.n_steps=64", "runner.stop_return="];
+    for kind in ["sampler.kind=serial", "sampler.kind=cpu"] {
+        let _ =
+            limited(&Program::new(BINARY), "cartpole-ppo", &[&small[..], &[kind]].concat()).code(0);
+    }
 }
 
 #[test]

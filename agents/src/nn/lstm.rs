@@ -8,7 +8,7 @@ use tch::Tensor;
 
 /// Values that [`Lstm::forward`] keeps for its backward pass beside its gates, for each row and unit: the inputs' share of the
 /// gates, their parts, the memory before and after, products.
-const KEPT: usize = 16;
+const KEPT: usize = 8;
 
 /// See the module documentation.
 #[derive(Clone, Copy, Debug)]

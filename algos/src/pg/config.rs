@@ -20,7 +20,7 @@ pub enum NormalizeAdvantage {
 
 /// Bytes of what the estimators and the loss hold of one step, beside its observation and action: reward, flags, recorded
 /// value, advantage, return, likelihoods, entropy, indices, and the tensors that a minibatch takes of them.
-const STEP: u64 = 128;
+const STEP: u64 = 200;
 
 /// Memory of an on-policy algorithm that makes an update over each of `minibatches` parts of a batch. `lower`: the settings that
 /// make a part smaller.
