@@ -14,6 +14,10 @@
 //! priorities by key, at any later time: a key whose step has been overwritten, or can no longer be
 //! drawn, is dropped. An algorithm is given a replay and does not know how it draws.
 //!
+//! A strategy with priorities is another [`Draw`]; a replay of sequences is another composition of the
+//! same store, returns and strategies, with a batch of its own; only the store knows how a leaf's
+//! cells lie in memory.
+//!
 //! After rlpyt's `replays/`; each file says where it differs. Nothing here but [`TensorBatch`] knows
 //! libtorch:
 //!
