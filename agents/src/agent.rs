@@ -10,7 +10,7 @@ use rlcore::block::AgentSchema;
 use rlcore::cells::{Row, RowMut};
 use rlcore::fnptr::Portable;
 use rlcore::seed::Rng;
-use rlcore::{EnvRank, EnvSpaces};
+use rlcore::{EnvRank, EnvSpaces, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 
@@ -37,15 +37,15 @@ impl From<tch::TchError> for AgentError {
 /// What the actions are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Sampling for training, after `env_steps` global environment steps.
+    /// Sampling for training.
     Sample {
-        /// Counts of the schedules.
-        env_steps: u64,
+        /// Environment steps before the batch: what schedules count.
+        now: GlobalSteps,
     },
-    /// Measuring the agent, after `env_steps` global environment steps.
+    /// Measuring the agent.
     Evaluate {
-        /// Counts of the schedules.
-        env_steps: u64,
+        /// Environment steps before the evaluation: what schedules count.
+        now: GlobalSteps,
     },
 }
 

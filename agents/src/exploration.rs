@@ -84,11 +84,11 @@ impl Epsilons {
     fn epsilon(&self, phase: Phase, rank: EnvRank) -> f64 {
         let EpsilonGreedy { epsilon, start_steps, end_steps } = &self.settings;
         match phase {
-            Phase::Evaluate { env_steps } => epsilon.evaluation(env_steps),
-            Phase::Sample { env_steps } => {
+            Phase::Evaluate { now } => epsilon.evaluation(now.0),
+            Phase::Sample { now } => {
                 let last = self.finals[(rank.0 - self.first).min(self.finals.len() - 1)];
                 let (start, end) = (*start_steps as f64, *end_steps as f64);
-                anneal(epsilon.eps_init, last, env_steps as f64, start, end)
+                anneal(epsilon.eps_init, last, now.0 as f64, start, end)
             }
         }
     }

@@ -47,8 +47,8 @@ fn main() -> anyhow::Result<()> {
     let (mut env_steps, mut returns) = (0, Vec::new());
     for iteration in 1..=iterations {
         algo.params().write_to(&mut weights);
-        sampler.publish(&weights)?;
-        let samples = sampler.obtain_samples(env_steps)?;
+        sampler.publisher().publish(&weights)?;
+        let samples = sampler.obtain_samples(GlobalSteps(env_steps))?;
         env_steps += 16 * 8;
         returns.extend(samples.trajectories().iter().map(|t| t.ret));
         algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;

@@ -5,7 +5,9 @@
 use agents::{AgentFactory, RandomAgentConfig};
 use rlcore::conformance::{self, Options, Randomness};
 use rlcore::env::{from_state, to_state};
-use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvFactory, EnvSpaces};
+use rlcore::{
+    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvFactory, EnvSpaces, GlobalSteps,
+};
 use rlcore::{MakeEnv, Space, Step};
 use samplers::{SamplerConfig, SamplerKind, Setup};
 use serde::{Deserialize, Serialize};
@@ -73,7 +75,7 @@ fn main() -> anyhow::Result<()> {
     let sampling = SamplerConfig { kind: SamplerKind::Cpu, t: 50, b: 4, ..Default::default() };
     let agent = AgentFactory::new(&RandomAgentConfig {})?;
     let mut sampler = samplers::build(Setup::new(sampling, EnvFactory::new(&Corridor {})?, agent))?;
-    for t in sampler.obtain_samples(0)?.trajectories() {
+    for t in sampler.obtain_samples(GlobalSteps(0))?.trajectories() {
         println!("environment {}: {} steps, return {:.2}", t.env_rank, t.length, t.ret);
     }
     Ok(())

@@ -96,6 +96,7 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
         seed: config.seed,
         discount: learning.settings().discount(),
         options: learning.settings().records(spec(config)),
+        slots: 1,
         worker_logs,
     })
 }

@@ -10,9 +10,9 @@ pub fn learn(sampler: &mut dyn Sampler, algo: &mut dyn Algo, batches: u64) -> Re
     let (mut env_steps, mut returns) = (0, Vec::new());
     for batch in 1..=batches {
         algo.params().write_to(&mut weights);
-        sampler.publish(&weights)?;
+        sampler.publisher().publish(&weights)?;
         let steps = sampler.spec().steps() as u64;
-        let samples = sampler.obtain_samples(env_steps)?;
+        let samples = sampler.obtain_samples(GlobalSteps(env_steps))?;
         env_steps += steps;
         returns.extend(samples.trajectories().iter().map(|t| t.ret));
         algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;

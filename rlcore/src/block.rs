@@ -2,8 +2,9 @@
 //!
 //! Written once: environments and agents write their cells directly, algorithms see the same memory as tensors.
 //!
-//! **Invariant:** a column has one writer: [`Block::columns`] hands each column out once per process, and a process only
-//! claims the columns it was assigned. Between two hand-overs only that writer touches them; afterwards only the lease does.
+//! **Invariant:** a column has one writer: a mapping's bytes belong to one block, [`Block::columns`] and [`Block::slot`] hand
+//! each column out once, and a process only claims the columns it was assigned. Between two hand-overs only that writer
+//! touches them; afterwards only leases do.
 mod layout;
 mod lease;
 
@@ -12,9 +13,9 @@ pub use self::layout::{AgentSchema, BlockOptions, Layout, Part, PartLayout};
 pub use self::lease::{Lease, Slot};
 use crate::cells::Tree;
 use crate::schema::LeafSpec;
-use crate::segment::{Segment, SegmentError};
+use crate::segment::{Pages, Segment, SegmentError};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A block in shared memory.
 #[derive(Debug)]
@@ -26,9 +27,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// A block over `layout.bytes` of `segment` from `offset` on.
+    /// A block over `layout.bytes` of `segment` from `offset` on. Panics where they are in use in this mapping.
     pub fn new(layout: Layout, segment: &'static Segment, offset: usize) -> Self {
         assert!(offset.is_multiple_of(ALIGN) && offset + layout.bytes <= segment.len());
+        segment.claim(offset, layout.bytes);
         let claimed = Mutex::new(vec![false; layout.spec.b]);
         Self { layout, segment, offset, claimed }
     }
@@ -72,23 +74,27 @@ impl Block {
         self.views(&columns)
     }
 
-    /// All columns for reading. The caller lends this out only between hand-overs, when no writer is at work.
-    pub fn reader(&self) -> Columns {
-        self.views(&(0..self.layout.spec.b))
+    /// All columns as a slot, which is written whole or in these groups of columns, and lent out whole. Panics where a column
+    /// was handed out before. `pages` are given back when the slot and its leases are gone.
+    pub fn slot(&self, groups: &[Range<usize>], pages: Arc<Pages>) -> Slot {
+        let whole = self.columns(0..self.layout.spec.b);
+        let groups = groups.iter().map(|columns| self.views(columns)).collect();
+        Slot::grouped(whole, groups, Some(pages))
     }
 
-    /// A tree of its own beside the blocks of a segment, for what is shared and is not a sample (weights). The caller keeps
-    /// to one writer, as for columns.
+    /// A tree of its own beside the blocks of a segment, for what is shared and is not a sample (weights). Panics where its
+    /// bytes are in use in this mapping.
     pub fn beside(segment: &'static Segment, offset: usize, specs: &[LeafSpec], rows: usize, columns: usize) -> Tree {
         assert!(offset.is_multiple_of(ALIGN));
         let mut at = offset;
         let mut places = Vec::new();
         for leaf in specs {
             let bytes = rows * columns * leaf.cell_bytes();
+            segment.claim(at, bytes);
             places.push(segment.at(at, bytes));
             at += bytes.next_multiple_of(ALIGN);
         }
-        // SAFETY: `at` bounds every leaf; offsets are aligned; segments are never unmapped.
+        // SAFETY: `at` bounds every leaf; offsets are aligned; segments are never unmapped; `claim` refuses a second view.
         unsafe { Tree::at(specs, &places, rows, columns, columns) }
     }
 
@@ -96,6 +102,11 @@ impl Block {
     pub fn beside_bytes(specs: &[LeafSpec], rows: usize, columns: usize) -> usize {
         let bytes = specs.iter().map(|l| l.array_bytes(rows, columns, ALIGN));
         bytes.fold(0, usize::saturating_add)
+    }
+
+    /// The segment's memory, to be given back when all clones of this are dropped.
+    pub fn pages(&self) -> Arc<Pages> {
+        self.segment.pages()
     }
 
     /// Gives the memory back; views read zeros from now on.
@@ -236,17 +247,20 @@ mod tests {
     fn columns_are_slices_of_the_whole() {
         let spec = BatchSpec { t: 3, b: 5 };
         let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
-        let (mut left, mut right) = (block.columns(0..2), block.columns(2..5));
-        left.observation.cell_mut(3, 1).u8(0)[5] = 7;
-        right.observation.cell_mut(3, 0).u8(0)[0] = 8;
-        right.reward.row_mut(2).get::<f32>(0).fill(0.5);
-        let all = block.reader();
+        let slot = block.slot(&[0..2, 2..5], block.segment.pages());
+        slot.write_groups(|groups| {
+            let [left, right] = groups else { panic!("two groups") };
+            left.observation.cell_mut(3, 1).u8(0)[5] = 7;
+            right.observation.cell_mut(3, 0).u8(0)[0] = 8;
+            right.reward.row_mut(2).get::<f32>(0).fill(0.5);
+            left.flags.row_mut(0).get::<u8>(flag::VALID).fill(1);
+            right.flags.row_mut(2).get::<u8>(flag::VALID)[1] = 1;
+        });
+        let all = slot.lease();
         assert_eq!(all.observation.cell(3, 1).u8(0)[5], 7);
         assert_eq!(all.observation.cell(3, 2).u8(0)[0], 8);
         assert_eq!(all.reward.row(2).get::<f32>(0), [0.0, 0.0, 0.5, 0.5, 0.5]);
         assert_eq!(all.final_observation.rows(), 0);
-        left.flags.row_mut(0).get::<u8>(flag::VALID).fill(1);
-        right.flags.row_mut(2).get::<u8>(flag::VALID)[1] = 1;
         assert_eq!(all.valid_steps(), 3);
         assert_eq!((all.agent_info.leaf("q"), all.agent_info.leaf("value")), (Some(0), None));
     }
@@ -256,14 +270,17 @@ mod tests {
     fn tensors_are_the_same_memory() {
         let spec = BatchSpec { t: 2, b: 3 };
         let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
-        let mut columns = block.columns(1..3);
-        columns.agent_info.cell_mut(1, 1).f32(0).copy_from_slice(&[1.0, 2.0]);
-        let whole = &block.reader().agent_info.tensors()[0];
+        let slot = block.slot(&[0..1, 1..3], block.segment.pages());
+        slot.write_groups(|g| g[1].agent_info.cell_mut(1, 1).f32(0).copy_from_slice(&[1.0, 2.0]));
+        let lease = slot.lease();
+        let whole = &lease.agent_info.tensors()[0];
         assert_eq!(whole.size(), [2, 3, 2]);
         assert_eq!(whole.double_value(&[1, 2, 1]), 2.0);
-        let row = &columns.agent_info.row_tensors()[1][0];
+        drop(lease);
+        let row = slot.write_groups(|g| g[1].agent_info.row_tensors().remove(1).remove(0)).unwrap();
         assert_eq!(row.size(), [2, 2]);
-        assert_eq!(row.double_value(&[1, 1]), 2.0);
+        slot.write_groups(|g| g[1].agent_info.cell_mut(1, 1).f32(0)[0] = 3.0);
+        assert_eq!(row.double_value(&[1, 0]), 3.0);
     }
 
     #[test]
@@ -273,5 +290,18 @@ mod tests {
         let _first = block.columns(0..1);
         let second = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.columns(0..2)));
         assert!(second.is_err());
+        let slot = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.slot(&[], block.segment.pages())));
+        assert!(slot.is_err());
+    }
+
+    #[test]
+    fn a_second_block_over_the_same_bytes_is_refused() {
+        let layout = Layout::new(BatchSpec { t: 1, b: 2 }, &spaces(None), &agent(), BlockOptions::default());
+        let segment = Segment::create("test", 2 * layout.bytes).unwrap();
+        let _first = Block::new(layout.clone(), segment, 0);
+        let _beside = Block::new(layout.clone(), segment, layout.bytes);
+        let weights = [LeafSpec::scalar("weights", crate::DType::F32)];
+        assert!(std::panic::catch_unwind(|| Block::new(layout.clone(), segment, ALIGN)).is_err());
+        assert!(std::panic::catch_unwind(|| Block::beside(segment, 0, &weights, 1, 1)).is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! | `command`    | master | posted after `op` and its arguments are stored: do it                           |
 //! | `arrivals`   | worker | how often it has arrived at a gate; its columns are the master's until the gate opens or the next command |
 //! | `progress`   | worker | before every environment call                                                  |
+//! | `taken`      | worker | version of the newest weights ordered: older ones are not read any more           |
 //! | `first_rank` | worker | env rank of column 0 of what it steps now: a column of `progress` is counted from there |
 //!
 //! A [`Op::Collect`] arrives once, at the end of the batch. A [`Op::Serve`] arrives at the gate of each of its lanes with
@@ -12,6 +13,7 @@
 //! looked for there too. Everything else goes over the worker's socket (see [`crate::channel`]).
 //!
 //! Unsafe here: the marker that these are atomics throughout.
+use crate::batch_spec::GlobalSteps;
 use crate::door::Door;
 use crate::gate::Gate;
 use crate::progress::Progress;
@@ -36,6 +38,19 @@ pub enum Op {
     Serve = 3,
 }
 
+/// A task as the master hands it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// What to do.
+    pub op: Op,
+    /// Environment steps before the batch, for schedules.
+    pub now: GlobalSteps,
+    /// Version of the weights to act with; they lie in buffer `version % 2`.
+    pub weights: u64,
+    /// The slot to fill.
+    pub slot: usize,
+}
+
 /// See the module documentation.
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -54,6 +69,8 @@ struct Arrivals {
     /// Wraps.
     count: AtomicU32,
     first_rank: AtomicU64,
+    /// Version of weights.
+    taken: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +80,10 @@ struct Arguments {
     op: AtomicU64,
     /// Global environment steps before the batch, written by the master before a command.
     env_steps: AtomicU64,
-    /// Raised by the master when it has written new weights.
+    /// Version of the weights to act with, written by the master before a command.
     weights: AtomicU64,
+    /// Number of the slot to fill, written by the master before a command.
+    slot: AtomicU64,
 }
 
 // SAFETY: every field is an atomic or made of atomics, and all-zero is a value of each.
@@ -89,30 +108,52 @@ impl WorkerControl {
         words.push(Word::new("arrivals", arrivals + offset_of!(Arrivals, count), 4, "worker"));
         let first_rank = arrivals + offset_of!(Arrivals, first_rank);
         words.push(Word::new("first_rank", first_rank, 8, "worker"));
+        words.push(Word::new("taken", arrivals + offset_of!(Arrivals, taken), 8, "worker"));
         words.push(Word::new("op", arguments + offset_of!(Arguments, op), 8, "master"));
         let env_steps = arguments + offset_of!(Arguments, env_steps);
         words.push(Word::new("env_steps", env_steps, 8, "master"));
         words.push(Word::new("weights", arguments + offset_of!(Arguments, weights), 8, "master"));
+        words.push(Word::new("slot", arguments + offset_of!(Arguments, slot), 8, "master"));
         words
     }
 
     /// Hands the worker a task.
-    pub fn order(&self, op: Op, env_steps: u64, weights: u64) {
-        self.arguments.op.store(op as u64, Ordering::Relaxed);
-        self.arguments.env_steps.store(env_steps, Ordering::Relaxed);
-        self.arguments.weights.store(weights, Ordering::Relaxed);
+    pub fn order(&self, task: Task) {
+        let a = &self.arguments;
+        a.op.store(task.op as u64, Ordering::Relaxed);
+        a.env_steps.store(task.now.0, Ordering::Relaxed);
+        a.weights.store(task.weights, Ordering::Relaxed);
+        a.slot.store(task.slot as u64, Ordering::Relaxed);
         self.command.post();
     }
 
-    /// The task handed over, with the global environment steps and the version of the weights.
-    pub fn ordered(&self) -> (Op, u64, u64) {
+    /// Tells the worker to end, whatever it was told before.
+    pub fn quit(&self) {
+        self.arguments.op.store(Op::Quit as u64, Ordering::Relaxed);
+        self.command.post();
+    }
+
+    /// The task handed over.
+    pub fn ordered(&self) -> Task {
         let op = match self.arguments.op.load(Ordering::Relaxed) {
             1 => Op::Collect,
             2 => Op::Message,
             3 => Op::Serve,
             _ => Op::Quit,
         };
-        (op, self.arguments.env_steps.load(Ordering::Relaxed), self.arguments.weights.load(Ordering::Relaxed))
+        let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let (now, weights) = (GlobalSteps(load(&self.arguments.env_steps)), load(&self.arguments.weights));
+        Task { op, now, weights, slot: load(&self.arguments.slot) as usize }
+    }
+
+    /// The worker reads no weights older than `version` any more.
+    pub fn take(&self, version: u64) {
+        self.arrivals.taken.store(version, Ordering::Release);
+    }
+
+    /// The version that the worker has confirmed with [`WorkerControl::take`].
+    pub fn taken(&self) -> u64 {
+        self.arrivals.taken.load(Ordering::Acquire)
     }
 
     /// The worker's part of this step is done: it arrives at `gate` with `workers` others.

@@ -247,8 +247,9 @@ impl SharedMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch_spec::BatchSpec;
+    use crate::batch_spec::{BatchSpec, GlobalSteps};
     use crate::block::{AgentSchema, BlockOptions};
+    use crate::control::{Op, Task};
     use crate::env::EnvSpaces;
     use crate::slice::{BlockRow, ResetMode};
     use crate::space::Space;
@@ -292,7 +293,8 @@ mod tests {
         let read = |kind: &str, i, word: &str| read(&json, segment, kind, i, word);
 
         let control = &manifest.control(segment)[1];
-        control.order(crate::control::Op::Serve, 77, 9);
+        control.order(Task { op: Op::Serve, now: GlobalSteps(77), weights: 9, slot: 1 });
+        control.take(8);
         control.progress.tick(5);
         control.set_first_rank(12);
         let gate = &manifest.gates(segment)[1];
@@ -303,6 +305,8 @@ mod tests {
         assert_eq!(read("control", 1, "op"), 3);
         assert_eq!(read("control", 1, "env_steps"), 77);
         assert_eq!(read("control", 1, "weights"), 9);
+        assert_eq!(read("control", 1, "slot"), 1);
+        assert_eq!(read("control", 1, "taken"), 8);
         assert_eq!(read("control", 1, "progress"), (1 << 24) | 5);
         assert_eq!(read("control", 1, "first_rank"), 12);
         assert_eq!(read("control", 1, "arrivals"), 1);

@@ -9,9 +9,10 @@ use crate::memory;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why memory could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,23 @@ enum Backing {
 pub struct Segment {
     backing: Backing,
     len: usize,
+    /// Byte ranges that are in use, see [`Segment::claim`].
+    claims: Mutex<Vec<Claim>>,
+}
+
+struct Claim {
+    bytes: Range<usize>,
+    atomic: bool,
+}
+
+/// Gives a segment's memory back when the last who needs it is gone; see [`Segment::release_pages`].
+#[derive(Debug)]
+pub struct Pages(&'static Segment);
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.0.release_pages();
+    }
 }
 
 // SAFETY: the mapping's address never changes; who writes which byte is the business of the types above.
@@ -104,7 +122,7 @@ impl Segment {
             return Err(std::io::Error::other(format!("segment holds {size} bytes, the layout needs {len}")));
         }
         let map = MmapOptions::new().len(len.max(1)).populate().map_raw(&file)?;
-        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file: Mutex::new(Some(file)) }, len })))
+        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file: Mutex::new(Some(file)) }, len, claims: Mutex::default() })))
     }
 
     /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name goes when the process
@@ -112,7 +130,7 @@ impl Segment {
     pub fn create_named(name: &str, len: usize) -> Result<&'static Self, SegmentError> {
         let failed = |source| SegmentError::Named { name: name.to_owned(), source };
         let shm = shared_memory::ShmemConf::new().os_id(name).size(len).create().map_err(failed)?;
-        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len })))
+        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
     }
 
     /// Attaches to a segment of [`Segment::create_named`].
@@ -120,7 +138,7 @@ impl Segment {
         let failed = |source| SegmentError::Named { name: name.to_owned(), source };
         let shm = shared_memory::ShmemConf::new().os_id(name).open().map_err(failed)?;
         let len = shm.len();
-        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len })))
+        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
     }
 
     /// Bytes.
@@ -157,6 +175,29 @@ impl Segment {
         }
     }
 
+    /// The memory, to be given back when all clones of this are dropped.
+    pub fn pages(&'static self) -> Arc<Pages> {
+        Arc::new(Pages(self))
+    }
+
+    /// Takes `bytes` into use for good: panics where a part of them is in use already, unless both uses are atomics. So no
+    /// two views of one mapping overlap. Another mapping of the same memory (a worker's) is not seen here: who writes what
+    /// when is then what the control words and gates say.
+    fn claim_as(&self, bytes: Range<usize>, atomic: bool) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = claims.iter().find(|c| {
+            let apart = c.bytes.end <= bytes.start || bytes.end <= c.bytes.start;
+            !(apart || (atomic && c.atomic))
+        });
+        assert!(other.is_none(), "bytes {bytes:?} of a segment are in use already");
+        claims.push(Claim { bytes, atomic });
+    }
+
+    /// Takes `len` bytes from `offset` on into use as samples or weights: once for the life of this mapping.
+    pub(crate) fn claim(&self, offset: usize, len: usize) {
+        self.claim_as(offset..offset + len, false);
+    }
+
     fn base(&self) -> NonNull<u8> {
         let ptr = match &self.backing {
             Backing::Memfd { map, .. } => map.as_mut_ptr(),
@@ -172,9 +213,10 @@ impl Segment {
         unsafe { self.base().add(offset) }
     }
 
-    /// `n` atomics structures at `offset`.
+    /// `n` atomics structures at `offset`, as often as they are asked for. Panics where they are in use as anything else.
     pub fn atomics<T: SharedAtomics>(&'static self, offset: usize, n: usize) -> &'static [T] {
         let ptr = self.at(offset, n * size_of::<T>()).cast::<T>();
+        self.claim_as(offset..offset + n * size_of::<T>(), true);
         assert!(ptr.is_aligned(), "offset {offset} is not aligned for {}", std::any::type_name::<T>());
         // SAFETY: in bounds, aligned, never unmapped, zero-initialised at first, and atomic throughout.
         unsafe { NonNull::slice_from_raw_parts(ptr, n).as_ref() }
@@ -199,6 +241,34 @@ mod tests {
         assert_eq!(b.atomics::<Words>(64, 1)[0].0[1].load(Ordering::Acquire), 7);
         a.release_pages();
         assert_eq!(b.atomics::<Words>(64, 1)[0].0[1].load(Ordering::Acquire), 0);
+    }
+
+    #[test]
+    fn bytes_are_in_use_once() {
+        let segment = Segment::create("test", 4096).unwrap();
+        segment.atomics::<Words>(0, 2);
+        segment.atomics::<Words>(16, 2);
+        segment.claim(128, 64);
+        segment.claim(192, 64);
+        segment.claim(256, 0);
+        let twice = |offset| std::panic::catch_unwind(|| segment.claim(offset, 64)).is_err();
+        assert!(twice(0) && twice(120) && twice(191) && !twice(256));
+        assert!(std::panic::catch_unwind(|| segment.atomics::<Words>(128, 1)).is_err());
+    }
+
+    #[test]
+    fn memory_goes_with_the_last_who_needs_it() {
+        let segment = Segment::create("test", 4096).unwrap();
+        let word = &segment.atomics::<Words>(0, 1)[0].0[0];
+        let (one, two) = {
+            let pages = segment.pages();
+            (Arc::clone(&pages), pages)
+        };
+        word.store(3, Ordering::Release);
+        drop(one);
+        assert_eq!(word.load(Ordering::Acquire), 3);
+        drop(two);
+        assert_eq!(word.load(Ordering::Acquire), 0);
     }
 
     #[test]

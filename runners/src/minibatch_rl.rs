@@ -6,9 +6,9 @@ use crate::error::RunError;
 use crate::journal::{Journal, Outcome, Stop};
 use crate::signals;
 use algos::Algo;
-use rlcore::GlobalSteps;
 use rlcore::run_dir::RunDir;
 use rlcore::table::Stats;
+use rlcore::{GlobalSteps, LocalSteps};
 use samplers::{Evaluation, Sampler};
 use std::path::Path;
 use std::time::Instant;
@@ -132,7 +132,7 @@ impl MinibatchRl {
     fn publish(&mut self) -> Result<(), RunError> {
         if self.published != Some(self.algo.version()) {
             self.algo.params().write_to(&mut self.weights);
-            self.sampler.publish(&self.weights)?;
+            self.sampler.publisher().publish(&self.weights)?;
             self.published = Some(self.algo.version());
         }
         Ok(())
@@ -142,8 +142,9 @@ impl MinibatchRl {
         let begun = Instant::now();
         self.publish()?;
         let r = &mut self.journal.record;
-        let samples = self.sampler.obtain_samples(r.env_steps)?;
-        r.env_steps += samples.columns().valid_steps();
+        let samples = self.sampler.obtain_samples(GlobalSteps(r.env_steps))?;
+        let steps = LocalSteps(samples.columns().valid_steps());
+        r.env_steps += self.sampler.world().global(steps).0;
         r.add_trajectories(samples.trajectories(), self.config.log_traj_window);
         for (rank, note) in samples.notes() {
             self.journal.console.log_line(&format!("environment {rank}: {note}"));
@@ -164,7 +165,8 @@ impl MinibatchRl {
         let begun = Instant::now();
         self.publish()?;
         let (number, episodes) = (self.journal.record.evaluations, self.sampler.eval_episodes());
-        let found = self.sampler.evaluate(number, episodes, self.journal.record.env_steps)?;
+        let found =
+            self.sampler.evaluate(number, episodes, GlobalSteps(self.journal.record.env_steps))?;
         let took = begun.elapsed().as_secs_f64();
         let r = &mut self.journal.record;
         r.evaluations += 1;
@@ -188,7 +190,8 @@ impl MinibatchRl {
         self.journal.console.busy("confirming");
         let begun = Instant::now();
         let number = CONFIRMATION + self.journal.record.evaluations;
-        let found = self.sampler.evaluate(number, episodes, self.journal.record.env_steps)?;
+        let found =
+            self.sampler.evaluate(number, episodes, GlobalSteps(self.journal.record.env_steps))?;
         let took = begun.elapsed().as_secs_f64();
         self.journal.record.seconds += took;
         self.journal.record.eval_seconds += took;

@@ -12,30 +12,19 @@ mod scan;
 mod spec;
 pub(crate) mod stepper;
 
-use self::actor::Actor;
-pub use self::spec::{CollectorError, CollectorSpec};
+use self::actor::{Actor, RowViews};
+pub(crate) use self::spec::{CollectorError, CollectorSpec};
 use self::stepper::Stepper;
+use crate::slots::Place;
 use crate::watchdog::NOBODY;
 use agents::{Agent, Phase};
-use rlcore::BatchSpec;
-use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout};
+use rlcore::block::AgentSchema;
 use rlcore::progress::Progress;
 
 /// One slice of columns with everything that belongs to its environments.
-pub struct Collector {
+pub(crate) struct Collector {
     stepper: Stepper,
     actor: Actor,
-    /// Goes last: the others look into it.
-    own_block: Option<OwnBlock>,
-}
-
-/// Memory to give back at the end, also where an environment's constructor fails or panics.
-struct OwnBlock(Block);
-
-impl Drop for OwnBlock {
-    fn drop(&mut self) {
-        self.0.release();
-    }
 }
 
 impl std::fmt::Debug for Collector {
@@ -47,73 +36,56 @@ impl std::fmt::Debug for Collector {
 
 impl Collector {
     /// Builds the environments. Nothing is reset yet.
-    pub fn new(
+    pub(crate) fn new(
         spec: CollectorSpec,
-        columns: Columns,
+        rows: Vec<RowViews>,
         schema: &AgentSchema,
     ) -> Result<Self, CollectorError> {
-        let (rank, interval) = (spec.first_rank, spec.state_interval);
-        let stepper = Stepper::new(spec, columns)?;
-        let actor = Actor::new(&stepper.columns, &stepper.spaces, schema, rank, interval)?;
-        Ok(Self { stepper, actor, own_block: None })
+        let (n, rank, interval) = (spec.columns, spec.first_rank, spec.state_interval);
+        let stepper = Stepper::new(spec)?;
+        let actor = Actor::new(rows, n, &stepper.spaces, schema, rank, interval)?;
+        Ok(Self { stepper, actor })
     }
 
-    /// A collector with a block of its own, for evaluation.
-    pub fn with_own_block(
-        spec: CollectorSpec,
-        t: usize,
-        schema: &AgentSchema,
-    ) -> Result<Self, CollectorError> {
-        let batch = BatchSpec { t, b: spec.columns };
-        let layout = Layout::new(batch, &spec.spaces, schema, BlockOptions::default());
-        let block = OwnBlock(Block::create(layout)?);
-        let columns = block.0.columns(0..spec.columns);
-        let mut collector = Self::new(spec, columns, schema)?;
-        collector.own_block = Some(block);
-        Ok(collector)
-    }
-
-    /// Fills the block once.
-    pub fn collect(
+    /// Fills a slot.
+    pub(crate) fn collect(
         &mut self,
+        place: Place<'_>,
         agent: &mut dyn Agent,
         phase: Phase,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
         let (stepper, actor) = (&mut self.stepper, &mut self.actor);
-        stepper.begin_batch(progress)?;
-        for t in 0..stepper.t() {
+        let Place { slot, columns, last } = place;
+        actor.begin_batch(slot);
+        stepper.begin_batch(columns, last, progress)?;
+        for t in 0..columns.reward.rows() {
             progress.tick(NOBODY);
-            actor.act(t, &mut stepper.columns, &stepper.running, agent, phase)?;
-            stepper.step(t, progress)?;
-            actor.finish_step(t, &stepper.columns);
+            actor.act(t, columns, &stepper.running, agent, phase)?;
+            stepper.step(columns, t, progress)?;
+            actor.finish_step(t, columns);
         }
-        actor.bootstrap(&mut stepper.columns, agent)
+        actor.bootstrap(columns, agent)
     }
 
     /// Columns that still run; none when an evaluation is over.
-    pub fn still_running(&self) -> usize {
+    pub(crate) fn still_running(&self) -> usize {
         let all = self.stepper.spec.columns;
         self.stepper.quota.as_ref().map_or(all, |q| q.iter().filter(|q| **q > 0).count())
     }
 
     /// Episodes that the quota still has.
-    pub fn episodes_left(&self) -> usize {
+    pub(crate) fn episodes_left(&self) -> usize {
         self.stepper.quota.as_ref().map_or(0, |q| q.iter().sum())
     }
 
-    /// The block's columns, to read records from.
-    pub fn columns(&self) -> &Columns {
-        &self.stepper.columns
-    }
-
     /// Free-form notes of finished episodes since the last call, with their env rank.
-    pub fn take_notes(&mut self) -> Vec<(usize, String)> {
+    pub(crate) fn take_notes(&mut self) -> Vec<(usize, String)> {
         self.stepper.take_notes()
     }
 
     /// Ends the environments in order.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.stepper.close();
     }
 }

@@ -6,29 +6,31 @@ use crate::host::{FAREWELL, WorkerHandle};
 use crate::protocol::{Acting, CHECK_EVERY, FromWorker, Lane, LaneState, ToWorker, WorkerSetup};
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
+use crate::weights::{BUFFERS, Weights};
 use agents::AgentContext;
+use rlcore::GlobalSteps;
 use rlcore::batch_spec::split_columns;
-use rlcore::block::Block;
-use rlcore::cells::Tree;
-use rlcore::control::Op;
+use rlcore::block::Slot;
+use rlcore::control::{Op, Task};
 use rlcore::forkserver::Surroundings;
 use rlcore::gate::Gate;
 use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::patience::Patience;
-use rlcore::segment::Segment;
+use rlcore::segment::Pages;
 use std::ops::Range;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// See the module documentation.
 pub(crate) struct Crew {
     workers: Vec<WorkerHandle>,
-    segment: &'static Segment,
+    /// Goes with the crew and the last lease.
+    _pages: Arc<Pages>,
     gates: &'static [Gate],
     /// Posts of each gate's `all` that were taken note of.
     seen: Vec<u32>,
-    weights: Tree,
-    weights_version: u64,
+    weights: Weights,
     /// Of the master at a gate.
     patience: Patience,
     /// Seconds for which all may wait for each other, see [`Crew::wait`].
@@ -43,7 +45,7 @@ impl Crew {
         plan: &Plan,
         groups: &[Range<usize>],
         acting: Acting,
-    ) -> Result<(Self, Block), SamplerError> {
+    ) -> Result<(Self, Vec<Slot>), SamplerError> {
         let setup = &plan.setup;
         let context = AgentContext { device: "cpu".into(), ..plan.context.clone() };
         let n = setup.config.workers();
@@ -52,13 +54,15 @@ impl Crew {
             gates: groups.len(),
             doors: 0,
             weights: plan.model.params,
-            weight_slots: 1,
-            block_slots: 1,
+            weight_slots: BUFFERS,
+            block_slots: setup.slots,
         };
         let memory =
             SharedMemory::create("sample block", Manifest::new(counts, plan.layout.clone()))?;
         let (segment, manifest) = (memory.segment, &memory.manifest);
-        let block = memory.block(0);
+        let pages = segment.pages();
+        let slot = |i| memory.block(i).slot(groups, Arc::clone(&pages));
+        let slots = (0..setup.slots).map(slot).collect();
         let parts: Vec<Vec<Range<usize>>> = groups
             .iter()
             .map(|g| {
@@ -71,11 +75,15 @@ impl Crew {
         // From here on dropping it ends the workers that there are, and gives the memory back.
         let mut crew = Self {
             workers: Vec::new(),
-            segment,
+            _pages: pages,
             gates: manifest.gates(segment),
             seen: vec![0; groups.len()],
-            weights: manifest.weights(segment, 0),
-            weights_version: 0,
+            weights: Weights::new(
+                (0..BUFFERS).map(|i| manifest.weights(segment, i)).collect(),
+                plan.model.params,
+                manifest.control(segment).iter().collect(),
+                setup.config.worker.step_timeout,
+            ),
             patience: Patience::default(),
             limit: setup.config.worker.step_timeout,
             failed: false,
@@ -115,7 +123,11 @@ impl Crew {
             )?);
         }
         crew.answers()?;
-        Ok((crew, block))
+        Ok((crew, slots))
+    }
+
+    pub(crate) fn usable(&self) -> Result<(), SamplerError> {
+        if self.failed { Err(SamplerError::Unusable) } else { Ok(()) }
     }
 
     /// Runs `f` where nothing has failed before; marks the crew as failed where it fails.
@@ -123,11 +135,12 @@ impl Crew {
         &mut self,
         f: impl FnOnce(&mut Self) -> Result<T, SamplerError>,
     ) -> Result<T, SamplerError> {
-        if self.failed {
-            return Err(SamplerError::Unusable);
-        }
+        self.usable()?;
         let out = f(self);
-        self.failed = out.is_err();
+        if out.is_err() {
+            self.failed = true;
+            self.weights.close();
+        }
         out
     }
 
@@ -137,12 +150,17 @@ impl Crew {
     }
 
     /// Hands all workers a batch, after which each arrives once at every gate.
-    pub(crate) fn order(&mut self, op: Op, env_steps: u64) {
-        let (version, gates) = (self.weights_version, self.gates.len() as u32);
+    pub(crate) fn order(&mut self, task: Task) {
+        let gates = self.gates.len() as u32;
         for worker in &mut self.workers {
             worker.owes(gates);
-            worker.order(op, env_steps, version);
+            worker.order(task);
         }
+    }
+
+    /// The weights that workers act with.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// Waits until all workers have arrived at a gate. They count their arrivals before they take part in the gate's: one
@@ -212,23 +230,13 @@ impl Crew {
     fn ask(
         &mut self,
         messages: Vec<ToWorker>,
-        env_steps: u64,
+        now: GlobalSteps,
     ) -> Result<Vec<FromWorker>, SamplerError> {
         self.attempt(|s| {
-            let version = s.weights_version;
-            s.workers.iter_mut().zip(&messages).try_for_each(|(w, m)| w.ask(m, env_steps, version))
+            let task = Task { op: Op::Message, now, weights: s.weights.order(), slot: 0 };
+            s.workers.iter_mut().zip(&messages).try_for_each(|(w, m)| w.ask(m, task))
         })?;
         self.answers()
-    }
-
-    /// The weights that workers act with from the next order on.
-    pub(crate) fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
-        self.attempt(|s| {
-            // The workers wait for a command: nobody reads.
-            s.weights.row_mut(0).get::<f32>(0).copy_from_slice(weights);
-            s.weights_version += 1;
-            Ok(())
-        })
     }
 
     /// An evaluation, of which every worker has a part.
@@ -236,12 +244,12 @@ impl Crew {
         &mut self,
         number: u64,
         episodes: usize,
-        env_steps: u64,
+        now: GlobalSteps,
         config: EvalConfig,
     ) -> Result<Evaluation, SamplerError> {
-        let order = Order { number, env_steps, episodes, config };
+        let order = Order { number, now, episodes, config };
         let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
-        let parts = self.ask(messages, env_steps)?.into_iter().filter_map(|a| match a {
+        let parts = self.ask(messages, now)?.into_iter().filter_map(|a| match a {
             FromWorker::Evaluation(part) => Some(part),
             _ => None,
         });
@@ -251,7 +259,7 @@ impl Crew {
     /// The state of every column, in order of columns; the acting side is missing where the master acts.
     pub(crate) fn save(&mut self) -> Result<Vec<LaneState>, SamplerError> {
         let messages = self.workers.iter().map(|_| ToWorker::Save).collect();
-        let parts = self.ask(messages, 0)?.into_iter().filter_map(|a| match a {
+        let parts = self.ask(messages, GlobalSteps(0))?.into_iter().filter_map(|a| match a {
             FromWorker::State(lanes) => Some(lanes.into_iter()),
             _ => None,
         });
@@ -270,7 +278,7 @@ impl Crew {
         };
         let message = |w: &WorkerHandle| ToWorker::Load(w.lanes().iter().map(of).collect());
         let messages = self.workers.iter().map(message).collect();
-        self.ask(messages, 0).map(|_| ())
+        self.ask(messages, GlobalSteps(0)).map(|_| ())
     }
 
     /// Free-form notes of environments since the last call.
@@ -290,7 +298,6 @@ impl Drop for Crew {
         self.gates.iter().for_each(|g| g.open.post());
         let until = Instant::now() + FAREWELL;
         self.workers.iter_mut().for_each(|w| w.finish(until));
-        self.segment.release_pages();
     }
 }
 
@@ -314,7 +321,7 @@ mod tests {
         let plan = setup.check().unwrap();
         let groups = std::slice::from_ref(&(0..8));
         let (mut crew, _) = Crew::start(&plan, groups, Acting::Master).unwrap();
-        crew.order(Op::Serve, 0);
+        crew.order(Task { op: Op::Serve, now: GlobalSteps(0), weights: 0, slot: 0 });
         crew.wait(0).unwrap();
         // Both are at the gate, which nobody has opened.
         let error = crew.wait(0).unwrap_err().to_string();

@@ -102,4 +102,44 @@ pub enum SamplerError {
     /// An earlier error ended this sampler.
     #[error("this sampler failed before and cannot go on")]
     Unusable,
+    /// Asked for something while a batch is under way.
+    #[error("a batch is under way: finish it before you {refused}")]
+    UnderWay {
+        /// What was asked for.
+        refused: &'static str,
+    },
+    /// Asked to finish a batch that was not begun.
+    #[error("no batch is under way: begin one before you finish it")]
+    NotBegun,
+    /// No slot for another batch.
+    #[error(
+        "no slot is free for another batch: the samples of the last {slots} are still held; drop some of them, or ask for more slots (Setup::slots)"
+    )]
+    NoFreeSlot {
+        /// Slots of this sampler.
+        slots: usize,
+    },
+    /// A state cannot be loaded under samples that somebody reads.
+    #[error("samples of this sampler are still held: drop them before you load a state")]
+    Leased,
+    /// Weights of another model.
+    #[error("the algorithm has {published} weights, the agent {agent}: give both the same model")]
+    Weights {
+        /// Weights that were published.
+        published: usize,
+        /// Weights that the agent takes.
+        agent: usize,
+    },
+    /// A worker neither took in the weights that it was ordered nor failed.
+    #[error(
+        "worker {worker} has not taken in version {version} of the weights for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+    )]
+    NotTaken {
+        /// Its number.
+        worker: usize,
+        /// Version that it was ordered.
+        version: u64,
+        /// How long it was waited for.
+        seconds: f64,
+    },
 }

@@ -3,14 +3,19 @@
 //! rlpyt returns whatever is finished when enough is, which favours short episodes; here every episode that an environment's
 //! quota started is waited for. Environments and streams are seeded by (run seed, evaluation number, env rank), so an
 //! evaluation depends on nothing that came before, and training depends on no evaluation.
-use crate::collector::{Collector, CollectorError};
+use crate::collector::actor::RowViews;
+use crate::collector::{Collector, CollectorError, CollectorSpec};
 use crate::config::EvalConfig;
+use crate::slots::Place;
 use agents::{Agent, Phase};
-use rlcore::block::flag;
+use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, flag};
 use rlcore::progress::Progress;
+use rlcore::segment::Pages;
 use rlcore::traj::TrajInfo;
+use rlcore::{BatchSpec, GlobalSteps};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Time steps between two looks at who has finished.
 pub(crate) const EVAL_T: usize = 16;
@@ -48,7 +53,7 @@ impl Evaluation {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) number: u64,
-    pub(crate) env_steps: u64,
+    pub(crate) now: GlobalSteps,
     pub(crate) episodes: usize,
     pub(crate) config: EvalConfig,
 }
@@ -63,49 +68,69 @@ impl Order {
     }
 }
 
-/// Runs the part of an evaluation that the collector's environments have.
-pub(crate) fn evaluate(
-    collector: &mut Collector,
-    agent: &mut dyn Agent,
-    order: &Order,
-    ranks: &Range<usize>,
-    progress: &Progress,
-) -> Result<Evaluation, CollectorError> {
-    collector.start_evaluation(order.number, &order.quota(ranks), progress)?;
-    let phase = Phase::Evaluate { env_steps: order.env_steps };
-    let mut by_rank: Vec<Vec<TrajInfo>> = vec![Vec::new(); ranks.len()];
-    let mut out = Evaluation::default();
-    let mut t = 0;
-    while collector.still_running() > 0 && t < order.config.max_steps {
-        collector.collect(agent, phase, progress)?;
-        let columns = collector.columns();
-        for row in 0..EVAL_T {
-            out.steps += columns
-                .flags
-                .row(row)
-                .get::<u8>(flag::VALID)
-                .iter()
-                .map(|v| u64::from(*v))
-                .sum::<u64>();
-        }
-        let _ = collector.take_notes();
-        let columns = collector.columns();
-        for info in trajectories(columns, t, ranks.start) {
-            by_rank[info.env_rank - ranks.start].push(info);
-        }
-        t += EVAL_T;
+/// Environments for evaluation, with a block of their own.
+pub(crate) struct Evaluator {
+    collector: Collector,
+    columns: Columns,
+    ranks: Range<usize>,
+    /// Goes last: the others look into it.
+    _pages: Arc<Pages>,
+}
+
+impl Evaluator {
+    /// Builds the environments.
+    pub(crate) fn new(spec: CollectorSpec, schema: &AgentSchema) -> Result<Self, CollectorError> {
+        let batch = BatchSpec { t: EVAL_T, b: spec.columns };
+        let layout = Layout::new(batch, &spec.spaces, schema, BlockOptions::default());
+        let block = Block::create(layout)?;
+        let pages = block.pages();
+        let columns = block.columns(0..spec.columns);
+        let ranks = spec.first_rank.0..spec.first_rank.0 + spec.columns;
+        let collector = Collector::new(spec, vec![RowViews::of(&columns)], schema)?;
+        Ok(Self { collector, columns, ranks, _pages: pages })
     }
-    out.unfinished = collector.episodes_left();
-    out.trajectories = by_rank.concat();
-    Ok(out)
+
+    /// Runs the part of an evaluation that these environments have.
+    pub(crate) fn run(
+        &mut self,
+        agent: &mut dyn Agent,
+        order: &Order,
+        progress: &Progress,
+    ) -> Result<Evaluation, CollectorError> {
+        let Self { collector, columns, ranks, .. } = self;
+        collector.start_evaluation(columns, order.number, &order.quota(ranks), progress)?;
+        let phase = Phase::Evaluate { now: order.now };
+        let mut by_rank: Vec<Vec<TrajInfo>> = vec![Vec::new(); ranks.len()];
+        let mut out = Evaluation::default();
+        let mut t = 0;
+        while collector.still_running() > 0 && t < order.config.max_steps {
+            let place = Place { slot: 0, columns, last: None };
+            collector.collect(place, agent, phase, progress)?;
+            out.steps += columns.valid_steps();
+            let _ = collector.take_notes();
+            for info in trajectories(columns, t, ranks.start) {
+                by_rank[info.env_rank - ranks.start].push(info);
+            }
+            t += EVAL_T;
+        }
+        out.unfinished = collector.episodes_left();
+        out.trajectories = by_rank.concat();
+        Ok(out)
+    }
+
+    /// Env ranks.
+    pub(crate) fn ranks(&self) -> &Range<usize> {
+        &self.ranks
+    }
+
+    /// Ends the environments in order.
+    pub(crate) fn close(&mut self) {
+        self.collector.close();
+    }
 }
 
 /// Reads a batch's records, ordered by (t, env rank).
-pub(crate) fn trajectories(
-    columns: &rlcore::block::Columns,
-    first_t: usize,
-    first_rank: usize,
-) -> Vec<TrajInfo> {
+pub(crate) fn trajectories(columns: &Columns, first_t: usize, first_rank: usize) -> Vec<TrajInfo> {
     let mut used = vec![0; columns.reward.columns()];
     let mut out = Vec::new();
     for t in 0..columns.reward.rows() {

@@ -6,7 +6,7 @@ use crate::protocol::{CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSe
 use crate::watchdog::{StallClock, stalled};
 use crate::worker;
 use rlcore::channel::{Channel, ChannelError};
-use rlcore::control::{Op, WorkerControl};
+use rlcore::control::{Task, WorkerControl};
 use rlcore::forkserver::{self, Child, ForkServerError, Surroundings};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -165,10 +165,10 @@ impl WorkerHandle {
     }
 
     /// Hands over a task.
-    pub(crate) fn order(&mut self, op: Op, env_steps: u64, weights: u64) {
+    pub(crate) fn order(&mut self, task: Task) {
         self.evaluating = false;
         self.clock.restart(&self.control.progress);
-        self.control.order(op, env_steps, weights);
+        self.control.order(task);
     }
 
     /// It will arrive at gates this many times more.
@@ -177,14 +177,9 @@ impl WorkerHandle {
     }
 
     /// Hands over a task with a message; [`WorkerHandle::answer`] gives the answer.
-    pub(crate) fn ask(
-        &mut self,
-        message: &ToWorker,
-        env_steps: u64,
-        weights: u64,
-    ) -> Result<(), SamplerError> {
+    pub(crate) fn ask(&mut self, message: &ToWorker, task: Task) -> Result<(), SamplerError> {
         self.asked = true;
-        self.order(Op::Message, env_steps, weights);
+        self.order(task);
         self.evaluating = matches!(message, ToWorker::Evaluate(_));
         self.channel.send(message, MESSAGE_LIMIT).map_err(|e| self.failed_channel(&e))
     }
@@ -237,7 +232,7 @@ impl WorkerHandle {
     pub(crate) fn dismiss(&mut self) {
         match &self.host {
             Host::Process(child) if self.busy() => child.kill(),
-            _ => self.control.order(Op::Quit, 0, 0),
+            _ => self.control.quit(),
         }
     }
 

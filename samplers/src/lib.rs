@@ -1,12 +1,12 @@
 //! Samplers drive environments and agents to fill a `[T, B]` block.
 //!
-//! There is one collector loop ([`collector`]). A [`SerialSampler`] runs it in this process over all columns. A
+//! There is one collector loop (`collector`). A [`SerialSampler`] runs it in this process over all columns. A
 //! [`ParallelSampler`] runs it in every worker over that worker's columns, with a copy of the agent; or it splits the loop:
 //! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the bit.
 #![forbid(unsafe_code)]
 
 mod build;
-pub mod collector;
+mod collector;
 mod config;
 mod crew;
 mod error;
@@ -19,8 +19,10 @@ mod sampler;
 mod serial;
 mod server;
 mod setup;
+mod slots;
 mod state;
 mod watchdog;
+mod weights;
 mod worker;
 
 pub use build::build;
@@ -32,3 +34,4 @@ pub use sampler::{Sampler, Samples};
 pub use serial::SerialSampler;
 pub use setup::{Plan, Setup};
 pub use state::{ActState, ColumnState, EnvState, SamplerState};
+pub use weights::Publisher;

@@ -24,9 +24,10 @@ impl Plan {
     pub fn needs(&self) -> Vec<Need> {
         let config = &self.setup.config;
         let (t, b) = (config.t as u64, config.b as u64);
+        let slots = self.setup.slots as u64;
         let mut needs = vec![Need::new(
             "the block of samples",
-            self.layout.bytes as u64,
+            product(&[slots, self.layout.bytes as u64]),
             "sampler.t or sampler.b",
         )];
         let state = self.schema.state.iter().map(|leaf| leaf.cell_bytes() as u64);
@@ -44,7 +45,7 @@ impl Plan {
             SamplerKind::Alternating => 2,
             SamplerKind::Cpu => config.workers() as u64,
         };
-        let views = product(&[t.saturating_add(1), leaves, lookers, VIEW]);
+        let views = product(&[slots, t.saturating_add(1), leaves, lookers, VIEW]);
         needs.push(Need::new("views of the block's rows", views, "sampler.t"));
 
         let here = config.kind == SamplerKind::Serial;
@@ -52,8 +53,8 @@ impl Plan {
         let act_in_workers = config.kind == SamplerKind::Cpu || self.setup.eval.is_some();
         let on_host = config.kind != SamplerKind::Cpu && self.setup.device == "cpu";
         let agents = u64::from(on_host) + if act_in_workers { workers } else { 0 };
-        // Workers are sent two versions of the weights in turn.
-        let copies = agents.saturating_add(if here { 0 } else { 2 });
+        // Published weights lie in two buffers.
+        let copies = agents.saturating_add(2);
         let weights = product(&[self.model.params as u64, 4, copies]);
         let what = format!("{copies} copies of the weights, for agents");
         let lower = if workers > 1 {

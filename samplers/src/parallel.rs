@@ -5,19 +5,21 @@ use crate::crew::Crew;
 use crate::error::SamplerError;
 use crate::evaluation::Evaluation;
 use crate::protocol::Acting;
-use crate::sampler::{Sampler, Samples, free};
+use crate::sampler::{Sampler, Samples};
 use crate::server::ActionServer;
 use crate::setup::Plan;
+use crate::slots::Slots;
 use crate::state::{ColumnState, SamplerState};
-use rlcore::block::{Layout, Slot};
-use rlcore::control::Op;
-use rlcore::{BatchSpec, EnvSpaces};
+use crate::weights::Publisher;
+use rlcore::block::Layout;
+use rlcore::control::{Op, Task};
+use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::ops::Range;
 
 /// See the module documentation.
 pub struct ParallelSampler {
     plan: Plan,
-    slot: Slot,
+    slots: Slots,
     crew: Crew,
     /// Where the master acts.
     server: Option<ActionServer>,
@@ -47,18 +49,22 @@ impl ParallelSampler {
         let groups = groups(setup.config.kind, setup.config.b);
         let acting =
             if setup.config.kind == SamplerKind::Cpu { Acting::Worker } else { Acting::Master };
-        let (crew, block) = Crew::start(&plan, &groups, acting)?;
+        let (crew, slots) = Crew::start(&plan, &groups, acting)?;
         let server = match acting {
             Acting::Worker => None,
-            Acting::Master => Some(ActionServer::new(&plan, &block, &groups)?),
+            Acting::Master => Some(ActionServer::new(&plan, &slots, &groups)?),
         };
-        Ok(Self { slot: Slot::new(block.reader()), plan, crew, server })
+        Ok(Self { slots: Slots::new(slots), plan, crew, server })
     }
 }
 
 impl Sampler for ParallelSampler {
     fn spec(&self) -> BatchSpec {
         self.plan.setup.spec()
+    }
+
+    fn world(&self) -> World {
+        self.plan.setup.world
     }
 
     fn spaces(&self) -> &EnvSpaces {
@@ -73,40 +79,51 @@ impl Sampler for ParallelSampler {
         self.plan.model.params
     }
 
-    fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
-        self.crew.publish(weights)?;
-        if let Some(server) = &mut self.server {
-            server.load_weights(weights);
-        }
+    fn publisher(&self) -> Publisher {
+        self.crew.weights().publisher()
+    }
+
+    fn begin(&mut self, now: GlobalSteps) -> Result<(), SamplerError> {
+        let Self { crew, slots, server, .. } = self;
+        crew.usable()?;
+        let slot = slots.next()?;
+        let (op, weights) = match server {
+            Some(server) => (Op::Serve, server.order(crew.weights())),
+            None => (Op::Collect, crew.weights().order()),
+        };
+        crew.order(Task { op, now, weights, slot });
+        slots.begin(slot, now, weights);
         Ok(())
     }
 
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError> {
-        free(&self.slot)?;
-        let server = &mut self.server;
-        self.crew.attempt(|crew| {
+    fn finish(&mut self) -> Result<Samples, SamplerError> {
+        let Self { crew, slots, server, .. } = self;
+        crew.usable()?;
+        let begun = slots.begun()?;
+        crew.attempt(|crew| {
             if let Some(server) = server {
-                crew.order(Op::Serve, env_steps);
-                server.collect(crew, env_steps)?;
+                let serve = |c: &mut [_]| server.collect(crew, begun.slot, c, begun.now);
+                slots.slot(begun.slot).write_groups(serve).ok_or(SamplerError::Leased)??;
             } else {
-                crew.order(Op::Collect, env_steps);
                 crew.wait(0)?;
             }
             // For what workers said on the way.
             crew.check()
         })?;
-        let notes = self.crew.take_notes();
-        Ok(Samples::new(self.slot.lease(), self.plan.setup.first_rank(), notes))
+        let (notes, lease) = (crew.take_notes(), slots.finish(begun));
+        Ok(Samples::new(lease, self.plan.setup.first_rank(), begun.weights, notes))
     }
 
     fn evaluate(
         &mut self,
         number: u64,
         episodes: usize,
-        env_steps: u64,
+        now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError> {
+        self.crew.usable()?;
+        self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
-        self.crew.evaluate(number, episodes, env_steps, config)
+        self.crew.evaluate(number, episodes, now, config)
     }
 
     fn eval_episodes(&self) -> usize {
@@ -114,6 +131,8 @@ impl Sampler for ParallelSampler {
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
+        self.crew.usable()?;
+        self.slots.idle("save")?;
         let (mut envs, mut acts) = (Vec::new(), Vec::new());
         for lane in self.crew.save()? {
             envs.extend(lane.envs);
@@ -127,6 +146,8 @@ impl Sampler for ParallelSampler {
     }
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
+        self.crew.usable()?;
+        self.slots.all_free()?;
         state.fits(self.plan.setup.config.b)?;
         self.crew.load(&state)?;
         if let Some(server) = &mut self.server {

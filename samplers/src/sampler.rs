@@ -2,32 +2,34 @@
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
-use rlcore::block::{Columns, Layout, Lease, Slot};
+use crate::weights::Publisher;
+use rlcore::block::{Columns, Layout, Lease};
 use rlcore::traj::TrajInfo;
-use rlcore::{BatchSpec, EnvSpaces};
+use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 
-/// One batch, leased until dropped. The sampler cannot fill its slot again before.
+/// One batch. Dropping it (or its lease) gives the slot back, to be filled again.
 #[derive(Debug)]
 pub struct Samples {
     lease: Lease,
     first_rank: usize,
+    weights: u64,
     notes: Vec<(usize, String)>,
 }
 
 impl Samples {
-    pub(crate) fn new(lease: Lease, first_rank: usize, mut notes: Vec<(usize, String)>) -> Self {
+    pub(crate) fn new(
+        lease: Lease,
+        first_rank: usize,
+        weights: u64,
+        mut notes: Vec<(usize, String)>,
+    ) -> Self {
         notes.sort_by_key(|(rank, _)| *rank);
-        Self { lease, first_rank, notes }
+        Self { lease, first_rank, weights, notes }
     }
 
     /// The `[T, B]` block: slices and tensors of every part.
     pub fn columns(&self) -> &Columns {
         &self.lease
-    }
-
-    /// The block alone, as an algorithm takes it in.
-    pub fn into_lease(self) -> Lease {
-        self.lease
     }
 
     /// Episodes that ended in this batch, ordered by (t, env rank).
@@ -39,22 +41,29 @@ impl Samples {
     pub fn notes(&self) -> &[(usize, String)] {
         &self.notes
     }
-}
 
-/// Refuses to fill a slot that is leased.
-pub(crate) fn free(slot: &Slot) -> Result<(), SamplerError> {
-    if slot.is_free() {
-        return Ok(());
+    /// The version of the weights that every action of this batch was chosen with (see [`Publisher::publish`]); 0 for those
+    /// that the agent was built with.
+    pub fn weights_version(&self) -> u64 {
+        self.weights
     }
-    Err(SamplerError::Config(
-        "the samples of the last batch are still held: drop them, or let the algorithm learn from them to the end, before the next batch".into(),
-    ))
+
+    /// The samples alone, for an algorithm that keeps them until it has learned from them.
+    pub fn into_lease(self) -> Lease {
+        self.lease
+    }
 }
 
-/// Fills blocks, one at a time.
+/// Fills slots with batches, one batch at a time.
+///
+/// Calls in an order that makes no sense (a second `begin`, a `finish` without one, an evaluation while a batch is under way)
+/// are errors that change nothing. Any other error ends the sampler: from then on each call is [`SamplerError::Unusable`].
 pub trait Sampler: Send {
     /// `T` and `B`.
     fn spec(&self) -> BatchSpec;
+
+    /// The replica that it samples for.
+    fn world(&self) -> World;
 
     /// The environment's spaces.
     fn spaces(&self) -> &EnvSpaces;
@@ -62,30 +71,43 @@ pub trait Sampler: Send {
     /// What a batch holds, and where.
     fn layout(&self) -> &Layout;
 
-    /// Number of `f32` weights that [`Sampler::publish`] takes: those of the agent's model.
+    /// Number of `f32` weights that [`Publisher::publish`] takes: those of the agent's model.
     fn weight_count(&self) -> usize;
 
-    /// The weights that the next batch or evaluation acts with.
-    fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError>;
+    /// A handle through which weights are published, from this thread or another.
+    fn publisher(&self) -> Publisher;
 
-    /// Collects one batch. `env_steps`: global environment steps so far, for schedules.
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError>;
+    /// Begins a batch in a free slot, acting with the newest weights that are published now. Workers start at once. `now`:
+    /// environment steps so far, for schedules.
+    ///
+    /// An error while another batch is under way or the samples of all slots are held.
+    fn begin(&mut self, now: GlobalSteps) -> Result<(), SamplerError>;
 
-    /// Measures the agent over `episodes` in environments of its own. The same `number` gives the same episodes.
+    /// Completes the batch that was begun, and lends it out. A serial sampler does all of its work here.
+    fn finish(&mut self) -> Result<Samples, SamplerError>;
+
+    /// Collects one batch: [`Sampler::begin`] and [`Sampler::finish`].
+    fn obtain_samples(&mut self, now: GlobalSteps) -> Result<Samples, SamplerError> {
+        self.begin(now)?;
+        self.finish()
+    }
+
+    /// Measures the agent, with the newest weights published, over `episodes` in environments of its own. The same `number`
+    /// gives the same episodes. An error while a batch is under way.
     fn evaluate(
         &mut self,
         number: u64,
         episodes: usize,
-        env_steps: u64,
+        now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError>;
 
     /// Episodes of an evaluation, as the settings have it.
     fn eval_episodes(&self) -> usize;
 
-    /// What a resumed run needs, taken between batches.
+    /// What a resumed run needs. An error while a batch is under way; samples may be held.
     fn save(&mut self) -> Result<SamplerState, SamplerError>;
 
-    /// Takes back what [`Sampler::save`] gave.
+    /// Takes back what [`Sampler::save`] gave. An error while a batch is under way or samples are held.
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError>;
 
     /// Processes of the workers; empty without.

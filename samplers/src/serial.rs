@@ -1,25 +1,30 @@
 //! Everything in this process: the reference that all other samplers agree with to the bit, and the one to debug in.
+use crate::collector::actor::RowViews;
 use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, SamplerError, panic_text};
-use crate::evaluation::{EVAL_T, Evaluation, Order, evaluate};
-use crate::sampler::{Sampler, Samples, free};
+use crate::evaluation::{Evaluation, Evaluator, Order};
+use crate::sampler::{Sampler, Samples};
 use crate::setup::{Plan, Setup};
+use crate::slots::Slots;
 use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
+use crate::weights::{Publisher, Weights};
 use agents::{Agent, Phase};
 use rlcore::block::{Block, Layout, Slot};
 use rlcore::progress::Progress;
-use rlcore::{BatchSpec, EnvSpaces};
+use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// See the module documentation.
 pub struct SerialSampler {
     plan: Plan,
-    block: Block,
-    slot: Slot,
+    slots: Slots,
+    weights: Weights,
     agent: Box<dyn Agent>,
+    /// Version of the weights that the agent has.
+    held: u64,
     collector: Collector,
-    eval: Option<Collector>,
+    eval: Option<Evaluator>,
     watchdog: Watchdog,
     failed: bool,
 }
@@ -33,42 +38,44 @@ impl std::fmt::Debug for SerialSampler {
 impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
     pub fn new(plan: Plan) -> Result<Self, SamplerError> {
-        let block = Block::create(plan.layout.clone())?;
-        let slot = Slot::new(block.reader());
-        let started = Self::parts(&plan, &block);
-        let (agent, collector, eval, watchdog) = started.inspect_err(|_| block.release())?;
-        Ok(Self { plan, block, slot, agent, collector, eval, watchdog, failed: false })
-    }
-
-    fn parts(plan: &Plan, block: &Block) -> Result<Parts, SamplerError> {
         let setup = &plan.setup;
+        let slot = |_| -> Result<Slot, SamplerError> {
+            let block = Block::create(plan.layout.clone())?;
+            Ok(block.slot(&[], block.pages()))
+        };
+        let slots: Vec<Slot> = (0..setup.slots).map(slot).collect::<Result<_, _>>()?;
         let agent = setup.agent.build(&plan.context)?;
-        let columns = block.columns(0..setup.config.b);
         let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
         let (collector, eval) = guard(&watchdog, &sampling(setup), |progress| {
             let spec = plan.collector_spec(0..setup.config.b);
-            let build = || Collector::new(spec, columns, &plan.schema);
+            let rows = slots.iter().map(|slot| slot.read(RowViews::of)).collect();
+            let build = || Collector::new(spec, rows, &plan.schema);
             let mut collector = building(progress, build)?;
-            collector.start(setup.config.max_decorrelation_steps, progress)?;
+            let steps = setup.config.max_decorrelation_steps;
+            slots[0].write(|c| collector.start(c, steps, progress)).transpose()?;
             let n_envs = setup.eval.as_ref().map_or(0, |(_, config)| config.n_envs);
-            let eval = match plan.eval_spec(0..n_envs) {
-                Some(spec) => {
-                    let build = || Collector::with_own_block(spec, EVAL_T, &plan.schema);
-                    Some(building(progress, build)?)
-                }
-                None => None,
-            };
+            let build = |spec| building(progress, || Evaluator::new(spec, &plan.schema));
+            let eval = plan.eval_spec(0..n_envs).map(build).transpose()?;
             Ok((collector, eval))
         })?;
-        Ok((agent, collector, eval, watchdog))
+        let weights = Weights::local(plan.model.params);
+        let slots = Slots::new(slots);
+        Ok(Self { plan, slots, weights, agent, held: 0, collector, eval, watchdog, failed: false })
     }
 
     fn usable(&self) -> Result<(), SamplerError> {
         if self.failed { Err(SamplerError::Unusable) } else { Ok(()) }
     }
-}
 
-type Parts = (Box<dyn Agent>, Collector, Option<Collector>, Watchdog);
+    /// Marks the sampler as failed where something failed.
+    fn ended<T>(&mut self, out: Result<T, SamplerError>) -> Result<T, SamplerError> {
+        if out.is_err() {
+            self.failed = true;
+            self.weights.close();
+        }
+        out
+    }
+}
 
 fn sampling(setup: &Setup) -> Who {
     let first = setup.first_rank();
@@ -98,6 +105,10 @@ impl Sampler for SerialSampler {
         self.plan.setup.spec()
     }
 
+    fn world(&self) -> World {
+        self.plan.setup.world
+    }
+
     fn spaces(&self) -> &EnvSpaces {
         &self.plan.spaces
     }
@@ -110,42 +121,52 @@ impl Sampler for SerialSampler {
         self.plan.model.params
     }
 
-    fn publish(&mut self, weights: &[f32]) -> Result<(), SamplerError> {
+    fn publisher(&self) -> Publisher {
+        self.weights.publisher()
+    }
+
+    fn begin(&mut self, now: GlobalSteps) -> Result<(), SamplerError> {
         self.usable()?;
-        self.agent.load_weights(weights);
+        let slot = self.slots.next()?;
+        let weights = self.weights.order_here(&mut *self.agent, &mut self.held);
+        self.slots.begin(slot, now, weights);
         Ok(())
     }
 
-    fn obtain_samples(&mut self, env_steps: u64) -> Result<Samples, SamplerError> {
+    fn finish(&mut self) -> Result<Samples, SamplerError> {
         self.usable()?;
-        free(&self.slot)?;
+        let begun = self.slots.begun()?;
         let who = sampling(&self.plan.setup);
-        let (collector, agent) = (&mut self.collector, &mut *self.agent);
-        let phase = Phase::Sample { env_steps };
-        let out = guard(&self.watchdog, &who, |progress| collector.collect(agent, phase, progress));
-        self.failed = out.is_err();
-        out?;
+        let Self { collector, slots, agent, watchdog, .. } = self;
+        let phase = Phase::Sample { now: begun.now };
+        let out = slots.fill(begun, |place| {
+            guard(watchdog, &who, |progress| {
+                collector.collect(place, &mut **agent, phase, progress)
+            })
+        });
+        let out = out.and_then(std::convert::identity);
+        self.ended(out)?;
         let notes = self.collector.take_notes();
-        Ok(Samples::new(self.slot.lease(), who.env_ranks.start, notes))
+        let lease = self.slots.finish(begun);
+        Ok(Samples::new(lease, who.env_ranks.start, begun.weights, notes))
     }
 
     fn evaluate(
         &mut self,
         number: u64,
         episodes: usize,
-        env_steps: u64,
+        now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError> {
         self.usable()?;
+        self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
-        let Some(collector) = &mut self.eval else { return Err(SamplerError::Unusable) };
-        let order = Order { number, env_steps, episodes, config };
+        let Some(eval) = &mut self.eval else { return Err(SamplerError::Unusable) };
+        let order = Order { number, now, episodes, config };
+        self.weights.order_here(&mut *self.agent, &mut self.held);
         let agent = &mut *self.agent;
-        let who = Who { worker: "serial sampler, evaluating", env_ranks: 0..config.n_envs };
-        let out = guard(&self.watchdog, &who, |progress| {
-            evaluate(collector, agent, &order, &who.env_ranks, progress)
-        });
-        self.failed = out.is_err();
-        out
+        let who = Who { worker: "serial sampler, evaluating", env_ranks: eval.ranks().clone() };
+        let out = guard(&self.watchdog, &who, |progress| eval.run(agent, &order, progress));
+        self.ended(out)
     }
 
     fn eval_episodes(&self) -> usize {
@@ -154,18 +175,20 @@ impl Sampler for SerialSampler {
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
         self.usable()?;
-        Ok(SamplerState { columns: self.collector.save() })
+        self.slots.idle("save")?;
+        Ok(SamplerState { columns: self.slots.last().read(|c| self.collector.save(c)) })
     }
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.usable()?;
+        self.slots.all_free()?;
         state.fits(self.plan.setup.config.b)?;
-        let collector = &mut self.collector;
+        let Self { collector, slots, .. } = self;
         let out = guard(&self.watchdog, &sampling(&self.plan.setup), |progress| {
-            collector.load(&state.columns, progress)
+            let load = |c: &mut _| collector.load(c, &state.columns, progress);
+            slots.last().write(load).unwrap_or(Ok(()))
         });
-        self.failed = out.is_err();
-        out
+        self.ended(out)
     }
 }
 
@@ -181,6 +204,5 @@ impl Drop for SerialSampler {
         });
         // A panic while closing must not hide the error that led here.
         let _ = self.watchdog.watch(&who, || catch_unwind(close));
-        self.block.release();
     }
 }

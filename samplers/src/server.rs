@@ -7,23 +7,26 @@
 //! One turn of a group: all workers have arrived (its observations lie in row t) -> the agent acts -> the gate opens. An agent
 //! that fails or panics ends the batch with an error that names it; one that never returns ends the process.
 use crate::collector::CollectorError;
-use crate::collector::actor::Actor;
+use crate::collector::actor::{Actor, RowViews};
 use crate::collector::life::continues;
 use crate::crew::Crew;
 use crate::error::{Cause, SamplerError, panic_text};
 use crate::setup::Plan;
 use crate::state::{ActState, ColumnState};
 use crate::watchdog::{NOBODY, Watchdog, Who};
+use crate::weights::Weights;
 use agents::{Agent, Phase};
-use rlcore::EnvRank;
-use rlcore::block::{Block, Columns};
+use rlcore::block::{Columns, Slot};
 use rlcore::slice::ResetMode;
+use rlcore::{EnvRank, GlobalSteps};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// See the module documentation.
 pub(crate) struct ActionServer {
     agent: Box<dyn Agent>,
+    /// Version of the weights that the agent has.
+    held: u64,
     groups: Vec<Group>,
     overlap: bool,
     mode: ResetMode,
@@ -33,7 +36,6 @@ pub(crate) struct ActionServer {
 /// Columns that step together.
 struct Group {
     who: Who,
-    columns: Columns,
     actor: Actor,
     /// Stepped in this batch.
     running: Vec<u8>,
@@ -42,24 +44,27 @@ struct Group {
 impl ActionServer {
     pub(crate) fn new(
         plan: &Plan,
-        block: &Block,
+        slots: &[Slot],
         groups: &[Range<usize>],
     ) -> Result<Self, SamplerError> {
         let setup = &plan.setup;
         let first = setup.first_rank();
         let mut all = Vec::new();
-        for range in groups {
-            let columns = block.columns(range.clone());
+        for (i, range) in groups.iter().enumerate() {
             let ranks = first + range.start..first + range.end;
             let who = Who { worker: "the action server", env_ranks: ranks.clone() };
             let interval = setup.options.state_interval.max(1);
             let rank = EnvRank(ranks.start);
-            let mut actor = Actor::new(&columns, &plan.spaces, &plan.schema, rank, interval)?;
+            let views = |slot: &Slot| slot.write_groups(|groups| RowViews::of(&groups[i]));
+            let rows = slots.iter().filter_map(views).collect();
+            let (n, spaces) = (range.len(), &plan.spaces);
+            let mut actor = Actor::new(rows, n, spaces, &plan.schema, rank, interval)?;
             actor.seed(setup.seed);
-            all.push(Group { who, running: vec![1; range.len()], columns, actor });
+            all.push(Group { who, running: vec![1; n], actor });
         }
         Ok(Self {
             agent: setup.agent.build(&plan.context)?,
+            held: 0,
             groups: all,
             overlap: setup.config.overlap,
             mode: setup.config.reset,
@@ -67,24 +72,34 @@ impl ActionServer {
         })
     }
 
-    /// Serves the actions of one batch, which the workers have been ordered to step.
-    pub(crate) fn collect(&mut self, crew: &mut Crew, env_steps: u64) -> Result<(), SamplerError> {
-        let phase = Phase::Sample { env_steps };
-        let steps = self.groups[0].columns.reward.rows();
+    /// Serves the actions of one batch, which the workers have been ordered to step in `slot`. Its `columns` are by group.
+    pub(crate) fn collect(
+        &mut self,
+        crew: &mut Crew,
+        slot: usize,
+        columns: &mut [Columns],
+        now: GlobalSteps,
+    ) -> Result<(), SamplerError> {
+        let phase = Phase::Sample { now };
+        let steps = columns[0].reward.rows();
         let n = self.groups.len();
-        self.groups.iter_mut().for_each(|g| g.running.fill(1));
+        for group in &mut self.groups {
+            group.running.fill(1);
+            group.actor.begin_batch(slot);
+        }
         for t in 0..=steps {
             for i in 0..n {
                 crew.wait(i)?;
                 let (group, agent) = (&mut self.groups[i], &mut *self.agent);
+                let c = &mut columns[i];
                 if t > 0 {
-                    group.finish_step(t - 1, self.mode);
+                    group.finish_step(t - 1, c, self.mode);
                 }
                 if t == steps {
-                    group.bootstrap(agent, &self.watchdog)?;
+                    group.bootstrap(c, agent, &self.watchdog)?;
                     continue;
                 }
-                group.act(t, agent, phase, &self.watchdog)?;
+                group.act(t, c, agent, phase, &self.watchdog)?;
                 if !self.overlap && n > 1 {
                     // The other half is at rest before this one moves.
                     crew.peek(1 - i)?;
@@ -95,8 +110,9 @@ impl ActionServer {
         Ok(())
     }
 
-    pub(crate) fn load_weights(&mut self, weights: &[f32]) {
-        self.agent.load_weights(weights);
+    /// Orders the newest weights, and has the agent act with them.
+    pub(crate) fn order(&mut self, weights: &Weights) -> u64 {
+        weights.order_here(&mut *self.agent, &mut self.held)
     }
 
     /// By column.
@@ -118,30 +134,32 @@ impl Group {
     fn act(
         &mut self,
         t: usize,
+        c: &mut Columns,
         agent: &mut dyn Agent,
         phase: Phase,
         watchdog: &Watchdog,
     ) -> Result<(), SamplerError> {
-        let Self { who, columns, actor, running } = self;
-        guard(watchdog, who, || actor.act(t, columns, running, agent, phase))
+        let Self { who, actor, running } = self;
+        guard(watchdog, who, || actor.act(t, c, running, agent, phase))
     }
 
-    fn finish_step(&mut self, t: usize, mode: ResetMode) {
-        self.actor.finish_step(t, &self.columns);
+    fn finish_step(&mut self, t: usize, columns: &Columns, mode: ResetMode) {
+        self.actor.finish_step(t, columns);
         if mode == ResetMode::Wait {
             for (c, running) in self.running.iter_mut().enumerate() {
-                *running &= u8::from(!self.columns.done(t, c));
+                *running &= u8::from(!columns.done(t, c));
             }
         }
     }
 
     fn bootstrap(
         &mut self,
+        c: &mut Columns,
         agent: &mut dyn Agent,
         watchdog: &Watchdog,
     ) -> Result<(), SamplerError> {
-        let Self { who, columns, actor, .. } = self;
-        guard(watchdog, who, || actor.bootstrap(columns, agent))
+        let Self { who, actor, .. } = self;
+        guard(watchdog, who, || actor.bootstrap(c, agent))
     }
 }
 

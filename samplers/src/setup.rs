@@ -33,6 +33,8 @@ pub struct Setup {
     pub discount: f64,
     /// What the block records beside the obvious.
     pub options: BlockOptions,
+    /// Slots for batches, at least 1: one more than the batches that are held while another is collected.
+    pub slots: usize,
     /// Where workers' own output goes, one file each.
     pub worker_logs: Option<PathBuf>,
 }
@@ -126,6 +128,7 @@ impl Setup {
             seed: 0,
             discount: 0.99,
             options: BlockOptions::default(),
+            slots: 1,
             worker_logs: None,
         }
     }
@@ -158,6 +161,9 @@ impl Setup {
     pub fn check(self) -> Result<Plan, SamplerError> {
         // Settings first: the time-out is one of them.
         self.config.check().map_err(SamplerError::Config)?;
+        if self.slots == 0 {
+            return Err(SamplerError::Config("a sampler needs at least 1 slot, not 0".into()));
+        }
         let watchdog = Watchdog::start(self.config.worker.step_timeout)?;
         let who = Who { worker: "the master, for an example", env_ranks: 0..1 };
         watchdog.watch(&who, || self.plan())

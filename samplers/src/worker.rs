@@ -1,15 +1,19 @@
 //! What runs in a worker, process or thread: environments of its own columns, an agent where actions (or those of an
 //! evaluation) are chosen here, and a loop that obeys the control words (see [`rlcore::control`]).
+use crate::collector::actor::RowViews;
 use crate::collector::stepper::Stepper;
 use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, panic_text};
-use crate::evaluation::{EVAL_T, Evaluation, evaluate};
+use crate::evaluation::{Evaluation, Evaluator};
 use crate::protocol::{Acting, FromWorker, LaneState, MESSAGE_LIMIT, ToWorker, WorkerSetup};
+use crate::slots::{LaneSlots, Place};
 use crate::watchdog::{building, called};
+use crate::weights::{BUFFERS, buffer};
 use agents::{Agent, Phase};
+use rlcore::block::Block;
 use rlcore::cells::Tree;
 use rlcore::channel::{Channel, ChannelError};
-use rlcore::control::{Op, WorkerControl};
+use rlcore::control::{Op, Task, WorkerControl};
 use rlcore::gate::Gate;
 use rlcore::patience::Patience;
 use rlcore::segment::Segment;
@@ -78,8 +82,8 @@ impl From<ChannelError> for Stop {
 
 /// The environments of training.
 enum Work {
-    Collect(Box<Collector>),
-    Serve(Vec<Stepper>),
+    Collect(Box<Collector>, LaneSlots),
+    Serve(Vec<(Stepper, LaneSlots)>),
 }
 
 struct Worker<'a> {
@@ -92,9 +96,9 @@ struct Worker<'a> {
     /// At gates.
     patience: Patience,
     work: Work,
-    eval: Option<Collector>,
+    eval: Option<Evaluator>,
     agent: Option<Box<dyn Agent>>,
-    weights: Tree,
+    weights: Vec<Tree>,
     weights_version: u64,
 }
 
@@ -112,19 +116,24 @@ fn run(
     loop {
         let alive = || alive(channel);
         seen = control.command.wait_checked(seen, &mut patience, IDLE_CHECK, alive)?;
-        let (op, env_steps, version) = control.ordered();
-        if op != Op::Serve {
-            worker.take_weights(version);
-        }
+        let task = control.ordered();
         control.set_first_rank(setup.lanes[0].spec.first_rank.0);
-        match op {
+        match task.op {
             Op::Quit => {
                 worker.close();
                 return Ok(());
             }
-            Op::Collect => worker.collect(env_steps)?,
-            Op::Serve => worker.serve()?,
+            Op::Collect => {
+                worker.take_weights(task.weights);
+                worker.collect(task)?;
+            }
+            Op::Serve => {
+                // The master acts: the weights are not read here.
+                control.take(task.weights);
+                worker.serve(task.slot)?;
+            }
             Op::Message => {
+                worker.take_weights(task.weights);
                 let answer = worker.answer(channel.recv(MESSAGE_LIMIT)?)?;
                 channel.send(&answer, MESSAGE_LIMIT)?;
             }
@@ -157,7 +166,9 @@ impl<'a> Worker<'a> {
         control: &'static WorkerControl,
         channel: &'a Channel,
     ) -> Result<Self, Stop> {
-        let block = setup.manifest.block(segment, 0);
+        let blocks: Vec<Block> = (0..setup.manifest.block.slots.len())
+            .map(|i| setup.manifest.block(segment, i))
+            .collect();
         let progress = &control.progress;
         let build = || setup.agent.build(&setup.context);
         let wanted = setup.acting == Acting::Worker || setup.eval.is_some();
@@ -167,28 +178,28 @@ impl<'a> Worker<'a> {
         let work = match setup.acting {
             Acting::Worker => {
                 let lane = &setup.lanes[0];
-                let columns = block.columns(lane.columns.clone());
-                let build = || Collector::new(lane.spec.clone(), columns, &setup.schema);
+                let mut slots = LaneSlots::new(&blocks, &lane.columns);
+                let rows = slots.all().iter().map(RowViews::of).collect();
+                let build = || Collector::new(lane.spec.clone(), rows, &setup.schema);
                 let mut collector = Box::new(building(progress, build)?);
-                collector.start(steps, progress)?;
-                Work::Collect(collector)
+                collector.start(slots.last_mut(), steps, progress)?;
+                Work::Collect(collector, slots)
             }
             Acting::Master => {
                 let mut steppers = Vec::new();
                 for lane in &setup.lanes {
                     control.set_first_rank(lane.spec.first_rank.0);
-                    let columns = block.columns(lane.columns.clone());
-                    let build = || Stepper::new(lane.spec.clone(), columns);
-                    let mut stepper = building(progress, build)?;
-                    stepper.start(steps, progress)?;
-                    steppers.push(stepper);
+                    let mut slots = LaneSlots::new(&blocks, &lane.columns);
+                    let mut stepper = building(progress, || Stepper::new(lane.spec.clone()))?;
+                    stepper.start(slots.last_mut(), steps, progress)?;
+                    steppers.push((stepper, slots));
                 }
                 Work::Serve(steppers)
             }
         };
         let eval = match &setup.eval {
             Some(spec) => {
-                let build = || Collector::with_own_block(spec.clone(), EVAL_T, &setup.schema);
+                let build = || Evaluator::new(spec.clone(), &setup.schema);
                 Some(building(progress, build)?)
             }
             None => None,
@@ -197,7 +208,7 @@ impl<'a> Worker<'a> {
             gates: setup.manifest.gates(segment),
             opened: vec![0; setup.lanes.len()],
             patience: Patience::default(),
-            weights: setup.manifest.weights(segment, 0),
+            weights: (0..BUFFERS).map(|i| setup.manifest.weights(segment, i)).collect(),
             weights_version: 0,
             setup,
             channel,
@@ -212,46 +223,52 @@ impl<'a> Worker<'a> {
         if version != self.weights_version
             && let Some(agent) = &mut self.agent
         {
-            agent.load_weights(self.weights.row(0).get::<f32>(0));
+            agent.load_weights(self.weights[buffer(version)].row(0).get::<f32>(0));
             self.weights_version = version;
         }
+        self.control.take(version);
     }
 
-    fn collect(&mut self, env_steps: u64) -> Result<(), Stop> {
-        let (Work::Collect(collector), Some(agent)) = (&mut self.work, &mut self.agent) else {
+    fn collect(&mut self, task: Task) -> Result<(), Stop> {
+        let (Work::Collect(collector, slots), Some(agent)) = (&mut self.work, &mut self.agent)
+        else {
             return Err(out_of_place("choose actions"));
         };
-        let phase = Phase::Sample { env_steps };
-        collector.collect(&mut **agent, phase, &self.control.progress)?;
+        let phase = Phase::Sample { now: task.now };
+        let place = slots.place(task.slot);
+        collector.collect(place, &mut **agent, phase, &self.control.progress)?;
+        slots.filled(task.slot);
         say(self.channel, collector.take_notes())?;
         self.control.arrive(&self.gates[0], self.setup.manifest.control.count as u32);
         Ok(())
     }
 
     /// Steps one batch with the master's actions. An order to quit in its middle ends it early.
-    fn serve(&mut self) -> Result<(), Stop> {
+    fn serve(&mut self, slot: usize) -> Result<(), Stop> {
         let Work::Serve(steppers) = &mut self.work else {
             return Err(out_of_place("step with the master's actions"));
         };
         let (control, gates) = (self.control, self.gates);
         let workers = self.setup.manifest.control.count as u32;
-        for (stepper, gate) in steppers.iter_mut().zip(gates) {
+        for ((stepper, slots), gate) in steppers.iter_mut().zip(gates) {
             control.set_first_rank(stepper.first_rank());
-            stepper.begin_batch(&control.progress)?;
+            let Place { columns, last, .. } = slots.place(slot);
+            stepper.begin_batch(columns, last, &control.progress)?;
+            slots.filled(slot);
             control.arrive(gate, workers);
         }
-        let steps = steppers[0].t();
+        let steps = self.setup.manifest.block.layout.spec.t;
         for t in 0..steps {
-            for (i, stepper) in steppers.iter_mut().enumerate() {
+            for (i, (stepper, slots)) in steppers.iter_mut().enumerate() {
                 let (gate, patience) = (&gates[i], &mut self.patience);
                 let alive = || alive(self.channel);
                 self.opened[i] =
                     gate.open.wait_checked(self.opened[i], patience, IDLE_CHECK, alive)?;
-                if control.ordered().0 == Op::Quit {
+                if control.ordered().op == Op::Quit {
                     return Ok(());
                 }
                 control.set_first_rank(stepper.first_rank());
-                stepper.step(t, &control.progress)?;
+                stepper.step(slots.slot_mut(slot), t, &control.progress)?;
                 if t + 1 == steps {
                     say(self.channel, stepper.take_notes())?;
                 }
@@ -265,33 +282,36 @@ impl<'a> Worker<'a> {
         let (control, progress) = (self.control, &self.control.progress);
         match order {
             ToWorker::Evaluate(order) => {
-                let (Some(eval), Some(spec), Some(agent)) =
-                    (&mut self.eval, &self.setup.eval, &mut self.agent)
-                else {
+                let (Some(eval), Some(agent)) = (&mut self.eval, &mut self.agent) else {
                     return Ok(FromWorker::Evaluation(Evaluation::default()));
                 };
-                control.set_first_rank(spec.first_rank.0);
-                let ranks = spec.first_rank.0..spec.first_rank.0 + spec.columns;
-                let found = evaluate(eval, &mut **agent, &order, &ranks, progress)?;
+                control.set_first_rank(eval.ranks().start);
+                let found = eval.run(&mut **agent, &order, progress)?;
                 Ok(FromWorker::Evaluation(found))
             }
             ToWorker::Save => Ok(FromWorker::State(match &self.work {
-                Work::Collect(collector) => {
-                    let (envs, acts) = collector.save().into_iter().map(|c| (c.env, c.act)).unzip();
+                Work::Collect(collector, slots) => {
+                    let saved = collector.save(slots.last());
+                    let (envs, acts) = saved.into_iter().map(|c| (c.env, c.act)).unzip();
                     vec![LaneState { envs, acts }]
                 }
                 Work::Serve(steppers) => {
-                    let lane = |s: &Stepper| LaneState { envs: s.save(), acts: vec![] };
+                    let lane = |(stepper, slots): &(Stepper, LaneSlots)| LaneState {
+                        envs: stepper.save(slots.last()),
+                        acts: vec![],
+                    };
                     steppers.iter().map(lane).collect()
                 }
             })),
             ToWorker::Load(lanes) => {
                 match &mut self.work {
-                    Work::Collect(collector) => collector.load(&lanes[0], progress)?,
+                    Work::Collect(collector, slots) => {
+                        collector.load(slots.last_mut(), &lanes[0], progress)?;
+                    }
                     Work::Serve(steppers) => {
-                        for (stepper, columns) in steppers.iter_mut().zip(&lanes) {
+                        for ((stepper, slots), saved) in steppers.iter_mut().zip(&lanes) {
                             control.set_first_rank(stepper.first_rank());
-                            stepper.load(columns, progress)?;
+                            stepper.load(slots.last_mut(), saved, progress)?;
                         }
                     }
                 }
@@ -302,8 +322,8 @@ impl<'a> Worker<'a> {
 
     fn close(&mut self) {
         match &mut self.work {
-            Work::Collect(collector) => collector.close(),
-            Work::Serve(steppers) => steppers.iter_mut().for_each(Stepper::close),
+            Work::Collect(collector, _) => collector.close(),
+            Work::Serve(steppers) => steppers.iter_mut().for_each(|(s, _)| s.close()),
         }
         if let Some(eval) = &mut self.eval {
             eval.close();

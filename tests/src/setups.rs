@@ -26,6 +26,7 @@ pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: Res
         seed: 11,
         discount: 0.99,
         options: BlockOptions { state_interval: 3, bootstrap_value: true },
+        slots: 1,
         worker_logs: None,
     }
 }

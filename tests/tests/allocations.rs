@@ -13,7 +13,9 @@ use rlcore::envs::{
 };
 use rlcore::seed::rng;
 use rlcore::slice::ResetMode;
-use rlcore::{BatchSpec, CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, InfoLeaf};
+use rlcore::{
+    BatchSpec, CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, GlobalSteps, InfoLeaf,
+};
 use rlcore::{LeafSpec, MakeEnv, Reduce, Space, Step};
 use samplers::{HostKind, SamplerKind, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -71,10 +73,10 @@ fn nothing_allocates(setup: Setup) -> Result<(), Failed> {
     for _ in 0..ROUNDS {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for i in 0..BATCHES {
-            sampler.obtain_samples(i as u64)?;
+            sampler.obtain_samples(GlobalSteps(i as u64))?;
         }
         counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
-        episodes += sampler.obtain_samples(0)?.trajectories().len();
+        episodes += sampler.obtain_samples(GlobalSteps(0))?.trajectories().len();
     }
     if episodes == 0 {
         return Err("no episode ended: resets are not on this path".into());

@@ -1,7 +1,10 @@
 //! What `sampler.overlap` means: with it workers step both halves of an alternating sampler at once, without it never.
 #![allow(missing_docs, clippy::unwrap_used)]
 use rlcore::slice::ResetMode;
-use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Space, Step};
+use rlcore::{
+    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, GlobalSteps, MakeEnv, Space,
+    Step,
+};
 use samplers::{HostKind, SamplerKind};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -72,7 +75,7 @@ fn both(overlap: bool, batches: u64) -> bool {
     let mut sampler = samplers::build(setup).unwrap();
     BOTH.store(false, Ordering::SeqCst);
     for i in 0..batches {
-        sampler.obtain_samples(i).unwrap();
+        sampler.obtain_samples(GlobalSteps(i)).unwrap();
         if BOTH.load(Ordering::SeqCst) {
             return true;
         }

@@ -10,7 +10,7 @@ use libtest_mimic::Failed;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
 use rlcore::slice::ResetMode;
 use rlcore::traj::TrajInfo;
-use rlcore::{EnvFactory, MakeEnv};
+use rlcore::{EnvFactory, GlobalSteps, MakeEnv};
 use samplers::{Evaluation, HostKind, SamplerKind, Setup};
 use tests::pairwise::{pairwise, product};
 use tests::policies::{ByRow, GridPg, SlicePolicy, grid_dqn, grid_weights};
@@ -31,12 +31,12 @@ fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Fail
     let mut sampler = samplers::build(setup.clone())?;
     let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
     let batch = sampler.spec().steps() as u64;
-    sampler.publish(weights)?;
+    sampler.publisher().publish(weights)?;
     for i in 0..BATCHES {
         if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(3, 8, i as u64 * batch)?);
+            out.evaluation = Some(sampler.evaluate(3, 8, GlobalSteps(i as u64 * batch))?);
         }
-        let samples = sampler.obtain_samples(i as u64 * batch)?;
+        let samples = sampler.obtain_samples(GlobalSteps(i as u64 * batch))?;
         out.parts.push(bytes(&samples));
         out.trajectories.push(samples.trajectories());
         out.notes.push(samples.notes().to_vec());

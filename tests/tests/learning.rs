@@ -9,6 +9,7 @@ use experiments::assemble::prepare;
 use experiments::config::{AgentConfig, Config, PgNet};
 use experiments::presets;
 use libtest_mimic::Failed;
+use rlcore::GlobalSteps;
 use rlcore::run_dir::{Existing, RunDir};
 use runners::{MinibatchRl, Outcome, Stop, weights};
 use samplers::{SamplerKind, WorkerConfig};
@@ -37,8 +38,8 @@ fn train(config: &Config, episodes: usize) -> Result<(Outcome, f64), Failed> {
     parts.algo.params_mut().load_safetensors(&weights(&outcome.checkpoint)?)?;
     let mut flat = vec![0.0; parts.algo.params().len()];
     parts.algo.params().write_to(&mut flat);
-    parts.sampler.publish(&flat)?;
-    let found = parts.sampler.evaluate(FRESH, episodes, outcome.env_steps)?;
+    parts.sampler.publisher().publish(&flat)?;
+    let found = parts.sampler.evaluate(FRESH, episodes, GlobalSteps(outcome.env_steps))?;
     match found.mean_return() {
         Some(mean) if found.trajectories.len() == episodes => Ok((outcome, mean)),
         other => Err(format!("{other:?} over {} fresh episodes", found.trajectories.len()).into()),

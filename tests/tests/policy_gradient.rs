@@ -5,6 +5,7 @@ use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp}
 use algos::{NormalizeAdvantage, PpoConfig};
 use experiments::assemble::{Parts, check, prepare};
 use experiments::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
+use rlcore::GlobalSteps;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum};
 use rlcore::slice::ResetMode;
 use samplers::SamplerConfig;
@@ -59,9 +60,9 @@ fn learn(parts: &mut Parts, n: u64) -> anyhow::Result<Vec<algos::OptInfo>> {
     let mut logged = vec![];
     for i in 0..n {
         parts.algo.params().write_to(&mut weights);
-        parts.sampler.publish(&weights)?;
-        let samples = parts.sampler.obtain_samples(i * 240)?;
-        logged.push(parts.algo.optimize(samples.into_lease(), rlcore::GlobalSteps((i + 1) * 240))?);
+        parts.sampler.publisher().publish(&weights)?;
+        let samples = parts.sampler.obtain_samples(GlobalSteps(i * 240))?;
+        logged.push(parts.algo.optimize(samples.into_lease(), GlobalSteps((i + 1) * 240))?);
     }
     Ok(logged)
 }

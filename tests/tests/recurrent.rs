@@ -13,7 +13,7 @@ use rlcore::envs::{DictToy, Pendulum, TimeLimit};
 use rlcore::seed::{Rng, Role, rng, seed_of};
 use rlcore::slice::ResetMode;
 use rlcore::tensor::RowTensors;
-use rlcore::{BatchSpec, EnvRank, MakeEnv};
+use rlcore::{BatchSpec, EnvRank, GlobalSteps, MakeEnv};
 use samplers::{HostKind, SamplerKind, Samples, Setup};
 use tests::policies::{ByRow, SlicePolicy, grid_weights};
 use tests::setups;
@@ -206,14 +206,19 @@ fn follow(env: &impl MakeEnv, agent: &impl MakeAgent, reset: ResetMode) -> Met {
     let mut met = Met::default();
     for setup in all {
         let mut sampler = samplers::build(setup.clone()).unwrap();
-        sampler.publish(&weights).unwrap();
+        sampler.publisher().publish(&weights).unwrap();
         let hand = |rank| Hand::new(&setup, rank, &weights);
         let mut hands: Vec<Hand> = (0..setup.config.b).map(hand).collect();
         for batch in 0..BATCHES {
             let env_steps = (batch * STEPS * setup.config.b) as u64;
-            let samples = sampler.obtain_samples(env_steps).unwrap();
+            let samples = sampler.obtain_samples(GlobalSteps(env_steps)).unwrap();
             for hand in &mut hands {
-                hand.follow(&samples, Phase::Sample { env_steps }, reset, &mut met);
+                hand.follow(
+                    &samples,
+                    Phase::Sample { now: GlobalSteps(env_steps) },
+                    reset,
+                    &mut met,
+                );
             }
         }
     }

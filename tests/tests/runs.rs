@@ -434,12 +434,12 @@ fn environments_that_cannot_save_start_anew() {
 
     // What the note says: in the midst of their episodes, then at the start of others, shown as such.
     let mut first = samplers::build(setup.clone()).unwrap();
-    first.obtain_samples(0).unwrap();
+    first.obtain_samples(GlobalSteps(0)).unwrap();
     let state = first.save().unwrap();
     let mut second = samplers::build(setup.clone()).unwrap();
-    second.obtain_samples(0).unwrap();
+    second.obtain_samples(GlobalSteps(0)).unwrap();
     second.load(state).unwrap();
-    let samples = second.obtain_samples(28).unwrap();
+    let samples = second.obtain_samples(GlobalSteps(28)).unwrap();
     for column in 0..setup.config.b {
         let left = samples.columns().observation.cell(0, column).f32(0)[2];
         assert_eq!(left, EPISODE as f32, "column {column}");
@@ -465,14 +465,16 @@ fn a_sampler_continues_for_any_agent() {
             let mut cut = samplers::build(after.clone()).unwrap();
             // Three batches end in the midst of some episodes and at the end of others.
             for i in 0..3 {
-                whole.obtain_samples(i).unwrap();
+                whole.obtain_samples(GlobalSteps(i)).unwrap();
             }
             // One that has done something else in the meantime.
-            cut.obtain_samples(77).unwrap();
+            cut.obtain_samples(GlobalSteps(77)).unwrap();
             cut.load(whole.save().unwrap()).unwrap();
             for i in 3..9 {
-                let (want, got) =
-                    (whole.obtain_samples(i).unwrap(), cut.obtain_samples(i).unwrap());
+                let (want, got) = (
+                    whole.obtain_samples(GlobalSteps(i)).unwrap(),
+                    cut.obtain_samples(GlobalSteps(i)).unwrap(),
+                );
                 let case = (i, reset, before.config.kind, after.config.kind);
                 assert_eq!(bytes(&want), bytes(&got), "{case:?}");
                 assert_eq!(want.trajectories(), got.trajectories(), "{case:?}");

@@ -117,8 +117,9 @@ fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<Str
         let mut weights = vec![0.0; parts.algo.params().len()];
         for batch in 0..2 {
             parts.algo.params().write_to(&mut weights);
-            parts.sampler.publish(&weights).map_err(|e| e.to_string())?;
-            let samples = parts.sampler.obtain_samples(64 * batch).map_err(|e| e.to_string())?;
+            parts.sampler.publisher().publish(&weights).map_err(|e| e.to_string())?;
+            let samples =
+                parts.sampler.obtain_samples(GlobalSteps(64 * batch)).map_err(|e| e.to_string())?;
             let now = GlobalSteps(64 * (batch + 1));
             parts.algo.optimize(samples.into_lease(), now).map_err(|e| e.to_string())?;
         }

@@ -3,6 +3,7 @@
 use agents::MakeAgent;
 use agents::pg::{Evaluate, GaussianPgAgentConfig, PgMlp};
 use experiments::render::play::{Order, play};
+use rlcore::GlobalSteps;
 use rlcore::MakeEnv;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
 use rlcore::slice::ResetMode;
@@ -18,8 +19,9 @@ fn plays_as_evaluated<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A) {
     let (env, agent) = (setup.env.clone(), setup.agent.clone());
     let weights = grid_weights(setups::weight_count(&setup), 5);
     let mut sampler = samplers::build(setup).unwrap();
-    sampler.publish(&weights).unwrap();
-    let measured = sampler.evaluate(order.number, order.episodes, order.env_steps).unwrap();
+    sampler.publisher().publish(&weights).unwrap();
+    let measured =
+        sampler.evaluate(order.number, order.episodes, GlobalSteps(order.env_steps)).unwrap();
     let measured: Vec<(f64, f64)> =
         measured.trajectories.iter().map(|t| (t.length, t.ret)).collect();
     let played = play(&env, &agent, "cpu", &weights, &order).unwrap();

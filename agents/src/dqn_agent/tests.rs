@@ -5,7 +5,7 @@ use rlcore::seed::{Rng, rng};
 use rlcore::{EnvRank, EnvSpaces, Space};
 use tch::Kind;
 
-const SAMPLE: Phase = Phase::Sample { env_steps: 0 };
+const SAMPLE: Phase = Phase::Sample { now: rlcore::GlobalSteps(0) };
 /// Values of the memory, and actions.
 const MEMORY: usize = 3;
 const ACTIONS: usize = 4;

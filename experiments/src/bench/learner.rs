@@ -73,8 +73,8 @@ pub(super) fn run() -> Result<()> {
     for _ in 0..=BATCHES {
         let begun = Instant::now();
         parts.algo.params().write_to(&mut weights);
-        parts.sampler.publish(&weights)?;
-        let samples = parts.sampler.obtain_samples(env_steps)?;
+        parts.sampler.publisher().publish(&weights)?;
+        let samples = parts.sampler.obtain_samples(GlobalSteps(env_steps))?;
         let sampled = begun.elapsed().as_secs_f64();
         let steps = (config.sampler.t * config.sampler.b) as u64;
         env_steps += steps;

@@ -11,7 +11,7 @@ use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy, RandomAgentConfig};
 use anyhow::{Context, Result, bail};
 
 use rlcore::envs::{CartPole, Slow};
-use rlcore::{BatchSpec, EnvFactory, affinity};
+use rlcore::{BatchSpec, EnvFactory, GlobalSteps, affinity};
 use samplers::SamplerKind::{Alternating, Cpu, Gpu, Serial};
 use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(super) fn sampler(
     let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
     let pids = sampler.worker_pids();
     let work = move || {
-        sampler.obtain_samples(1 << 40)?;
+        sampler.obtain_samples(GlobalSteps(1 << 40))?;
         Ok(spec.steps() as u64)
     };
     Ok(Contender::new(title(kind, workers), pids, work))

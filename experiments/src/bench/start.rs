@@ -2,6 +2,7 @@
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use anyhow::Result;
+use rlcore::GlobalSteps;
 
 use rlcore::EnvFactory;
 use rlcore::envs::CartPole;
@@ -40,8 +41,8 @@ pub(super) fn run(workers: usize) -> Result<()> {
         times[6]
     );
     let mut sampler = samplers::build(setup)?;
-    sampler.obtain_samples(0)?;
-    drop(sampler.obtain_samples(0)?);
+    sampler.obtain_samples(GlobalSteps(0))?;
+    drop(sampler.obtain_samples(GlobalSteps(0))?);
     let private: Vec<f64> = sampler.worker_pids().iter().map(|pid| private_mib(*pid)).collect();
     let (sum, max) = (private.iter().sum::<f64>(), private.iter().copied().fold(0.0, f64::max));
     crate::say!(

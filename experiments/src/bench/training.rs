@@ -22,10 +22,10 @@ fn training(name: &str, config: &Config) -> Result<Contender> {
     let work = move || {
         if published != Some(algo.version()) {
             algo.params().write_to(&mut weights);
-            sampler.publish(&weights)?;
+            sampler.publisher().publish(&weights)?;
             published = Some(algo.version());
         }
-        let samples = sampler.obtain_samples(env_steps)?;
+        let samples = sampler.obtain_samples(GlobalSteps(env_steps))?;
         env_steps += steps;
         std::hint::black_box(samples.trajectories());
         algo.optimize(samples.into_lease(), GlobalSteps(env_steps))?;

@@ -1,12 +1,12 @@
 //! `experiments doctor`: is this machine fit, and if not, what is missing.
 use anyhow::Result;
 use rlcore::channel::Channel;
-use rlcore::control::{Op, WorkerControl};
+use rlcore::control::{Op, Task, WorkerControl};
 use rlcore::forkserver::{self, Surroundings};
 use rlcore::gate::Gate;
 use rlcore::patience::Patience;
 use rlcore::segment::Segment;
-use rlcore::{affinity, memory, run_dir::Machine};
+use rlcore::{GlobalSteps, affinity, memory, run_dir::Machine};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -134,7 +134,7 @@ fn wake_word() -> Result<(f64, f64)> {
     let begun = Instant::now();
     let mut patience = Patience::default();
     for round in 0..ROUNDS {
-        control.order(Op::Collect, 0, 0);
+        control.order(Task { op: Op::Collect, now: GlobalSteps(0), weights: 0, slot: 0 });
         let alive = || {
             if channel.closed() {
                 Err(anyhow::anyhow!("the worker (pid {}) died", child.pid()))
@@ -145,7 +145,7 @@ fn wake_word() -> Result<(f64, f64)> {
         gate.all.wait_checked(round, &mut patience, LIMIT, alive)?;
     }
     let trip = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
-    control.order(Op::Quit, 0, 0);
+    control.quit();
     Ok((trip, start))
 }
 
@@ -160,7 +160,7 @@ fn echo(channel: Channel) -> i32 {
             let alive =
                 || if channel.closed() { Err(anyhow::anyhow!("master gone")) } else { Ok(()) };
             seen = control.command.wait_checked(seen, &mut patience, LIMIT, alive)?;
-            if control.ordered().0 == Op::Quit {
+            if control.ordered().op == Op::Quit {
                 return Ok(());
             }
             control.arrive(gate, 1);

@@ -14,7 +14,7 @@ use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::slice::ResetMode;
 use rlcore::tensor::RowTensors;
-use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces};
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps};
 
 /// What was seen after some steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,7 @@ pub fn play(
     order: &Order,
 ) -> Result<Vec<Episode>> {
     let mut stage = Stage::new(env, agent, device, weights, order)?;
-    let phase = Phase::Evaluate { env_steps: order.env_steps };
+    let phase = Phase::Evaluate { now: GlobalSteps(order.env_steps) };
     let episodes =
         (0..order.episodes).map(|_| stage.episode(phase, order.max_steps)).collect::<Result<_>>();
     stage.close();

@@ -3,12 +3,22 @@
 //! A slot is free when no lease of it is held; only a free slot can be written. The sampler may read a slot that is leased
 //! (row T becomes row 0 of the next batch).
 use super::Columns;
+use crate::segment::Pages;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The columns of one slot. The count of the inner `Arc` says whether it is leased: 1 when it is free.
-type Home = Arc<Mutex<Arc<Columns>>>;
+type Home = Arc<Mutex<Arc<Views>>>;
 
-fn lock(home: &Home) -> MutexGuard<'_, Arc<Columns>> {
+/// Two forms of the same columns. Whoever borrows one mutably has borrowed both.
+#[derive(Debug)]
+struct Views {
+    whole: Columns,
+    groups: Vec<Columns>,
+    /// Dropped after the views.
+    _pages: Option<Arc<Pages>>,
+}
+
+fn lock(home: &Home) -> MutexGuard<'_, Arc<Views>> {
     // A panic while the slot was written leaves samples that nobody leases.
     home.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -18,9 +28,13 @@ fn lock(home: &Home) -> MutexGuard<'_, Arc<Columns>> {
 pub struct Slot(Home);
 
 impl Slot {
-    /// A free slot.
-    pub fn new(columns: Columns) -> Self {
-        Self(Arc::new(Mutex::new(Arc::new(columns))))
+    /// A free slot of all columns in one group.
+    pub fn new(whole: Columns) -> Self {
+        Self::grouped(whole, vec![], None)
+    }
+
+    pub(super) fn grouped(whole: Columns, groups: Vec<Columns>, pages: Option<Arc<Pages>>) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(Views { whole, groups, _pages: pages }))))
     }
 
     /// Whether no lease is held.
@@ -30,17 +44,22 @@ impl Slot {
 
     /// Lends the columns out for reading.
     pub fn lease(&self) -> Lease {
-        Lease { columns: Some(Arc::clone(&*lock(&self.0))), home: Arc::clone(&self.0) }
+        Lease { views: Some(Arc::clone(&*lock(&self.0))), home: Arc::clone(&self.0) }
     }
 
     /// Reads the columns, leased or not. A lease that is dropped meanwhile waits.
     pub fn read<R>(&self, f: impl FnOnce(&Columns) -> R) -> R {
-        f(&lock(&self.0))
+        f(&lock(&self.0).whole)
     }
 
     /// Writes the columns; `None` while a lease is held.
     pub fn write<R>(&self, f: impl FnOnce(&mut Columns) -> R) -> Option<R> {
-        Arc::get_mut(&mut *lock(&self.0)).map(f)
+        Arc::get_mut(&mut *lock(&self.0)).map(|views| f(&mut views.whole))
+    }
+
+    /// Writes the groups of columns that [`super::Block::slot`] was given; `None` while a lease is held.
+    pub fn write_groups<R>(&self, f: impl FnOnce(&mut [Columns]) -> R) -> Option<R> {
+        Arc::get_mut(&mut *lock(&self.0)).map(|views| f(&mut views.groups))
     }
 }
 
@@ -49,7 +68,7 @@ impl Slot {
 #[derive(Debug)]
 pub struct Lease {
     /// Absent only while it is dropped.
-    columns: Option<Arc<Columns>>,
+    views: Option<Arc<Views>>,
     home: Home,
 }
 
@@ -64,7 +83,7 @@ impl std::ops::Deref for Lease {
     type Target = Columns;
 
     fn deref(&self) -> &Columns {
-        self.columns.as_deref().expect("only drop takes the columns")
+        &self.views.as_ref().expect("only drop takes the views").whole
     }
 }
 
@@ -72,11 +91,11 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Under the lock: the sampler must not begin to write before the samples are poisoned.
         let mut home = lock(&self.home);
-        self.columns = None;
+        self.views = None;
         if cfg!(debug_assertions)
-            && let Some(columns) = Arc::get_mut(&mut home)
+            && let Some(views) = Arc::get_mut(&mut home)
         {
-            columns.poison();
+            views.whole.poison();
         }
     }
 }
@@ -90,7 +109,8 @@ mod tests {
 
     fn slot() -> Slot {
         let layout = Layout::new(BatchSpec { t: 2, b: 3 }, &spaces(None), &agent(), BlockOptions::default());
-        Slot::new(Block::create(layout).unwrap().columns(0..3))
+        let block = Block::create(layout).unwrap();
+        block.slot(&[], block.segment.pages())
     }
 
     #[test]
@@ -116,8 +136,9 @@ mod tests {
         let lease = slot.lease();
         std::thread::spawn(move || drop(lease)).join().unwrap();
         assert!(slot.is_free());
+        slot.write(|c| c.reward.row_mut(0).get::<f32>(0).fill(2.0)).unwrap();
         let lease = slot.lease();
         drop(slot);
-        assert_eq!(lease.reward.rows(), 2);
+        assert_eq!(lease.reward.row(0).get::<f32>(0), [2.0; 3]);
     }
 }

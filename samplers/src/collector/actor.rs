@@ -19,7 +19,10 @@ use tch::Tensor;
 pub(crate) struct Actor {
     first_rank: EnvRank,
     state_interval: usize,
-    rows: Rows,
+    /// By slot.
+    rows: Vec<RowViews>,
+    /// The slot of this batch.
+    slot: usize,
     /// Recurrent state, one row; in a segment so that agents see it as tensors.
     state: Tree,
     state_tensors: RowTensors,
@@ -30,14 +33,23 @@ pub(crate) struct Actor {
     mask: Option<usize>,
 }
 
-/// For every row of the block the tensors of what agents see of it.
-struct Rows {
+/// The rows of one slot as tensors, made once: what agents read of them.
+pub(crate) struct RowViews {
     observation: Vec<RowTensors>,
     prev_action: Vec<RowTensors>,
     prev_reward: Vec<RowTensors>,
 }
 
-impl Rows {
+impl RowViews {
+    /// Of these columns.
+    pub(crate) fn of(c: &Columns) -> Self {
+        Self {
+            observation: c.observation.row_tensors(),
+            prev_action: c.prev_action.row_tensors(),
+            prev_reward: c.prev_reward.row_tensors(),
+        }
+    }
+
     /// What an agent sees of row `t` of these trees, of which `self` are the tensors.
     fn seen<'a>(
         &'a self,
@@ -73,15 +85,15 @@ fn failed(e: AgentError) -> CollectorError {
 }
 
 impl Actor {
-    /// For these columns; the recurrent state is recorded every `state_interval` steps.
+    /// For `n` columns, which have `rows` in each slot; the recurrent state is recorded every `state_interval` steps.
     pub(crate) fn new(
-        columns: &Columns,
+        rows: Vec<RowViews>,
+        n: usize,
         spaces: &EnvSpaces,
         schema: &AgentSchema,
         first_rank: EnvRank,
         state_interval: usize,
     ) -> Result<Self, SegmentError> {
-        let n = columns.reward.columns();
         let bytes = Block::beside_bytes(&schema.state, 1, n);
         let create = || Segment::create("recurrent state", bytes);
         let state_segment = (bytes > 0).then(create).transpose()?;
@@ -92,11 +104,8 @@ impl Actor {
         Ok(Self {
             first_rank,
             state_interval,
-            rows: Rows {
-                observation: columns.observation.row_tensors(),
-                prev_action: columns.prev_action.row_tensors(),
-                prev_reward: columns.prev_reward.row_tensors(),
-            },
+            rows,
+            slot: 0,
             state_tensors: state_segment.map_or(vec![], |_| state.row_tensors().remove(0)),
             state,
             state_segment,
@@ -137,6 +146,11 @@ impl Actor {
         self.state.zero();
     }
 
+    /// The rows of the next batch are those of `slot`.
+    pub(crate) fn begin_batch(&mut self, slot: usize) {
+        self.slot = slot;
+    }
+
     /// Chooses the actions of row `t`; a column that does not run gets the null action.
     pub(crate) fn act(
         &mut self,
@@ -152,7 +166,7 @@ impl Actor {
         self.check_masks(t, c, running)?;
         let trees = [&c.observation, &c.prev_action, &c.prev_reward];
         let mut io = ActIo {
-            seen: self.rows.seen(t, self.first_rank, trees, &self.state_tensors),
+            seen: self.rows[self.slot].seen(t, self.first_rank, trees, &self.state_tensors),
             action: c.action.row_mut(t),
             info: c.agent_info.row_mut(t),
             state: self.state.row_mut(0),
@@ -191,7 +205,7 @@ impl Actor {
         }
         let t = c.observation.rows() - 1;
         let trees = [&c.observation, &c.prev_action, &c.prev_reward];
-        let seen = self.rows.seen(t, self.first_rank, trees, &self.state_tensors);
+        let seen = self.rows[self.slot].seen(t, self.first_rank, trees, &self.state_tensors);
         let [out] = c.bootstrap_value.row_mut(0).split::<f32, 1>();
         agent.value(&seen, out).map_err(failed)
     }

@@ -1,10 +1,11 @@
 //! The beginning and the end of a collector's environments, and what a checkpoint keeps of them.
 use super::actor::Continues;
-use super::stepper::Stepper;
+use super::stepper::{Stepper, last_row};
 use super::{Collector, CollectorError};
 use crate::state::{ColumnState, EnvState, column_bytes, set_column_bytes};
 use agents::RandomAgent;
 use rand::RngExt;
+use rlcore::block::Columns;
 use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::slice::ResetMode;
@@ -14,30 +15,36 @@ impl Stepper {
     /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
     pub(crate) fn start(
         &mut self,
+        c: &mut Columns,
         max_steps: usize,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        for c in 0..self.spec.columns {
-            let rank = self.spec.first_rank.offset(c).0 as u64;
-            self.envs.seed(c, seed::seed_of(self.spec.seed, Role::Env, rank));
+        for column in 0..self.spec.columns {
+            let rank = self.spec.first_rank.offset(column).0 as u64;
+            self.envs.seed(column, seed::seed_of(self.spec.seed, Role::Env, rank));
         }
-        self.reset_all(progress)?;
-        if max_steps > 0 { self.decorrelate(max_steps, progress) } else { Ok(()) }
+        self.reset_all(c, progress)?;
+        if max_steps > 0 { self.decorrelate(c, max_steps, progress) } else { Ok(()) }
     }
 
-    fn reset_all(&mut self, progress: &Progress) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        for c in 0..self.spec.columns {
-            self.reset(c, last, progress)?;
-            self.trackers.restart(c);
-            self.no_previous(c);
+    fn reset_all(&mut self, c: &mut Columns, progress: &Progress) -> Result<(), CollectorError> {
+        let last = last_row(c);
+        for column in 0..self.spec.columns {
+            self.reset(c, column, last, progress)?;
+            self.trackers.restart(column);
+            self.no_previous(c, column);
         }
         self.fresh.fill(1);
         self.to_reset.fill(0);
         Ok(())
     }
 
-    fn decorrelate(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+    fn decorrelate(
+        &mut self,
+        columns: &mut Columns,
+        max_steps: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         let agent = RandomAgent::new(self.spaces.action.clone(), self.spaces.action_mask);
         let stream = |c: usize| {
             let rank = self.spec.first_rank.offset(c).0 as u64;
@@ -46,32 +53,31 @@ impl Stepper {
         let mut rngs: Vec<Rng> = (0..self.spec.columns).map(stream).collect();
         let draw = |rng: &mut Rng| 1 + (rng.random::<f64>() * max_steps as f64) as usize;
         let steps: Vec<usize> = rngs.iter_mut().map(draw).collect();
-        let (last, at) = (self.last_row(), self.t() - 1);
+        let last = last_row(columns);
+        let at = last - 1;
         for step in 0..steps.iter().copied().max().unwrap_or(0) {
             for (c, n) in steps.iter().enumerate() {
                 self.running[c] = u8::from(step < *n);
                 if step < *n {
-                    let seen = self.columns.observation.row(last);
-                    agent.draw(c, seen, &mut self.columns.action.row_mut(at), &mut rngs[c]);
+                    let seen = columns.observation.row(last);
+                    agent.draw(c, seen, &mut columns.action.row_mut(at), &mut rngs[c]);
                 }
             }
             self.final_used.fill(0);
-            self.step_envs(at, last, ResetMode::AtOnce, progress)?;
+            self.step_envs(columns, at, last, ResetMode::AtOnce, progress)?;
             for c in (0..steps.len()).filter(|c| step < steps[*c]) {
-                let [terminated, truncated, reset, _] =
-                    self.columns.flags.row_mut(at).split::<u8, 4>();
+                let [terminated, truncated, reset, _] = columns.flags.row_mut(at).split::<u8, 4>();
                 self.fresh[c] = terminated[c] | truncated[c];
                 if reset[c] != 0 {
                     self.trackers.restart(c);
                     self.envs.take_notes(c);
                 }
                 // The rows are used anew by columns that take more steps.
-                let columns = &mut self.columns;
                 columns.prev_action.cell_mut(last, c).copy_from(columns.action.cell(at, c));
                 columns.prev_reward.row_mut(last).get::<f32>(0)[c] =
                     columns.reward.row(at).get::<f32>(0)[c];
                 if self.fresh[c] != 0 {
-                    self.no_previous(c);
+                    self.no_previous(columns, c);
                 }
             }
         }
@@ -79,17 +85,17 @@ impl Stepper {
     }
 
     /// Everything that the future of each environment depends on, taken between batches.
-    pub(crate) fn save(&self) -> Vec<EnvState> {
-        let last = self.last_row();
+    pub(crate) fn save(&self, columns: &Columns) -> Vec<EnvState> {
+        let last = last_row(columns);
         let mut envs = self.envs.save_states();
         let one = |c: usize| {
             let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
             tracker.paste(0, &self.trackers, c);
             EnvState {
                 env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
-                observation: column_bytes(&self.columns.observation, last, c),
-                prev_action: column_bytes(&self.columns.prev_action, last, c),
-                prev_reward: self.columns.prev_reward.row(last).get::<f32>(0)[c],
+                observation: column_bytes(&columns.observation, last, c),
+                prev_action: column_bytes(&columns.prev_action, last, c),
+                prev_reward: columns.prev_reward.row(last).get::<f32>(0)[c],
                 fresh: self.fresh[c],
                 to_reset: self.to_reset[c],
                 tracker,
@@ -102,26 +108,27 @@ impl Stepper {
     /// acting stream gives, so that no resume repeats the run's first episodes.
     pub(crate) fn load(
         &mut self,
+        columns: &mut Columns,
         saved: &[ColumnState],
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        let last = self.last_row();
+        let last = last_row(columns);
         for (c, ColumnState { env: s, act }) in saved.iter().enumerate() {
             progress.tick(c);
             if let Some(env) = &s.env {
                 self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
-                set_column_bytes(&mut self.columns.observation, last, c, &s.observation);
-                set_column_bytes(&mut self.columns.prev_action, last, c, &s.prev_action);
-                self.columns.prev_reward.row_mut(last).get::<f32>(0)[c] = s.prev_reward;
+                set_column_bytes(&mut columns.observation, last, c, &s.observation);
+                set_column_bytes(&mut columns.prev_action, last, c, &s.prev_action);
+                columns.prev_reward.row_mut(last).get::<f32>(0)[c] = s.prev_reward;
                 self.fresh[c] = s.fresh;
                 self.to_reset[c] = s.to_reset;
                 self.trackers.paste(c, &s.tracker, 0);
             } else {
                 let drawn = act.rng.clone().random::<u64>();
                 self.envs.seed(c, seed::seed_of(drawn, Role::Env, 0));
-                self.reset(c, last, progress)?;
+                self.reset(columns, c, last, progress)?;
                 self.trackers.restart(c);
-                self.no_previous(c);
+                self.no_previous(columns, c);
                 (self.fresh[c], self.to_reset[c]) = (1, 0);
             }
         }
@@ -136,14 +143,20 @@ pub(crate) fn continues(saved: &ColumnState) -> Continues {
 
 impl Collector {
     /// Seeds and resets every environment, then takes up to `max_steps` random steps in each.
-    pub fn start(&mut self, max_steps: usize, progress: &Progress) -> Result<(), CollectorError> {
+    pub(crate) fn start(
+        &mut self,
+        c: &mut Columns,
+        max_steps: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
         self.actor.seed(self.stepper.spec.seed);
-        self.stepper.start(max_steps, progress)
+        self.stepper.start(c, max_steps, progress)
     }
 
     /// Seeds and resets every environment for evaluation `number`; each may start `quota[column]` episodes.
-    pub fn start_evaluation(
+    pub(crate) fn start_evaluation(
         &mut self,
+        columns: &mut Columns,
         number: u64,
         quota: &[usize],
         progress: &Progress,
@@ -156,22 +169,23 @@ impl Collector {
         }
         self.actor.seed_evaluation(stepper.spec.seed, number);
         stepper.quota = Some(quota.to_vec());
-        stepper.reset_all(progress)
+        stepper.reset_all(columns, progress)
     }
 
     /// Everything that the future of each column depends on, taken between batches.
-    pub fn save(&self) -> Vec<ColumnState> {
-        let columns = self.stepper.save().into_iter().zip(self.actor.save());
+    pub(crate) fn save(&self, columns: &Columns) -> Vec<ColumnState> {
+        let columns = self.stepper.save(columns).into_iter().zip(self.actor.save());
         columns.map(|(env, act)| ColumnState { env, act }).collect()
     }
 
     /// Takes back what [`Collector::save`] gave.
-    pub fn load(
+    pub(crate) fn load(
         &mut self,
+        columns: &mut Columns,
         saved: &[ColumnState],
         progress: &Progress,
     ) -> Result<(), CollectorError> {
         self.actor.load(saved.iter().map(|s| (&s.act, continues(s))));
-        self.stepper.load(saved, progress)
+        self.stepper.load(columns, saved, progress)
     }
 }

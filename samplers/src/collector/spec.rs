@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 
 /// What a collector does, the same for every sampler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CollectorSpec {
+pub(crate) struct CollectorSpec {
     /// The environments.
-    pub env: EnvFactory,
+    pub(crate) env: EnvFactory,
     /// Their spaces, as an example had them: the memory was laid out from these.
-    pub spaces: EnvSpaces,
+    pub(crate) spaces: EnvSpaces,
     /// Environment of the first column; the others follow.
-    pub first_rank: EnvRank,
+    pub(crate) first_rank: EnvRank,
     /// Columns.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// What a finished episode does.
-    pub mode: ResetMode,
+    pub(crate) mode: ResetMode,
     /// Of the run.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// For `DiscountedReturn`.
-    pub discount: f64,
+    pub(crate) discount: f64,
     /// Recurrent state is recorded every this many steps.
-    pub state_interval: usize,
+    pub(crate) state_interval: usize,
 }
 
 impl CollectorSpec {
     /// Global number of a column's environment.
-    pub fn rank(&self, column: usize) -> usize {
+    pub(crate) fn rank(&self, column: usize) -> usize {
         self.first_rank.offset(column).0
     }
 
@@ -51,7 +51,7 @@ impl CollectorSpec {
 
 /// Why a collector stopped.
 #[derive(Debug)]
-pub enum CollectorError {
+pub(crate) enum CollectorError {
     /// Somebody's fault.
     Cause(Cause),
     /// No memory.
@@ -66,7 +66,7 @@ impl From<SegmentError> for CollectorError {
 
 impl CollectorError {
     /// As a cause that can be sent.
-    pub fn into_cause(self) -> Cause {
+    pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Cause(cause) => cause,
             Self::Memory(e) => Cause::Protocol(e.to_string()),

@@ -15,7 +15,6 @@ pub(crate) struct Stepper {
     pub(super) spec: CollectorSpec,
     pub(super) spaces: EnvSpaces,
     pub(super) envs: Box<dyn EnvSlice>,
-    pub(super) columns: Columns,
     pub(super) trackers: Trackers,
     /// One cell with the null action.
     null_action: Tree,
@@ -41,9 +40,22 @@ pub(super) fn null_action(spaces: &EnvSpaces) -> Tree {
     null
 }
 
+/// T: the row after the last step.
+pub(super) fn last_row(c: &Columns) -> usize {
+    c.observation.rows() - 1
+}
+
+/// Copies the last row of `last`, or of `tree` itself, to row 0 of `tree`.
+fn continue_row(tree: &mut Tree, last: Option<&Tree>) {
+    match last {
+        Some(last) => tree.row_mut(0).copy_from(last.row(last.rows() - 1)),
+        None => tree.copy_row(tree.rows() - 1, 0),
+    }
+}
+
 impl Stepper {
     /// Builds the environments. Nothing is reset yet.
-    pub(crate) fn new(spec: CollectorSpec, columns: Columns) -> Result<Self, CollectorError> {
+    pub(crate) fn new(spec: CollectorSpec) -> Result<Self, CollectorError> {
         let n = spec.columns;
         let contexts: Vec<_> =
             (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
@@ -61,14 +73,13 @@ impl Stepper {
             fresh: vec![1; n],
             running: vec![1; n],
             to_reset: vec![0; n],
-            held: vec![columns.observation.rows() - 1; n],
+            held: vec![0; n],
             final_used: vec![0; n],
             finished: vec![0; n],
             quota: None,
             notes: Vec::new(),
             spaces,
             envs,
-            columns,
             spec,
         })
     }
@@ -78,33 +89,26 @@ impl Stepper {
         self.spec.first_rank.0
     }
 
-    pub(super) fn last_row(&self) -> usize {
-        self.columns.observation.rows() - 1
-    }
-
-    pub(crate) fn t(&self) -> usize {
-        self.columns.reward.rows()
-    }
-
     pub(super) fn reset(
         &mut self,
+        c: &mut Columns,
         column: usize,
         row: usize,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        let mut row = self.columns.observation.row_mut(row);
+        let mut row = c.observation.row_mut(row);
         self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
     }
 
     /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
     pub(super) fn step_envs(
         &mut self,
+        c: &mut Columns,
         t: usize,
         seen: usize,
         mode: ResetMode,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        let c = &mut self.columns;
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
         terminated.fill(0);
         truncated.fill(0);
@@ -139,49 +143,58 @@ impl Stepper {
         Ok(())
     }
 
-    /// What the last batch left becomes this batch's first row.
-    pub(crate) fn begin_batch(&mut self, progress: &Progress) -> Result<(), CollectorError> {
-        let last = self.last_row();
-        self.columns.observation.copy_row(last, 0);
-        self.columns.prev_action.copy_row(last, 0);
-        self.columns.prev_reward.copy_row(last, 0);
-        for c in 0..self.spec.columns {
-            if self.to_reset[c] != 0 {
-                self.reset(c, 0, progress)?;
-                self.to_reset[c] = 0;
+    /// Begins a batch in `c`: the last row of the batch before it, which lies in `last` or, where that is none, in `c` too,
+    /// becomes row 0.
+    pub(crate) fn begin_batch(
+        &mut self,
+        c: &mut Columns,
+        last: Option<&Columns>,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        continue_row(&mut c.observation, last.map(|l| &l.observation));
+        continue_row(&mut c.prev_action, last.map(|l| &l.prev_action));
+        continue_row(&mut c.prev_reward, last.map(|l| &l.prev_reward));
+        for column in 0..self.spec.columns {
+            if self.to_reset[column] != 0 {
+                self.reset(c, column, 0, progress)?;
+                self.to_reset[column] = 0;
             }
         }
         // What came from a reset outside a step was not looked at yet.
-        self.spec.not_finite(nan_in(self.columns.observation.row(0)))?;
+        self.spec.not_finite(nan_in(c.observation.row(0)))?;
         match &self.quota {
             Some(quota) => {
                 self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0));
             }
             None => self.running.fill(1),
         }
-        self.held.fill(last);
+        self.held.fill(last_row(c));
         self.final_used.fill(0);
         self.finished.fill(0);
         Ok(())
     }
 
     /// Takes the actions of row `t`.
-    pub(crate) fn step(&mut self, t: usize, progress: &Progress) -> Result<(), CollectorError> {
-        self.step_envs(t, t + 1, self.spec.mode, progress)?;
-        self.finish_step(t);
-        self.write_previous(t);
-        if t + 1 == self.last_row() {
-            for c in 0..self.spec.columns {
-                if self.held[c] != t + 1 {
-                    self.columns.observation.copy_cell(c, self.held[c], t + 1);
+    pub(crate) fn step(
+        &mut self,
+        c: &mut Columns,
+        t: usize,
+        progress: &Progress,
+    ) -> Result<(), CollectorError> {
+        self.step_envs(c, t, t + 1, self.spec.mode, progress)?;
+        self.finish_step(c, t);
+        self.write_previous(c, t);
+        if t + 1 == last_row(c) {
+            for column in 0..self.spec.columns {
+                if self.held[column] != t + 1 {
+                    c.observation.copy_cell(column, self.held[column], t + 1);
                 }
             }
         }
         Ok(())
     }
 
-    fn finish_step(&mut self, t: usize) {
-        let c = &mut self.columns;
+    fn finish_step(&mut self, c: &mut Columns, t: usize) {
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
         if t + 1 < c.observation.rows() - 1 {
             // A waiting column shows nothing; row T is filled with what it holds.
@@ -223,8 +236,7 @@ impl Stepper {
     }
 
     /// What the step after row `t` is told of it.
-    fn write_previous(&mut self, t: usize) {
-        let c = &mut self.columns;
+    fn write_previous(&mut self, c: &mut Columns, t: usize) {
         let (mut action, [reward]) =
             (c.prev_action.row_mut(t + 1), c.prev_reward.row_mut(t + 1).split::<f32, 1>());
         action.copy_from(c.action.row(t));
@@ -236,11 +248,11 @@ impl Stepper {
     }
 
     /// The next step of `column` has none before it: writes that into row T.
-    pub(super) fn no_previous(&mut self, column: usize) {
-        let last = self.last_row();
+    pub(super) fn no_previous(&self, c: &mut Columns, column: usize) {
+        let last = last_row(c);
         let null = self.null_action.cell(0, 0);
-        self.columns.prev_action.cell_mut(last, column).copy_from(null);
-        self.columns.prev_reward.row_mut(last).get::<f32>(0)[column] = 0.0;
+        c.prev_action.cell_mut(last, column).copy_from(null);
+        c.prev_reward.row_mut(last).get::<f32>(0)[column] = 0.0;
     }
 
     /// Free-form notes of finished episodes since the last call, with their env rank.

@@ -60,8 +60,8 @@ impl Agent for SliceAgent {
             h = hash(h, io.seen.prev_action.cell(c).bytes(0));
             h = hash(h, &io.seen.prev_reward[c].to_le_bytes());
             h = hash(h, &state.f32(0)[0].to_le_bytes());
-            if let Phase::Sample { env_steps } = phase {
-                h = hash(h, &env_steps.to_le_bytes());
+            if let Phase::Sample { now } = phase {
+                h = hash(h, &now.0.to_le_bytes());
             }
             state.f32(0)[0] += 1.0;
             state.i64(1)[0] = h as i64;

@@ -5,6 +5,7 @@ use crate::processes::{SOON, segment_bytes};
 use agents::pg::{CategoricalPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
+use rlcore::GlobalSteps;
 use samplers::{Sampler, SamplerError, SamplerKind, Setup};
 use std::time::Instant;
 use tests::faulty::{Faulty, TEXT};
@@ -53,7 +54,7 @@ fn ends(
 }
 
 fn sample(sampler: &mut dyn Sampler) -> Result<(), SamplerError> {
-    sampler.obtain_samples(0).map(drop)
+    sampler.obtain_samples(GlobalSteps(0)).map(drop)
 }
 
 /// In the midst of the second batch, or for a bootstrap value.
@@ -69,7 +70,7 @@ fn fails(host: Host, fault: AgentFault, call: AgentCall, at: usize) -> Result<()
     }
     let who =
         if host.kind == SamplerKind::Serial { "serial sampler, evaluating" } else { "worker " };
-    ends(sampler, held, |s| s.evaluate(0, EPISODES, 0).map(drop), (who, &why))
+    ends(sampler, held, |s| s.evaluate(0, EPISODES, GlobalSteps(0)).map(drop), (who, &why))
 }
 
 /// Weights that are not numbers.
@@ -79,10 +80,10 @@ fn nan(host: Host) -> Result<(), Failed> {
     let setup = setup(&CategoricalPgAgentConfig { model, ..Default::default() }, host)?;
     let mut weights = vec![0.125; setups::weight_count(&setup)];
     let mut sampler = samplers::build(setup)?;
-    sampler.publish(&weights)?;
-    sampler.obtain_samples(0)?;
+    sampler.publisher().publish(&weights)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     weights.fill(f32::NAN);
-    sampler.publish(&weights)?;
+    sampler.publisher().publish(&weights)?;
     let why = "is NaN: the weights have diverged (lower the learning rate or clip the gradient), or an observation was not finite";
     ends(sampler, held, sample, (&actor(host, 0), why))
 }
@@ -102,8 +103,8 @@ fn slow_is_not_stalled(host: Host) -> Result<(), Failed> {
     let mut setup = setup(&policy, host)?;
     setup.config.worker.step_timeout = 0.2;
     let mut sampler = samplers::build(setup)?;
-    sampler.obtain_samples(0)?;
-    sampler.evaluate(0, EPISODES, 0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 use crate::processes::{SOON, no_workers_left, segment_bytes};
 use libtest_mimic::Failed;
 use rlcore::EnvFactory;
+use rlcore::GlobalSteps;
 use rlcore::slice::ResetMode;
 use samplers::{EvalConfig, HostKind, Sampler, SamplerError, SamplerKind, Setup};
 use std::time::{Duration, Instant};
@@ -123,10 +124,10 @@ pub(crate) fn provoke(setup: &Setup, evaluate: bool) -> Result<Outcome, Failed> 
     let pids = sampler.worker_pids();
     for number in 0..20 {
         began = Instant::now();
-        let mut error = sampler.obtain_samples(0).map(drop).err();
+        let mut error = sampler.obtain_samples(GlobalSteps(0)).map(drop).err();
         if evaluate && error.is_none() {
             began = Instant::now();
-            error = sampler.evaluate(number, EPISODES, 0).map(drop).err();
+            error = sampler.evaluate(number, EPISODES, GlobalSteps(0)).map(drop).err();
         }
         if let Some(error) = error {
             return Ok(Outcome { error, sampler: Some(sampler), pids, after: began.elapsed() });
@@ -246,11 +247,11 @@ pub(crate) fn nothing_left(held: u64) -> Result<(), Failed> {
 pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
     let began = Instant::now();
     let errors = [
-        ("obtain_samples", sampler.obtain_samples(0).map(drop).err()),
-        ("evaluate", sampler.evaluate(0, EPISODES, 0).map(drop).err()),
-        ("publish", sampler.publish(&[]).err()),
+        ("obtain_samples", sampler.obtain_samples(GlobalSteps(0)).map(drop).err()),
+        ("evaluate", sampler.evaluate(0, EPISODES, GlobalSteps(0)).map(drop).err()),
+        ("publish", sampler.publisher().publish(&[]).err()),
         ("save", sampler.save().map(drop).err()),
-        ("obtain_samples again", sampler.obtain_samples(0).map(drop).err()),
+        ("obtain_samples again", sampler.obtain_samples(GlobalSteps(0)).map(drop).err()),
     ];
     for (call, error) in errors {
         if !matches!(error, Some(SamplerError::Unusable)) {

@@ -4,6 +4,7 @@ use crate::processes::{SOON, children, no_workers_left, segment_bytes, server, s
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rand::RngExt;
+use rlcore::GlobalSteps;
 use samplers::{Sampler, SamplerError};
 use std::time::{Duration, Instant};
 use tests::Body;
@@ -42,7 +43,7 @@ fn waiting(
 ) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut sampler = samplers::build(setup(&sound, &sound, host)?)?;
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     let victim = sampler.worker_pids()[2];
     let event = Instant::now();
     signal(victim, Signal::SIGKILL)?;
@@ -62,7 +63,8 @@ fn stopped(host: Host) -> Result<(), Failed> {
     let victim = sampler.worker_pids()[1];
     signal(victim, Signal::SIGSTOP)?;
     let event = Instant::now();
-    let error = sampler.obtain_samples(0).map(drop).err().ok_or("the stop was not noticed")?;
+    let error =
+        sampler.obtain_samples(GlobalSteps(0)).map(drop).err().ok_or("the stop was not noticed")?;
     soon(event)?;
     let want = format!("worker 1 (pid {victim}, env ranks {}): environment ", host.ranks(1));
     if !error.to_string().starts_with(&want) || !error.to_string().contains("has not returned") {
@@ -77,18 +79,19 @@ fn beside(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut healthy = samplers::build(setup(&sound, &sound, host)?)?;
     let mut sick = samplers::build(setup(&sound, &sound, host)?)?;
-    healthy.obtain_samples(0)?;
+    healthy.obtain_samples(GlobalSteps(0))?;
     let victim = sick.worker_pids()[0];
     signal(victim, Signal::SIGKILL)?;
-    let error = sick.obtain_samples(0).map(drop).err().ok_or("the kill was not noticed")?;
+    let error =
+        sick.obtain_samples(GlobalSteps(0)).map(drop).err().ok_or("the kill was not noticed")?;
     expect(&error, victim, host.ranks(0))?;
     for number in 0..3 {
-        healthy.obtain_samples(0)?;
-        healthy.evaluate(number, EPISODES, 0)?;
+        healthy.obtain_samples(GlobalSteps(0))?;
+        healthy.evaluate(number, EPISODES, GlobalSteps(0))?;
     }
     unusable(sick)?;
     for _ in 0..10 {
-        healthy.obtain_samples(0)?;
+        healthy.obtain_samples(GlobalSteps(0))?;
     }
     let pids = healthy.worker_pids();
     until("only the healthy sampler's workers", SOON, || {
@@ -152,9 +155,10 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
             tests.push((format!("kill::{}_{name}", host.name()), body));
         };
         let ranks = host.ranks(2);
-        let samples = move || waiting(host, ranks, |s| s.obtain_samples(0).map(drop));
+        let samples = move || waiting(host, ranks, |s| s.obtain_samples(GlobalSteps(0)).map(drop));
         add("waiting_for_samples", Box::new(samples));
-        let evaluation = move || waiting(host, "4..5", |s| s.evaluate(0, EPISODES, 0).map(drop));
+        let evaluation =
+            move || waiting(host, "4..5", |s| s.evaluate(0, EPISODES, GlobalSteps(0)).map(drop));
         add("waiting_for_evaluation", Box::new(evaluation));
         let save = move || waiting(host, ranks, |s| s.save().map(drop));
         add("waiting_for_save", Box::new(save));

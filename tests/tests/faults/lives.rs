@@ -5,6 +5,7 @@ use crate::processes::{
 };
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
+use rlcore::GlobalSteps;
 use rlcore::envs::CartPole;
 use rlcore::slice::ResetMode;
 use samplers::{HostKind, SamplerKind};
@@ -28,16 +29,17 @@ fn after_parallel_op(host: Host) -> Result<(), Failed> {
     for _ in 0..2 {
         let mut one = samplers::build(setup.clone())?;
         let mut other = samplers::build(setup.clone())?;
-        one.publish(&weights)?;
-        other.publish(&weights)?;
+        one.publisher().publish(&weights)?;
+        other.publisher().publish(&weights)?;
         for i in 0..5 {
-            let (one, other) = (one.obtain_samples(i)?, other.obtain_samples(i)?);
+            let (one, other) =
+                (one.obtain_samples(GlobalSteps(i))?, other.obtain_samples(GlobalSteps(i))?);
             let sum = a.matmul(&a).sum(Kind::Double).double_value(&[]);
             if sum != 600f64.powi(3) || one.trajectories() != other.trajectories() {
                 return Err("two samplers of the same seed differ".into());
             }
         }
-        one.evaluate(0, EPISODES, 0)?;
+        one.evaluate(0, EPISODES, GlobalSteps(0))?;
     }
     no_workers_left()
 }
@@ -54,7 +56,7 @@ fn dropped(host: Host) -> Result<(), Failed> {
         return Err(format!("dropping took {:?}", began.elapsed()).into());
     }
     crate::processes::all_gone(&gone)?;
-    stays.obtain_samples(0)?;
+    stays.obtain_samples(GlobalSteps(0))?;
     if !stays.worker_pids().iter().all(|pid| running(*pid)) {
         return Err("the other sampler's workers went along".into());
     }
@@ -71,9 +73,9 @@ fn deaf_to_signals(host: Host) -> Result<(), Failed> {
             signal(pid, hit)?;
         }
         signal(server(), hit)?;
-        (0..5).try_for_each(|_| sampler.obtain_samples(0).map(drop))?;
+        (0..5).try_for_each(|_| sampler.obtain_samples(GlobalSteps(0)).map(drop))?;
     }
-    sampler.evaluate(0, EPISODES, 0)?;
+    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
     if !running(server()) || !sampler.worker_pids().iter().all(|pid| running(*pid)) {
         return Err("a signal ended a process".into());
     }
@@ -91,9 +93,9 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
         setup.config.worker.step_timeout = 5.0;
     }
     let mut sampler = samplers::build(setup)?;
-    sampler.obtain_samples(0)?;
-    sampler.evaluate(0, EPISODES, 0)?;
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     drop(sampler);
     no_workers_left()
 }
@@ -103,17 +105,17 @@ fn often(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut setup = setup(&sound, &sound, host)?;
     setup.config.worker.n = 2;
-    samplers::build(setup.clone())?.obtain_samples(0)?;
+    samplers::build(setup.clone())?.obtain_samples(GlobalSteps(0))?;
     let (before, bytes) = (descriptors(), segment_bytes());
     let began = Instant::now();
     let cycles = 100;
     for i in 0..cycles {
         let mut sampler = samplers::build(setup.clone())?;
         if i % 2 == 0 {
-            sampler.obtain_samples(0)?;
+            sampler.obtain_samples(GlobalSteps(0))?;
         }
         if i % 10 == 0 {
-            sampler.evaluate(i, EPISODES, 0)?;
+            sampler.evaluate(i, EPISODES, GlobalSteps(0))?;
         }
     }
     // A start takes milliseconds; the limit is for a machine that is busy with something else.
@@ -184,14 +186,14 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
     let mut alone = samplers::build(setup(&sound, &sound, SERIAL)?)?;
     let (mut one, mut two) = (samplers::build(one)?, Some(samplers::build(two)?));
     for i in 0..12 {
-        let want = alone.obtain_samples(i)?.trajectories();
-        let got = one.obtain_samples(i)?;
+        let want = alone.obtain_samples(GlobalSteps(i))?.trajectories();
+        let got = one.obtain_samples(GlobalSteps(i))?;
         if i == 6 {
             two = None;
         }
         if let Some(two) = &mut two {
             // Both leases at once.
-            let theirs = two.obtain_samples(i)?;
+            let theirs = two.obtain_samples(GlobalSteps(i))?;
             if theirs.trajectories() != want {
                 return Err(format!("batch {i} of the second differs").into());
             }
@@ -201,9 +203,12 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
         }
         drop(got);
         if i % 4 == 3 {
-            let want = alone.evaluate(i, EPISODES, 0)?;
-            let second = two.as_mut().map(|s| s.evaluate(i, EPISODES, 0)).transpose()?;
-            if one.evaluate(i, EPISODES, 0)? != want || second.is_some_and(|s| s != want) {
+            let want = alone.evaluate(i, EPISODES, GlobalSteps(0))?;
+            let second =
+                two.as_mut().map(|s| s.evaluate(i, EPISODES, GlobalSteps(0))).transpose()?;
+            if one.evaluate(i, EPISODES, GlobalSteps(0))? != want
+                || second.is_some_and(|s| s != want)
+            {
                 return Err(format!("evaluation {i} differs").into());
             }
         }

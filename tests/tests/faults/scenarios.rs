@@ -1,6 +1,7 @@
 //! The programs behind [`crate::programs`]: what a `main` of a user would do, good or bad. Errors end in exit code 1.
 use crate::cases::{self, Host, PROCESSES, THREADS, hosts, provoke, setup};
 use libtest_mimic::Failed;
+use rlcore::GlobalSteps;
 use rlcore::forkserver;
 use samplers::SamplerKind;
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ fn endless(on: &str, name: &str) -> Outcome {
     let mut sampler = samplers::build(setup)?;
     println!("samples");
     loop {
-        sampler.obtain_samples(0)?;
+        sampler.obtain_samples(GlobalSteps(0))?;
     }
 }
 
@@ -77,9 +78,9 @@ fn acting(on: &str, limit: Duration) -> Outcome {
     let mut setup = crate::acting::setup(&policy, host)?;
     setup.config.worker.step_timeout = limit.as_secs_f64();
     let mut sampler = samplers::build(setup)?;
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     println!("begins");
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     Ok(())
 }
 
@@ -107,7 +108,7 @@ fn late() -> Outcome {
 /// The line is not there: threads work, processes do not.
 fn missing() -> Outcome {
     let sound = Faulty::sound();
-    samplers::build(setup(&sound, &sound, THREADS[0])?)?.obtain_samples(0)?;
+    samplers::build(setup(&sound, &sound, THREADS[0])?)?.obtain_samples(GlobalSteps(0))?;
     let at_first = samplers::build(setup(&sound, &sound, PROCESSES[0])?).err();
     let again = samplers::build(setup(&sound, &sound, PROCESSES[0])?).err();
     if at_first.is_none()

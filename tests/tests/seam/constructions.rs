@@ -5,7 +5,7 @@ use libtest_mimic::Failed;
 use rlcore::block::BlockOptions;
 use rlcore::envs::{CartPole, CartPoleEnv};
 use rlcore::slice::ResetMode;
-use rlcore::{EnvContext, EnvError, EnvFactory, MakeEnv};
+use rlcore::{EnvContext, EnvError, EnvFactory, GlobalSteps, MakeEnv};
 use samplers::{HostKind, SamplerKind, Setup};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -78,17 +78,17 @@ fn counted(
     equal("examples", &constructed(&env.file)?, &examples)?;
 
     let mut sampler = plan.build()?;
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     let mut all: Vec<usize> = (0..b).chain(0..n).collect();
     all.sort_unstable();
     equal("environments", &constructed(&env.file)?, &all)?;
 
     if n > 0 {
-        sampler.evaluate(0, n, 0)?;
+        sampler.evaluate(0, n, GlobalSteps(0))?;
     }
     let state = sampler.save()?;
     sampler.load(state)?;
-    sampler.obtain_samples(0)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
     drop(sampler);
     equal("environments after the start", &constructed(&env.file)?, &[])
 }

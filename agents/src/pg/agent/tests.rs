@@ -5,11 +5,11 @@ use super::*;
 use crate::dist::{Bound, GaussianConfig, Std};
 use crate::testing::{Stand, tensors};
 use rlcore::seed::rng;
-use rlcore::{BoxSpace, EnvSpaces, Space};
+use rlcore::{BoxSpace, EnvSpaces, GlobalSteps, Space};
 use tch::Kind;
 
-const SAMPLE: Phase = Phase::Sample { env_steps: 0 };
-const EVALUATE: Phase = Phase::Evaluate { env_steps: 0 };
+const SAMPLE: Phase = Phase::Sample { now: GlobalSteps(0) };
+const EVALUATE: Phase = Phase::Evaluate { now: GlobalSteps(0) };
 
 fn discrete() -> EnvSpaces {
     let observation = Space::uniform_box(DType::F32, &[3], -1.0, 1.0);

@@ -1,0 +1,168 @@
+//! The weights that agents act with: a double buffer with versions, written through a handle of its own while batches are
+//! under way.
+//!
+//! Version `v` lies in buffer `v % 2`; version 0 is what agents were built with. A sampler names the newest version in each
+//! order, and keeps to it for the whole batch. A publisher overwrites the version before the newest, so it waits until every worker that was ordered that version has confirmed that it has taken it in (`taken` of
+//! [`rlcore::control::WorkerControl`]); the newest version is never waited for.
+use crate::error::SamplerError;
+use agents::Agent;
+use rlcore::cells::Tree;
+use rlcore::control::WorkerControl;
+use rlcore::{DType, LeafSpec};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Buffers of weights.
+pub(crate) const BUFFERS: usize = 2;
+
+/// The buffer in which a version lies.
+pub(crate) fn buffer(version: u64) -> usize {
+    version as usize % BUFFERS
+}
+
+/// How long a publisher sleeps between two looks at workers that have not confirmed.
+const LOOK_EVERY: Duration = Duration::from_micros(100);
+
+struct Buffers {
+    /// `[count] f32` each.
+    buffers: Vec<Tree>,
+    count: usize,
+    newest: u64,
+    /// The version in the last order.
+    ordered: u64,
+    readers: Vec<&'static WorkerControl>,
+    /// Seconds for which a publisher waits.
+    limit: f64,
+    /// The sampler has failed, or is gone.
+    closed: bool,
+}
+
+impl Buffers {
+    /// A worker that was ordered the version in whose buffer `version` goes, and may be reading it.
+    fn reader(&self, version: u64) -> Option<usize> {
+        let ordered = self.ordered;
+        if buffer(ordered) != buffer(version) {
+            return None;
+        }
+        self.readers.iter().position(|control| control.taken() != ordered)
+    }
+}
+
+fn lock(buffers: &Mutex<Buffers>) -> MutexGuard<'_, Buffers> {
+    // Nothing that is done under the lock leaves half of anything but a buffer that no version names yet.
+    buffers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Publishes weights to a sampler, from any thread, also while a batch is under way.
+#[derive(Clone)]
+pub struct Publisher(Arc<Mutex<Buffers>>);
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Publisher(version {})", self.version())
+    }
+}
+
+impl Publisher {
+    /// Publishes the flat weights of the model: batches and evaluations that begin from now on act with them. Returns their
+    /// version: 1 for the first, then one more each time.
+    ///
+    /// Waits while a worker that began the batch before has not yet taken in its own weights (microseconds), at most
+    /// `sampler.worker.step_timeout`. Another number of weights than the agent has is an error.
+    pub fn publish(&self, weights: &[f32]) -> Result<u64, SamplerError> {
+        let begun = Instant::now();
+        loop {
+            let mut b = lock(&self.0);
+            if b.closed {
+                return Err(SamplerError::Unusable);
+            }
+            if weights.len() != b.count {
+                return Err(SamplerError::Weights { published: weights.len(), agent: b.count });
+            }
+            let version = b.newest + 1;
+            if let Some(worker) = b.reader(version) {
+                let seconds = begun.elapsed().as_secs_f64();
+                if seconds > b.limit {
+                    return Err(SamplerError::NotTaken { worker, version: b.ordered, seconds });
+                }
+                drop(b);
+                std::thread::sleep(LOOK_EVERY);
+                continue;
+            }
+            b.buffers[buffer(version)].row_mut(0).get::<f32>(0).copy_from_slice(weights);
+            b.newest = version;
+            return Ok(version);
+        }
+    }
+
+    /// The newest version published; 0 before the first.
+    pub fn version(&self) -> u64 {
+        lock(&self.0).newest
+    }
+}
+
+/// The sampler's side. Dropping it closes the publishers.
+pub(crate) struct Weights(Arc<Mutex<Buffers>>);
+
+impl Weights {
+    /// For two buffers of `count` weights, from which the workers of these control words read. A publisher waits `limit`
+    /// seconds for them.
+    pub(crate) fn new(
+        buffers: Vec<Tree>,
+        count: usize,
+        readers: Vec<&'static WorkerControl>,
+        limit: f64,
+    ) -> Self {
+        let (newest, ordered, closed) = (0, 0, false);
+        Self(Arc::new(Mutex::new(Buffers {
+            buffers,
+            count,
+            newest,
+            ordered,
+            readers,
+            limit,
+            closed,
+        })))
+    }
+
+    /// For agents of this process alone.
+    pub(crate) fn local(count: usize) -> Self {
+        let leaf = [LeafSpec::array("weights", DType::F32, &[count])];
+        let buffers = (0..BUFFERS).map(|_| Tree::owned(&leaf, 1, 1)).collect();
+        Self::new(buffers, count, vec![], 0.0)
+    }
+
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher(Arc::clone(&self.0))
+    }
+
+    /// The newest version, which the caller now orders its workers to act with.
+    pub(crate) fn order(&self) -> u64 {
+        let mut b = lock(&self.0);
+        b.ordered = b.newest;
+        b.newest
+    }
+
+    /// As [`Weights::order`], and loads that version into an agent of this process, which holds version `held`.
+    pub(crate) fn order_here(&self, agent: &mut dyn Agent, held: &mut u64) -> u64 {
+        // Under one lock: a publisher waits for workers alone.
+        let mut b = lock(&self.0);
+        b.ordered = b.newest;
+        if b.newest != *held {
+            agent.load_weights(b.buffers[buffer(b.newest)].row(0).get(0));
+            *held = b.newest;
+        }
+        b.newest
+    }
+
+    /// The sampler has failed: publishing is an error from now on.
+    pub(crate) fn close(&self) {
+        lock(&self.0).closed = true;
+    }
+}
+
+impl Drop for Weights {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
