@@ -20,7 +20,7 @@ mod meta;
 
 pub use meta::{Git, Machine, Meta, binary_version};
 
-use crate::file::{FileError, atomic_write, create_dirs, sync_dir};
+use crate::file::{FileError, TEMP, atomic_write, create_dirs, sync_dir};
 use crate::table::EVENTS;
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::HashSet;
@@ -139,6 +139,8 @@ impl RunDir {
         }
         create_dirs(root)?;
         let lock = lock(root)?;
+        // The lock file marks the directory as a run's: with it, whatever a crash leaves may be overwritten.
+        sync_dir(root)?;
         // Again, now that no one else can have begun in between.
         match existing {
             Existing::Refuse if !is_unused(root)? => return Err(exists()),
@@ -193,13 +195,16 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Notes in the lock file that this process writes the run: from now on it is changed.
+    /// Notes in the lock file that this process writes the run: from now on it is changed. Removes what interrupted writes left.
     pub fn claim(&mut self) -> Result<(), RunDirError> {
         let path = self.root.join(LOCK);
         let noted = self.lock.set_len(0).and_then(|()| self.lock.rewind());
         let noted = noted.and_then(|()| write!(self.lock, "{}", std::process::id()));
         noted.map_err(FileError::at("write", &path))?;
         self.before = None;
+        for entry in entries(&self.root).filter(is_temp) {
+            fs::remove_file(entry.path()).map_err(FileError::at("delete", &entry.path()))?;
+        }
         Ok(())
     }
 
@@ -284,6 +289,13 @@ impl Drop for RunDir {
     }
 }
 
+/// What an interrupted [`atomic_write`] left.
+fn is_temp(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.contains(TEMP) && entry.path().is_file()
+}
+
 fn entries(dir: &Path) -> impl Iterator<Item = fs::DirEntry> {
     fs::read_dir(dir).into_iter().flatten().flatten()
 }
@@ -299,7 +311,7 @@ fn is_unused(root: &Path) -> Result<bool, FileError> {
     let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut d| d.next().is_none());
     let is_begun = |e: &fs::DirEntry| {
         let name = e.file_name();
-        name == LOCK || ((name == "checkpoints" || name == "workers") && is_empty(&e.path()))
+        name == LOCK || is_temp(e) || ((name == "checkpoints" || name == "workers") && is_empty(&e.path()))
     };
     match fs::read_dir(root) {
         Ok(entries) => Ok(entries.flatten().all(|e| is_begun(&e))),

@@ -2,6 +2,7 @@
 //! starts the fork server before any thread exists.
 #![forbid(unsafe_code)]
 
+pub mod disk;
 pub mod faulty;
 pub mod faulty_agent;
 pub mod pairwise;
@@ -9,6 +10,7 @@ pub mod policies;
 pub mod program;
 pub mod python;
 pub mod setups;
+pub mod trace;
 pub mod tree;
 
 use libtest_mimic::{Arguments, Failed, Trial};

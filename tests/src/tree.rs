@@ -3,9 +3,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every path below `root`, relative to it: a file's bytes, none for a directory.
-pub fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut all = BTreeMap::new();
+/// Every path relative to a root: a file's bytes, none for a directory. Parents come first.
+pub type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// What lies below `root`.
+pub fn tree(root: &Path) -> Tree {
+    let mut all = Tree::new();
     let mut open = vec![root.to_owned()];
     while let Some(dir) = open.pop() {
         for path in fs::read_dir(&dir).expect("a directory").flatten().map(|e| e.path()) {
@@ -22,7 +25,7 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
 }
 
 /// Panics with the names of what differs between `root` now and `before`.
-pub fn unchanged(root: &Path, before: &BTreeMap<PathBuf, Option<Vec<u8>>>, case: &str) {
+pub fn unchanged(root: &Path, before: &Tree, case: &str) {
     let now = tree(root);
     let names = before.keys().chain(now.keys());
     let mut differ: Vec<_> = names.filter(|name| before.get(*name) != now.get(*name)).collect();
@@ -31,7 +34,7 @@ pub fn unchanged(root: &Path, before: &BTreeMap<PathBuf, Option<Vec<u8>>>, case:
 }
 
 /// Makes `to` what `tree` said of another directory.
-pub fn plant(to: &Path, tree: &BTreeMap<PathBuf, Option<Vec<u8>>>) {
+pub fn plant(to: &Path, tree: &Tree) {
     fs::create_dir_all(to).expect("a directory");
     for (name, bytes) in tree {
         let path = to.join(name);

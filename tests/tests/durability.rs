@@ -3,7 +3,9 @@
 use rlcore::checkpoint::{latest, step_name};
 use std::fs;
 use std::path::{Path, PathBuf};
+use tests::disk::{Disk, Rest};
 use tests::program::Program;
+use tests::trace::traced;
 use tests::tree::{plant, tree, unchanged};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
@@ -138,4 +140,107 @@ fn a_refused_resume_changes_nothing() {
     let config = String::from_utf8(now[Path::new("config.toml")].clone().unwrap()).unwrap();
     assert!(config.contains("n_steps = 768"));
     assert!(!left.exists());
+}
+
+/// Times, and what is computed from times.
+const TIMES: [&str; 5] =
+    ["CumTime (s)", "StepsPerSecond", "UpdatesPerSecond", "CumEvalTime", "CumTrainTime"];
+
+/// What a run came to, without times: its log, and the arrays of its newest checkpoint.
+fn result(run: &Path) -> (Vec<Vec<String>>, Vec<u8>) {
+    let text = fs::read_to_string(run.join("progress.csv")).unwrap();
+    let lines = text.lines().map(|l| l.split(',').collect::<Vec<_>>());
+    let lines: Vec<_> = lines.collect();
+    let is_time = |i: &usize| TIMES.iter().any(|t| lines[0][*i] == format!("Diagnostics/{t}"));
+    let kept: Vec<usize> = (0..lines[0].len()).filter(|i| !is_time(i)).collect();
+    let pick = |line: &Vec<&str>| kept.iter().map(|i| line[*i].to_owned()).collect();
+    let arrays = fs::read(newest(run).join("arrays.safetensors")).unwrap();
+    (lines.iter().map(pick).collect(), arrays)
+}
+
+/// Moments that are tried of a run, for each of what may remain; all of them with `COLONY_FULL=1`.
+const MOMENTS: usize = 7;
+
+/// The power fails at any moment. The run goes on from its newest checkpoint and comes to what it would have come to. Where there is no
+/// checkpoint yet, `resume` says so, and the run can be begun again.
+fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], whole: &Path) {
+    let (run, want) = (program.path("run"), result(whole));
+    let (mut resumed, mut begun) = (0, 0);
+    let ops = disk.ops.len();
+    let full = std::env::var("COLONY_FULL").as_deref() == Ok("1");
+    let moments = if full { ops } else { MOMENTS };
+    for (r, rest) in [Rest::Nothing, Rest::Everything, Rest::InOrder, Rest::Any].into_iter().enumerate() {
+        for i in 0..moments {
+            // Spread over the run, others for each of what may remain.
+            let moment = 1 + (i * 4 + r) * ops / (moments * 4);
+            let image = disk.after_power_cut(moment, rest, moment as u64);
+            let case = format!("{rest:?} after {moment} of {ops} operations");
+            let _ = fs::remove_dir_all(&run);
+            plant(&program.path(""), &image);
+            let end = program.run(args);
+            match end.exit_code() {
+                Some(0) => resumed += 1,
+                code => {
+                    assert_eq!(code, Some(1), "{case}: {}", end.stderr);
+                    let says = ["has no checkpoint yet", "is not a run directory"];
+                    assert!(says.iter().any(|s| end.stderr.contains(s)), "{case}: {}", end.stderr);
+                    assert!(!disk.promises("step_", moment), "{case}: {}", end.stderr);
+                    program.succeeds(begin);
+                    begun += 1;
+                }
+            }
+            let got = result(&run);
+            assert_eq!(got.0, want.0, "{case}");
+            assert!(got.1 == want.1, "{case}: other arrays");
+        }
+    }
+    println!("{resumed} resumed, {begun} begun again");
+    assert!(resumed > 3 * moments / 2, "{resumed} of {} resumed", 4 * moments);
+}
+
+fn recorded(program: &Program, args: &[String]) -> Option<Disk> {
+    match traced(program.binary(), args, &program.path(""), Disk::new(&tree(&program.path("")))) {
+        Ok((code, disk)) => {
+            assert_eq!(code, 0);
+            // The model has followed everything: whatever is there is what it says.
+            let said = disk.after_power_cut(disk.ops.len(), Rest::Everything, 0);
+            let there = tree(&program.path("run"));
+            for (name, bytes) in there {
+                assert_eq!(said.get(&Path::new("run").join(&name)), Some(&bytes), "{}", name.display());
+            }
+            Some(disk)
+        }
+        Err(e) => {
+            println!("note: this machine does not allow to trace a program ({e}): left out");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_run() {
+    let program = Program::new(BINARY);
+    let args = train("run", &["runner.n_steps=768", "runner.keep_checkpoints=2"]);
+    let Some(disk) = recorded(&program, &args) else { return };
+    let whole = program.path("whole");
+    fs::rename(program.path("run"), &whole).unwrap();
+    let begin = [args, vec!["--overwrite".into()]].concat();
+    survives(&program, &disk, &["resume", "run"], &begin, &whole);
+}
+
+/// Going back to an older checkpoint deletes, cuts and rewrites; a crash in the middle leaves what can go back again.
+#[test]
+fn a_power_cut_while_a_run_is_resumed() {
+    let program = Program::new(BINARY);
+    let all = ["runner.n_steps=768", "runner.keep_checkpoints=9"];
+    program.succeeds(&train("run", &all));
+    let args = ["resume", "run", "--checkpoint", "run/checkpoints/step_000000000256"];
+    let more = [&args[..], &["--set", "runner.n_steps=896"]].concat();
+    let traced: Vec<String> = more.iter().map(|s| (*s).to_owned()).collect();
+    let Some(disk) = recorded(&program, &traced) else { return };
+    let whole = program.path("whole");
+    fs::rename(program.path("run"), &whole).unwrap();
+    // The settings may not have been written yet.
+    let again = ["resume", "run", "--set", "runner.n_steps=896"];
+    survives(&program, &disk, &again, &[], &whole);
 }
