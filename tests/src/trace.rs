@@ -50,7 +50,8 @@ pub fn traced<S: AsRef<str>>(
     crate::program::until("it stands still", || {
         crate::program::stat(pid.as_raw()).is_some_and(|(state, _)| state == 'T')
     });
-    if let Err(e) = ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL) {
+    if let Err(e) = ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL)
+    {
         kill(pid, Signal::SIGKILL)?;
         waitpid(pid, None)?;
         return Err(e);

@@ -169,7 +169,9 @@ fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], who
     let ops = disk.ops.len();
     let full = std::env::var("COLONY_FULL").as_deref() == Ok("1");
     let moments = if full { ops } else { MOMENTS };
-    for (r, rest) in [Rest::Nothing, Rest::Everything, Rest::InOrder, Rest::Any].into_iter().enumerate() {
+    for (r, rest) in
+        [Rest::Nothing, Rest::Everything, Rest::InOrder, Rest::Any].into_iter().enumerate()
+    {
         for i in 0..moments {
             // Spread over the run, others for each of what may remain.
             let moment = 1 + (i * 4 + r) * ops / (moments * 4);
@@ -206,7 +208,12 @@ fn recorded(program: &Program, args: &[String]) -> Option<Disk> {
             let said = disk.after_power_cut(disk.ops.len(), Rest::Everything, 0);
             let there = tree(&program.path("run"));
             for (name, bytes) in there {
-                assert_eq!(said.get(&Path::new("run").join(&name)), Some(&bytes), "{}", name.display());
+                assert_eq!(
+                    said.get(&Path::new("run").join(&name)),
+                    Some(&bytes),
+                    "{}",
+                    name.display()
+                );
             }
             Some(disk)
         }
