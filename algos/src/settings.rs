@@ -61,6 +61,9 @@ pub(crate) fn step_bytes(spaces: &EnvSpaces) -> u64 {
     leaves.map(|leaf| leaf.cell_bytes() as u64).fold(0, u64::saturating_add)
 }
 
+/// Largest step size: Adam moves each parameter by about that much.
+const MOST_RATE: f64 = 1e3;
+
 /// An error that names the first setting out of range. `positive`: above zero; `shares`: within 0 and 1; `others`: not below
 /// zero. Tensors hold f32, so a value must be one there too: neither infinite nor rounded to zero.
 pub(crate) fn check(
@@ -77,6 +80,10 @@ pub(crate) fn check(
         |v| v as f32 > 0.0,
         "be above zero and finite, as f32 too (about 1e-45 to 3e38)",
     )?;
+    let rate = positive.iter().find(|(name, v)| *name == "learning_rate" && *v > MOST_RATE);
+    if let Some((name, value)) = rate {
+        return Err(format!("algo.{name} = {value}: it must be at most {MOST_RATE}"));
+    }
     not(shares, |v| (0.0..=1.0).contains(&v), "lie within 0 and 1")?;
     not(others, |v| v >= 0.0, "be zero or above, and finite, as f32 too (up to about 3e38)")
 }
@@ -92,6 +99,9 @@ mod tests {
         for v in [0.0, -1.0, 1e-320, 1e308, f64::INFINITY, f64::NAN] {
             assert!(positive(v).unwrap_err().contains("algo.x = "), "{v}");
         }
+        let rate = |v| check(&[("learning_rate", v)], &[], &[]);
+        rate(1.0).unwrap();
+        assert!(rate(9e18).unwrap_err().contains("at most"));
         check(&[], &[("x", 1.0)], &[("y", 0.0)]).unwrap();
         assert!(check(&[], &[("x", 1.1)], &[]).is_err());
         assert!(check(&[], &[], &[("y", 1e308)]).is_err());

@@ -153,6 +153,24 @@ fn limited(program: &Program, preset: &str, sets: &[&str]) -> End {
     program.spawn(command).end()
 }
 
+/// Settings that could only fail after the run has begun.
+#[test]
+fn what_can_only_fail_later_is_refused_at_once() {
+    for (preset, set) in [
+        ("cartpole-ppo", "sampler.worker.step_timeout=1e-320"),
+        ("pendulum-ppo", "agent.gaussian.init_std=1e-320"),
+        ("cartpole-ppo", "algo.adam_eps=1e-320"),
+        ("cartpole-dqn", "algo.adam_eps=1e-320"),
+        ("cartpole-dqn", "algo.learning_rate=9e18"),
+        ("cartpole-a2c", "algo.learning_rate=9e18"),
+    ] {
+        let preset = PRESETS.iter().find(|p| p.name == preset).unwrap();
+        let config: Config = resolve(&(preset.config)(), None, &[set.to_owned()]).unwrap();
+        let text = prepare(&config).unwrap_err().to_string();
+        assert!(text.contains(set.split('=').next().unwrap()), "{set}: {text}");
+    }
+}
+
 #[test]
 fn what_memory_does_not_hold_is_refused_before_any_of_it_is_taken() {
     let refused: [(&str, &[&str], &str); 8] = [
