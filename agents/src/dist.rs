@@ -45,6 +45,17 @@ pub struct Tail {
     pub role: crate::params::ParamRole,
 }
 
+/// Draws with a gradient with respect to `dist`.
+#[derive(Debug)]
+pub struct Rsample {
+    /// The actions, `[..., D]`.
+    pub action: Tensor,
+    /// What [`Distribution::log_likelihood`] takes, `[..., D]`: the draws before any bound.
+    pub drawn: Tensor,
+    /// Log of the density of the actions, `[...]`, through the draws too; with [`Bound::Squash`] it includes tanh's Jacobian.
+    pub log_likelihood: Tensor,
+}
+
 /// Turns rows of `len` numbers into actions and likelihoods. Tensors may have any leading dimensions; results have those.
 pub trait Distribution: Send + std::fmt::Debug {
     /// Width of `dist`: A logits, or D means and D log standard deviations.
@@ -87,6 +98,22 @@ pub trait Distribution: Send + std::fmt::Debug {
     /// Which recorded tensor the likelihood is of: the action, or one of `info`, the leaves of [`Distribution::info`] in their
     /// order.
     fn drawn<'a>(&self, action: &'a [Tensor], info: &'a [Tensor]) -> &'a Tensor;
+
+    /// Standard normal numbers in one draw of [`Distribution::rsample`].
+    fn noise_len(&self) -> usize {
+        0
+    }
+
+    /// Draws with a gradient (reparameterised: Kingma and Welling 2014): `dist` `[..., len]` and standard normal `noise`
+    /// `[..., noise_len]`, which the caller draws, so that draws are a function of its stream.
+    ///
+    /// # Errors
+    /// A distribution over discrete actions: such a draw has no gradient.
+    fn rsample(&self, _dist: &Tensor, _noise: &Tensor) -> Result<Rsample, AgentError> {
+        Err(AgentError::new(format!(
+            "a draw from {self:?} has no gradient: sum over the actions with their probabilities instead, or use a gaussian distribution"
+        )))
+    }
 
     /// Applies an action mask `[N, A] u8` to a model's output.
     fn mask(&self, dist: Tensor, _allowed: Option<&Tensor>) -> Tensor {

@@ -7,7 +7,7 @@
 mod config;
 
 pub use self::config::{Bound, GaussianConfig, Std};
-use super::{Distribution, Draw, Heads, Tail};
+use super::{Distribution, Draw, Heads, Rsample, Tail};
 use crate::AgentError;
 use crate::params::ParamRole;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -198,6 +198,32 @@ impl Distribution for Gaussian {
         let (old_var, var) = ((&old_log * 2.0).exp(), (&log * 2.0).exp());
         let apart = (old_mean - mean).square() + old_var - &var;
         sum(&(apart / (var * 2.0 + 1e-8) + log - old_log))
+    }
+
+    fn noise_len(&self) -> usize {
+        self.dims()
+    }
+
+    /// As [`Distribution::draw`] draws. The likelihood does not know of `noise_clip`; a clipped action has no gradient.
+    fn rsample(&self, dist: &Tensor, noise: &Tensor) -> Result<Rsample, AgentError> {
+        let (mean, log_std) = self.split(dist);
+        let noise = noise * log_std.exp();
+        let noise = match self.config.noise_clip {
+            Some(most) => noise.clamp(-most, most),
+            None => noise,
+        };
+        let drawn = mean + noise;
+        let bound = |bound: &[f32]| {
+            Tensor::from_slice(bound).to_kind(dist.kind()).to_device(dist.device())
+        };
+        let (low, high) = (bound(&self.low), bound(&self.high));
+        let action = match self.config.bound {
+            Bound::None => drawn.shallow_clone(),
+            Bound::Clip => drawn.maximum(&low).minimum(&high),
+            Bound::Squash => drawn.tanh() * ((&high - &low) / 2.0) + (low + high) / 2.0,
+        };
+        let log_likelihood = self.log_likelihood(dist, &drawn);
+        Ok(Rsample { action, drawn, log_likelihood })
     }
 
     fn drawn<'a>(&self, _action: &'a [Tensor], info: &'a [Tensor]) -> &'a Tensor {

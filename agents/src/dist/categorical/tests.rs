@@ -110,3 +110,30 @@ fn other_spaces_are_refused() {
     let text = refusal(Space::MultiDiscrete { n: vec![2, 3] });
     assert!(text.contains("one Discrete space"), "{text}");
 }
+
+/// Broken by a loss that takes the second dimension for the classes.
+#[test]
+fn leading_dimensions_may_be_any() {
+    let dist = over(3);
+    let logits: Vec<f64> = (0..24).map(|i| f64::from(i * i % 7) * 0.3).collect();
+    let (flat, action) =
+        (Tensor::from_slice(&logits).reshape([8, 3]), Tensor::from_slice(&[0i64, 2, 1, 1, 0, 2, 2, 1]));
+    let want = dist.log_likelihood(&flat, &action);
+    for lead in [vec![2i64, 4], vec![2, 2, 2], vec![8, 1], vec![3 - 2, 8]] {
+        let got = dist.log_likelihood(
+            &flat.reshape([lead.as_slice(), &[3]].concat()),
+            &action.reshape(lead.as_slice()),
+        );
+        assert_eq!(got.size(), lead);
+        assert_eq!(got.reshape([-1]), want);
+    }
+    let one = dist.log_likelihood(&flat.get(1), &action.get(1));
+    assert_eq!((one.dim(), one.double_value(&[])), (0, want.double_value(&[1])));
+}
+
+#[test]
+fn a_discrete_draw_has_no_gradient() {
+    let logits = Tensor::zeros([2, 3], (Kind::Float, tch::Device::Cpu));
+    let error = over(3).rsample(&logits, &logits).unwrap_err().to_string();
+    assert!(error.contains("sum over the actions"), "{error}");
+}

@@ -168,3 +168,62 @@ fn settings_that_contradict_are_refused() {
     let text = over(&[0.0], &[f64::INFINITY], &squash).unwrap_err().to_string();
     assert!(text.contains("clip"), "{text}");
 }
+
+/// The same actions as an acting agent's; gradients by finite differences; the density of the squashed action by the slope of
+/// its inverse. Broken by a missing Jacobian, by a detached draw, by the scale of the box.
+#[test]
+fn draws_have_gradients_and_densities() {
+    let (low, high) = ([-2.0, 0.0], [2.0, 1.0]);
+    for bound in [Bound::None, Bound::Clip, Bound::Squash] {
+        for noise_clip in [None, Some(0.4)] {
+            let config = GaussianConfig { bound, noise_clip, ..Default::default() };
+            let g = over(&low, &high, &config).unwrap();
+            let numbers = [0.3, 0.4, -0.7, 0.2, -1.1, 0.6, 0.1, -0.4];
+            let noise = [0.5f64, -0.3, 1.2, 0.1];
+            // Leading dimensions [2, 1].
+            let z = Tensor::from_slice(&noise).reshape([2, 1, 2]);
+            let dist = |x: &[f64]| Tensor::from_slice(x).reshape([2, 1, 4]);
+            let score = |x: &Tensor| {
+                let out = g.rsample(x, &z).unwrap();
+                assert_eq!((out.action.size(), out.log_likelihood.size()), (vec![2, 1, 2], vec![2, 1]));
+                (out.action * 3.0).sin().sum(Kind::Double) + out.log_likelihood.sum(Kind::Double)
+            };
+            let x = dist(&numbers).set_requires_grad(true);
+            score(&x).backward();
+            let slopes = Vec::<f64>::try_from(x.grad().reshape([-1])).unwrap();
+            for i in 0..numbers.len() {
+                let at = |step: f64| {
+                    let mut moved = numbers;
+                    moved[i] += step;
+                    score(&dist(&moved)).double_value(&[])
+                };
+                let want = (at(1e-6) - at(-1e-6)) / 2e-6;
+                assert!((slopes[i] - want).abs() < 1e-6, "{bound:?} {i}: {} {want}", slopes[i]);
+            }
+
+            let out = g.rsample(&dist(&numbers), &z).unwrap();
+            let [action, raw] = [&out.action, &out.drawn]
+                .map(|t| Vec::<f64>::try_from(t.reshape([-1])).unwrap());
+            for (i, noise) in noise.iter().enumerate() {
+                let (row, d) = (i / 2, i % 2);
+                let (mean, log_std) = (numbers[4 * row + d], numbers[4 * row + 2 + d]);
+                assert!((raw[i] - g.raw(mean, log_std, *noise)).abs() < 1e-12);
+                assert!((action[i] - g.bounded(raw[i], d)).abs() < 1e-12, "{bound:?}");
+            }
+            // p(action) = p(raw) / |d action / d raw|.
+            let log = Vec::<f64>::try_from(out.log_likelihood.reshape([-1])).unwrap();
+            for row in 0..2 {
+                let of = |d: usize| {
+                    let (mean, log_std) = (numbers[4 * row + d], numbers[4 * row + 2 + d]);
+                    let raw = raw[2 * row + d];
+                    let z = (raw - mean) / log_std.exp();
+                    let normal = -0.5 * z * z - log_std - 0.5 * (2.0 * PI).ln();
+                    let step = 1e-6;
+                    let slope = (g.bounded(raw + step, d) - g.bounded(raw - step, d)) / (2.0 * step);
+                    normal - if bound == Bound::Squash { slope.ln() } else { 0.0 }
+                };
+                assert!((log[row] - (of(0) + of(1))).abs() < 1e-7, "{bound:?}");
+            }
+        }
+    }
+}

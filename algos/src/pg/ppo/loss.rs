@@ -28,6 +28,11 @@ fn surrogate(outputs: &Outputs, targets: &Targets, ratio_clip: f64) -> (Policy, 
     let (value, slope, log_ratio) = {
         let _guard = tch::no_grad_guard();
         let log_ratio = &outputs.log_likelihood - &targets.old_log_likelihood;
+        // A skipped step's ratio may be anything, and an infinity times a mask of zero is NaN.
+        let log_ratio = match valid {
+            Some(valid) => log_ratio.masked_fill(&valid.eq(0), 0.0),
+            None => log_ratio,
+        };
         let ratio = log_ratio.exp();
         let free = &ratio * &targets.advantage;
         let held = ratio.clamp(1.0 - ratio_clip, 1.0 + ratio_clip) * &targets.advantage;
@@ -53,6 +58,37 @@ mod tests {
         losses_agree("ppo", |outputs, targets, c, clip| {
             loss(outputs, targets, c, clip.unwrap(), None).0
         });
+    }
+
+    /// Broken by a mask that is multiplied with the product.
+    #[test]
+    fn a_skipped_step_counts_for_nothing_whatever_its_ratio() {
+        let tensor = |x: &[f32]| Tensor::from_slice(x);
+        let run = |likelihood: f32, valid: Option<&[f32]>| {
+            let n = valid.map_or(1, <[f32]>::len);
+            let log_likelihood = tensor(&[-0.5, likelihood][..n]).set_requires_grad(true);
+            let outputs = Outputs {
+                log_likelihood: log_likelihood.shallow_clone(),
+                entropy: tensor(&[0.7, 0.0][..n]),
+                value: tensor(&[1.0, 0.0][..n]),
+            };
+            let targets = Targets {
+                old_log_likelihood: tensor(&[-0.6, -300.0][..n]),
+                advantage: tensor(&[2.0, 0.0][..n]),
+                return_: tensor(&[0.5, 0.0][..n]),
+                old_value: tensor(&[1.0, 0.0][..n]),
+                valid: valid.map(tensor),
+            };
+            let c = Coefficients { value: 1.0, entropy: 0.01 };
+            let (losses, ratio) = loss(&outputs, &targets, c, 0.2, None);
+            losses.descent.backward();
+            let slope = log_likelihood.grad().double_value(&[0]);
+            let kl = ratio.kl(targets.valid.as_ref());
+            [losses.total.double_value(&[]), slope, kl]
+        };
+        let want = run(0.0, None);
+        assert!(want.iter().all(|x| x.is_finite()), "{want:?}");
+        assert_eq!(run(-0.1, Some(&[1.0, 0.0])), want, "a ratio of e^299.9");
     }
 
     #[test]
