@@ -292,12 +292,4 @@ impl Algo for Dqn {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_absolute_and_averaged() {
-        let (a, b) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[0f32, 4.0]));
-        assert_eq!(mean_distance(&a.set_requires_grad(true), &b), 1.5);
-    }
-}
+mod tests;
