@@ -213,9 +213,8 @@ impl Distribution for Gaussian {
             None => noise,
         };
         let drawn = mean + noise;
-        let bound = |bound: &[f32]| {
-            Tensor::from_slice(bound).to_kind(dist.kind()).to_device(dist.device())
-        };
+        let bound =
+            |bound: &[f32]| Tensor::from_slice(bound).to_kind(dist.kind()).to_device(dist.device());
         let (low, high) = (bound(&self.low), bound(&self.high));
         let action = match self.config.bound {
             Bound::None => drawn.shallow_clone(),

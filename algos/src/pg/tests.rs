@@ -394,7 +394,10 @@ fn samples_that_lack_something_are_refused() {
     };
     let all = || vec![value.clone(), dist(3)];
     let text = refused(all(), vec![h(1)], BlockOptions::default(), 0);
-    assert!(text.contains("no bootstrap_value") && text.contains("AlgoSettings::records"), "{text}");
+    assert!(
+        text.contains("no bootstrap_value") && text.contains("AlgoSettings::records"),
+        "{text}"
+    );
     let text = refused(vec![], vec![h(1)], bootstrap, 0);
     assert!(text.contains("does not record agent_info.value"), "{text}");
     let text = refused(vec![dist(5), value.clone()], vec![h(1)], bootstrap, 0);
@@ -423,10 +426,9 @@ fn errors_say_what_to_change() {
     );
     assert!(refused(PpoConfig { target_kl: Some(0.0), ..ppo() }, PLAIN).contains("algo.target_kl"));
 
-    for huge in [
-        PpoConfig { ratio_clip: 1e308, ..ppo() },
-        PpoConfig { value_clip: Some(1e308), ..ppo() },
-    ] {
+    for huge in
+        [PpoConfig { ratio_clip: 1e308, ..ppo() }, PpoConfig { value_clip: Some(1e308), ..ppo() }]
+    {
         assert!(refused(huge, PLAIN).contains("_clip = 1000"), "no tensor holds it");
     }
 

@@ -116,8 +116,10 @@ fn other_spaces_are_refused() {
 fn leading_dimensions_may_be_any() {
     let dist = over(3);
     let logits: Vec<f64> = (0..24).map(|i| f64::from(i * i % 7) * 0.3).collect();
-    let (flat, action) =
-        (Tensor::from_slice(&logits).reshape([8, 3]), Tensor::from_slice(&[0i64, 2, 1, 1, 0, 2, 2, 1]));
+    let (flat, action) = (
+        Tensor::from_slice(&logits).reshape([8, 3]),
+        Tensor::from_slice(&[0i64, 2, 1, 1, 0, 2, 2, 1]),
+    );
     let want = dist.log_likelihood(&flat, &action);
     for lead in [vec![2i64, 4], vec![2, 2, 2], vec![8, 1], vec![3 - 2, 8]] {
         let got = dist.log_likelihood(

@@ -185,7 +185,10 @@ fn draws_have_gradients_and_densities() {
             let dist = |x: &[f64]| Tensor::from_slice(x).reshape([2, 1, 4]);
             let score = |x: &Tensor| {
                 let out = g.rsample(x, &z).unwrap();
-                assert_eq!((out.action.size(), out.log_likelihood.size()), (vec![2, 1, 2], vec![2, 1]));
+                assert_eq!(
+                    (out.action.size(), out.log_likelihood.size()),
+                    (vec![2, 1, 2], vec![2, 1])
+                );
                 (out.action * 3.0).sin().sum(Kind::Double) + out.log_likelihood.sum(Kind::Double)
             };
             let x = dist(&numbers).set_requires_grad(true);
@@ -202,8 +205,8 @@ fn draws_have_gradients_and_densities() {
             }
 
             let out = g.rsample(&dist(&numbers), &z).unwrap();
-            let [action, raw] = [&out.action, &out.drawn]
-                .map(|t| Vec::<f64>::try_from(t.reshape([-1])).unwrap());
+            let [action, raw] =
+                [&out.action, &out.drawn].map(|t| Vec::<f64>::try_from(t.reshape([-1])).unwrap());
             for (i, noise) in noise.iter().enumerate() {
                 let (row, d) = (i / 2, i % 2);
                 let (mean, log_std) = (numbers[4 * row + d], numbers[4 * row + 2 + d]);
@@ -219,7 +222,8 @@ fn draws_have_gradients_and_densities() {
                     let z = (raw - mean) / log_std.exp();
                     let normal = -0.5 * z * z - log_std - 0.5 * (2.0 * PI).ln();
                     let step = 1e-6;
-                    let slope = (g.bounded(raw + step, d) - g.bounded(raw - step, d)) / (2.0 * step);
+                    let slope =
+                        (g.bounded(raw + step, d) - g.bounded(raw - step, d)) / (2.0 * step);
                     normal - if bound == Bound::Squash { slope.ln() } else { 0.0 }
                 };
                 assert!((log[row] - (of(0) + of(1))).abs() < 1e-7, "{bound:?}");

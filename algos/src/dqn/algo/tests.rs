@@ -257,7 +257,8 @@ fn settings_that_are_left_out_have_a_meaning() {
         dqn.learn(3).unwrap();
         let saved = dqn.save(SaveScope::WithoutReplay).unwrap().arrays;
         let moment = saved.iter().find(|a| a.name == "online.adam_first_moment").unwrap();
-        let values = moment.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let values =
+            moment.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         values.map(f32::abs).fold(0.0, f32::max)
     };
     assert!(large(Some(1.0)) <= 1.0);
