@@ -37,16 +37,29 @@ impl Build {
     }
 }
 
+/// Whether the algorithm has a replay, which a checkpoint can leave out.
+pub(crate) fn has_replay(algo: &dyn Algo) -> Result<bool, RunError> {
+    let count = |scope| match algo.save(scope) {
+        Ok(saved) => Ok(saved.arrays.len()),
+        Err(error) => Err(RunError::Algo { error, checkpoint: None }),
+    };
+    Ok(count(SaveScope::Everything)? > count(SaveScope::WithoutReplay)?)
+}
+
 pub(crate) fn save(
     dir: &Path,
     record: &Record,
     sampler: &SamplerState,
     algo: &dyn Algo,
+    scope: SaveScope,
     build: &Build,
 ) -> Result<(), RunError> {
     let failed = |error| RunError::Algo { error, checkpoint: None };
-    let saved = algo.save(SaveScope::Everything).map_err(failed)?;
+    let saved = algo.save(scope).map_err(failed)?;
     let mut writer = CheckpointWriter::new();
+    if scope == SaveScope::WithoutReplay {
+        writer.lacks_replay();
+    }
     writer.value("record", record)?;
     writer.value("sampler", sampler)?;
     writer.value("build", build)?;
@@ -63,6 +76,7 @@ pub(crate) struct Loaded {
     pub(crate) record: Record,
     pub(crate) sampler: SamplerState,
     pub(crate) build: Build,
+    pub(crate) has_replay: bool,
 }
 
 /// Everything is read and found sound before the algorithm takes its part.
@@ -73,6 +87,7 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
         record: reader.value("record")?,
         sampler: reader.value("sampler")?,
         build: reader.value("build")?,
+        has_replay: reader.has_replay(),
     };
     let arrays = Prefixed::new(&reader, "algo/");
     algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? })

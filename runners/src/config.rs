@@ -14,7 +14,11 @@ pub struct RunnerConfig {
     pub log_interval_steps: u64,
     /// A checkpoint at the first log row after this many environment steps; 0 for every row.
     pub checkpoint_interval_steps: u64,
-    /// Checkpoints kept, beside the best.
+    /// The replay is written at the first checkpoint after this many environment steps; 0: at every one. Checkpoints between hold
+    /// everything else, and a run continues exactly from the newest that has its replay, which is always kept. The last
+    /// checkpoint of a run has it. For replays of gigabytes.
+    pub replay_interval_steps: u64,
+    /// Checkpoints kept, beside the best and the newest with its replay.
     pub keep_checkpoints: usize,
     /// Training stops when an evaluation (without evaluation: the last `log_traj_window` episodes) has this mean return.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +43,7 @@ impl Default for RunnerConfig {
             n_steps: 1_000_000,
             log_interval_steps: 100_000,
             checkpoint_interval_steps: 0,
+            replay_interval_steps: 0,
             keep_checkpoints: 2,
             stop_return: None,
             confirm_episodes: 200,

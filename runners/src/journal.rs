@@ -5,7 +5,7 @@ use crate::config::RunnerConfig;
 use crate::console::Console;
 use crate::error::RunError;
 use crate::record::Record;
-use algos::{Algo, AlgoError};
+use algos::{Algo, AlgoError, SaveScope};
 use rlcore::EnvSpaces;
 use rlcore::checkpoint::{discard_after, keep, latest, step_name};
 use rlcore::run_dir::RunDir;
@@ -57,8 +57,10 @@ pub(crate) struct Journal {
     events: Events,
     build: Build,
     user_fields: Vec<String>,
-    /// Environment steps of the checkpoint that this process wrote last.
-    written: Option<u64>,
+    /// The checkpoint that this process wrote last: environment steps, and what it holds.
+    written: Option<(u64, SaveScope)>,
+    /// Whether the algorithm has a replay, once that was asked.
+    has_replay: Option<bool>,
 }
 
 impl Journal {
@@ -76,6 +78,7 @@ impl Journal {
             record: Record::default(),
             user_fields: user_field_names(spaces),
             written: None,
+            has_replay: None,
             config: config.clone(),
             dir,
         })
@@ -99,6 +102,9 @@ impl Journal {
         let mut notes = Vec::new();
         let build = Build::this(config.threads);
         notes.extend(loaded.build.differs_from(&build));
+        if !loaded.has_replay {
+            notes.push("note: this checkpoint has no replay: it starts empty, the run does not continue to the bit".into());
+        }
         if !loaded.sampler.exact() {
             notes.push("note: these environments cannot save their state: new episodes start, the run does not continue to the bit".into());
             algo.cut();
@@ -129,7 +135,19 @@ impl Journal {
         let mut console = Console::new(Some(&dir.log()))?;
         notes.iter().for_each(|note| console.line(note));
         let (config, user_fields) = (config.clone(), user_field_names(sampler.spaces()));
-        Ok(Self { dir, console, record, config, csv, events, build, user_fields, written: None })
+        let (written, has_replay) = (None, None);
+        Ok(Self {
+            dir,
+            console,
+            record,
+            config,
+            csv,
+            events,
+            build,
+            user_fields,
+            written,
+            has_replay,
+        })
     }
 
     /// A row of everything since the last one.
@@ -164,22 +182,44 @@ impl Journal {
         self.record.env_steps - self.record.saved_at >= self.config.checkpoint_interval_steps
     }
 
+    /// What a checkpoint holds that is due now.
+    pub(crate) fn scope_due(&self) -> SaveScope {
+        let since = self.record.env_steps - self.record.replay_saved_at;
+        match since >= self.config.replay_interval_steps {
+            true => SaveScope::Everything,
+            false => SaveScope::WithoutReplay,
+        }
+    }
+
     /// Writes a checkpoint of now; the best and the newest are kept. The rows that it counts are on the disk before it is.
     pub(crate) fn save(
         &mut self,
         sampler: &mut dyn Sampler,
         algo: &dyn Algo,
+        scope: SaveScope,
     ) -> Result<PathBuf, RunError> {
-        self.in_place(|journal| journal.save_in_place(sampler, algo))
+        self.in_place(|journal| journal.save_in_place(sampler, algo, scope))
     }
 
     fn save_in_place(
         &mut self,
         sampler: &mut dyn Sampler,
         algo: &dyn Algo,
+        mut scope: SaveScope,
     ) -> Result<PathBuf, RunError> {
-        let name = step_name(self.record.env_steps);
-        if self.written == Some(self.record.env_steps) {
+        let (now, name) = (self.record.env_steps, step_name(self.record.env_steps));
+        if scope == SaveScope::WithoutReplay {
+            let has_replay = match self.has_replay {
+                Some(known) => known,
+                None => *self.has_replay.insert(checkpoint::has_replay(algo)?),
+            };
+            if !has_replay {
+                scope = SaveScope::Everything;
+            }
+        }
+        if self.written.is_some_and(|(at, has)| {
+            at == now && (has == scope || has == SaveScope::Everything)
+        }) {
             return Ok(self.dir.checkpoints().join(name));
         }
         let r = &mut self.record;
@@ -190,13 +230,16 @@ impl Journal {
         {
             r.best = Some((now, name.clone()));
         }
-        r.saved_at = r.env_steps;
+        r.saved_at = now;
+        if scope == SaveScope::Everything {
+            r.replay_saved_at = now;
+        }
         let state = sampler.save()?;
         self.csv.sync()?;
         self.events.sync()?;
         let path = self.dir.checkpoints().join(&name);
-        checkpoint::save(&path, &self.record, &state, algo, &self.build)?;
-        self.written = Some(self.record.env_steps);
+        checkpoint::save(&path, &self.record, &state, algo, scope, &self.build)?;
+        self.written = Some((now, scope));
         let last = NonZeroUsize::new(self.config.keep_checkpoints).unwrap_or(NonZeroUsize::MIN);
         let best = self.record.best.as_ref().map(|(_, name)| name.as_str());
         keep(&self.dir.checkpoints(), last, best)?;

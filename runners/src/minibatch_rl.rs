@@ -5,7 +5,7 @@ use crate::console::Console;
 use crate::error::RunError;
 use crate::journal::{Journal, Outcome, Stop};
 use crate::signals;
-use algos::Algo;
+use algos::{Algo, SaveScope};
 use rlcore::run_dir::RunDir;
 use rlcore::table::Stats;
 use rlcore::{GlobalSteps, LocalSteps};
@@ -102,11 +102,13 @@ impl MinibatchRl {
             if now / interval > before / interval || now >= self.config.n_steps {
                 self.log_row()?;
                 if self.journal.checkpoint_is_due() {
-                    self.journal.save(&mut *self.sampler, &*self.algo)?;
+                    let scope = self.journal.scope_due();
+                    self.journal.save(&mut *self.sampler, &*self.algo, scope)?;
                 }
             }
         };
-        let checkpoint = self.journal.save(&mut *self.sampler, &*self.algo)?;
+        let scope = SaveScope::Everything;
+        let checkpoint = self.journal.save(&mut *self.sampler, &*self.algo, scope)?;
         Ok(self.journal.outcome(stop, self.algo.updates(), checkpoint))
     }
 

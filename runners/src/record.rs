@@ -33,6 +33,8 @@ pub(crate) struct Record {
     pub(crate) rows: u64,
     /// Environment steps at the newest checkpoint.
     pub(crate) saved_at: u64,
+    /// Environment steps at the newest checkpoint that has its replay.
+    pub(crate) replay_saved_at: u64,
     /// The last training episodes.
     window: VecDeque<TrajInfo>,
     /// Since the last row: episodes, values of updates; at the last row: steps, updates, seconds in training.

@@ -10,7 +10,7 @@ use algos::{Dqn, DqnConfig, LearnContext};
 use nix::sys::signal::Signal;
 use rlcore::GlobalSteps;
 use rlcore::block::Part;
-use rlcore::checkpoint::latest;
+use rlcore::checkpoint::{CheckpointReader, latest, latest_complete, steps_of};
 use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::run_dir::{Existing, RunDir};
 use rlcore::slice::ResetMode;
@@ -131,7 +131,7 @@ fn same(a: &Path, b: &Path) {
 /// Environment steps of the newest checkpoint, if there is one.
 fn saved_steps(run: &Path) -> Option<u64> {
     let newest = latest(&run.join("checkpoints")).ok()??;
-    newest.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok()
+    steps_of(&newest)
 }
 
 /// An endless run that has come so far that resuming it means something.
@@ -144,7 +144,8 @@ fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
 
 /// Continues `cut` beyond everything that it had logged, and compares it with a run in one piece.
 fn continued_equals_whole(program: &Program, more: &[&str]) {
-    let (cut, from) = (program.path("cut"), newest(&program.path("cut")));
+    let cut = program.path("cut");
+    let from = latest_complete(&cut.join("checkpoints")).unwrap().expect("a checkpoint");
     let target = logged_steps(&cut).unwrap() + 700;
     let end = program.succeeds(&["resume", "cut", "--set", &format!("runner.n_steps={target}")]);
     let from = from.strip_prefix(program.path("")).unwrap().display().to_string();
@@ -232,6 +233,48 @@ fn killed_alternating_catch() {
 #[test]
 fn killed_alternating_dict_toy_waiting() {
     killed(&[&DICT_TOY[..], &ALTERNATING, &[WAIT, NO_EVALUATION]].concat(), unchanged);
+}
+
+/// The replay is written more rarely than the rest: the run goes on from a checkpoint that has it.
+#[test]
+fn killed_between_replays() {
+    killed(&["runner.replay_interval_steps=1000", RARE_CHECKPOINTS], unchanged);
+}
+
+/// From a checkpoint without its replay a run goes on where it is told to, and says what that means.
+#[test]
+fn continued_without_a_replay() {
+    let program = Program::new(BINARY);
+    let rare = ["runner.replay_interval_steps=700", "runner.keep_checkpoints=1"];
+    let run = begun(&program, "cut", &rare);
+    run.signal(Signal::SIGKILL);
+    run.end().killed_by(Signal::SIGKILL);
+    let cut = program.path("cut");
+    // One at which the replay was not due: those that were are at least 700 steps apart.
+    let lacks = kept(&cut).into_iter().map(|name| cut.join("checkpoints").join(name)).find(|path| {
+        CheckpointReader::open(path).is_ok_and(|checkpoint| !checkpoint.has_replay())
+    });
+    let Some(lacks) = lacks else { panic!("all of {:?} have a replay", kept(&cut)) };
+    let (name, at) = (lacks.file_name().unwrap().to_str().unwrap(), steps_of(&lacks).unwrap());
+    let complete = latest_complete(&cut.join("checkpoints")).unwrap();
+    assert!(complete.is_some_and(|c| c != lacks), "the newest with its replay is kept");
+    let more = format!("runner.n_steps={}", at + 600);
+    let from = format!("cut/checkpoints/{name}");
+    let end = program.succeeds(&["resume", "cut", "--checkpoint", &from, "--set", &more]);
+    for text in ["has no replay: it starts empty", "does not continue to the bit"] {
+        assert!(end.stdout.contains(text), "{}", end.stdout);
+    }
+    assert!(CheckpointReader::open(&newest(&cut)).unwrap().has_replay(), "the last one has it");
+    // An algorithm without a replay has nothing to leave out.
+    let mut ppo = vec!["train".to_owned(), "cartpole-ppo".into(), "--run-dir".into(), "ppo".into()];
+    for set in ["runner.n_steps=8192", "runner.log_interval_steps=2048", "runner.replay_interval_steps=1000000", "runner.keep_checkpoints=9", NO_EVALUATION] {
+        ppo.extend(["--set".into(), set.into()]);
+    }
+    program.succeeds(&ppo);
+    for name in kept(&program.path("ppo")) {
+        let checkpoint = program.path("ppo/checkpoints").join(name);
+        assert!(CheckpointReader::open(&checkpoint).unwrap().has_replay());
+    }
 }
 
 /// A checkpoint is by environment: others may take the columns over. Actions are random throughout, because the last bits of

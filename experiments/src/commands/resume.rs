@@ -1,5 +1,5 @@
 //! `experiments resume`.
-use super::saved_run::{config_of, newest};
+use super::saved_run::{config_of, to_resume};
 use super::train::{finish, introduce, meta};
 use crate::assemble::prepare;
 use crate::config::Config;
@@ -27,9 +27,9 @@ impl ResumeArgs {
     pub(super) fn run(self) -> Result<i32> {
         let dir = RunDir::resume(&self.run)?;
         let config: Config = rlcore::config::resolve(&config_of(&self.run)?, None, &self.sets)?;
-        let checkpoint = match self.checkpoint {
-            Some(path) => path,
-            None => newest(&self.run)?,
+        let (checkpoint, note) = match self.checkpoint {
+            Some(path) => (path, None),
+            None => to_resume(&self.run)?,
         };
         let parts = prepare(&config)?;
         signals::listen()?;
@@ -42,6 +42,7 @@ impl ResumeArgs {
             runner.dir().write_config(&rlcore::config::to_toml(&config)?)?;
         }
         runner.dir().add_meta(meta(&config))?;
+        note.iter().for_each(|note| runner.console().line(note));
         introduce(&mut runner, &config);
         finish(&runner.run()?, None)
     }

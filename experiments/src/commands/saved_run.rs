@@ -2,7 +2,7 @@
 use crate::config::{Config, EnvConfig};
 use crate::render::RENDERED;
 use anyhow::{Context, Result};
-use rlcore::checkpoint::latest;
+use rlcore::checkpoint::{latest, latest_complete};
 use std::path::{Path, PathBuf};
 
 /// Its configuration.
@@ -17,6 +17,22 @@ pub(super) fn config_of(run: &Path) -> Result<Config> {
 /// Its newest checkpoint, or an error that says there is none.
 pub(super) fn newest(run: &Path) -> Result<PathBuf> {
     latest(&run.join("checkpoints"))?.with_context(|| none(run))
+}
+
+/// The checkpoint that it continues from: the newest that has its replay. Where that is not the newest, a note that says so.
+pub(super) fn to_resume(run: &Path) -> Result<(PathBuf, Option<String>)> {
+    let newest = newest(run)?;
+    match latest_complete(&run.join("checkpoints"))? {
+        Some(complete) if complete != newest => {
+            let note = format!(
+                "note: {} has no replay (see runner.replay_interval_steps): the run continues exactly from {}; to continue from the newer one with an empty replay give it as `--checkpoint`",
+                newest.display(),
+                complete.display()
+            );
+            Ok((complete, Some(note)))
+        }
+        _ => Ok((newest, None)),
+    }
 }
 
 /// Its best checkpoint, while that is there, or its newest.
