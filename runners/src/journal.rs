@@ -217,9 +217,10 @@ impl Journal {
                 scope = SaveScope::Everything;
             }
         }
-        if self.written.is_some_and(|(at, has)| {
-            at == now && (has == scope || has == SaveScope::Everything)
-        }) {
+        if self
+            .written
+            .is_some_and(|(at, has)| at == now && (has == scope || has == SaveScope::Everything))
+        {
             return Ok(self.dir.checkpoints().join(name));
         }
         let r = &mut self.record;

@@ -251,9 +251,10 @@ fn continued_without_a_replay() {
     run.end().killed_by(Signal::SIGKILL);
     let cut = program.path("cut");
     // One at which the replay was not due: those that were are at least 700 steps apart.
-    let lacks = kept(&cut).into_iter().map(|name| cut.join("checkpoints").join(name)).find(|path| {
-        CheckpointReader::open(path).is_ok_and(|checkpoint| !checkpoint.has_replay())
-    });
+    let lacks = kept(&cut)
+        .into_iter()
+        .map(|name| cut.join("checkpoints").join(name))
+        .find(|path| CheckpointReader::open(path).is_ok_and(|checkpoint| !checkpoint.has_replay()));
     let Some(lacks) = lacks else { panic!("all of {:?} have a replay", kept(&cut)) };
     let (name, at) = (lacks.file_name().unwrap().to_str().unwrap(), steps_of(&lacks).unwrap());
     let complete = latest_complete(&cut.join("checkpoints")).unwrap();
@@ -267,7 +268,13 @@ fn continued_without_a_replay() {
     assert!(CheckpointReader::open(&newest(&cut)).unwrap().has_replay(), "the last one has it");
     // An algorithm without a replay has nothing to leave out.
     let mut ppo = vec!["train".to_owned(), "cartpole-ppo".into(), "--run-dir".into(), "ppo".into()];
-    for set in ["runner.n_steps=8192", "runner.log_interval_steps=2048", "runner.replay_interval_steps=1000000", "runner.keep_checkpoints=9", NO_EVALUATION] {
+    for set in [
+        "runner.n_steps=8192",
+        "runner.log_interval_steps=2048",
+        "runner.replay_interval_steps=1000000",
+        "runner.keep_checkpoints=9",
+        NO_EVALUATION,
+    ] {
         ppo.extend(["--set".into(), set.into()]);
     }
     program.succeeds(&ppo);
