@@ -87,17 +87,29 @@ fn page() -> u64 {
     size.ok().flatten().map_or(4096, |size| size as u64)
 }
 
-/// Limit minus use, the tightest of our group and its parents.
+/// Limit minus use, the tightest of our group and its parents. The cache of files counts as use and goes when memory is wanted: a
+/// checkpoint that was just written takes nothing from the next run.
 fn cgroup() -> Option<u64> {
-    let number = |file: PathBuf| read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let text = |file: PathBuf| read_to_string(file).ok();
     let free = |(version, dir): (Version, PathBuf)| {
-        let (limit, used) = match version {
-            Version::Two => ("memory.max", "memory.current"),
-            Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        let (limit, used, total) = match version {
+            Version::Two => ("memory.max", "memory.current", ""),
+            Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
         };
-        Some(number(dir.join(limit))?.saturating_sub(number(dir.join(used))?))
+        let number = |file| text(dir.join(file))?.trim().parse::<u64>().ok();
+        let cached = cached(&text(dir.join("memory.stat")).unwrap_or_default(), total);
+        Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(cached)))
     };
     cgroup::own("memory").into_iter().filter_map(free).min()
+}
+
+/// Bytes of cached files in a group's `memory.stat`, whose names begin with `total_` where they count groups below.
+fn cached(stat: &str, total: &str) -> u64 {
+    let of = |name: &str| {
+        let value = |line: &str| line.strip_prefix(total)?.strip_prefix(name)?.trim().parse().ok();
+        stat.lines().find_map(value).unwrap_or(0u64)
+    };
+    of("inactive_file ").saturating_add(of("active_file "))
 }
 
 /// `1.5 GiB` and the like.
@@ -121,6 +133,14 @@ mod tests {
         assert_eq!(readable(17), "17 B");
         assert_eq!(readable(3 << 29), "1.5 GiB");
         assert!(available() > 1 << 20);
+    }
+
+    #[test]
+    fn cached_files_are_not_in_use() {
+        let one = "inactive_file 1\nactive_file 2\ntotal_inactive_file 30\ntotal_active_file 40\n";
+        assert_eq!(cached(one, "total_"), 70);
+        assert_eq!(cached("anon 9\ninactive_file 1\nactive_file 2\n", ""), 3);
+        assert_eq!(cached("", ""), 0);
     }
 
     #[test]
