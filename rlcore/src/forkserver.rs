@@ -26,6 +26,7 @@ use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -335,7 +336,7 @@ fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
                             let text = settle(&surroundings, directory, &variables).err();
                             let worker = Channel::from_fd(fd);
                             if let Some(text) = text {
-                                eprintln!("worker: {text}");
+                                let _ = writeln!(std::io::stderr(), "worker: {text}");
                                 exit_now(2);
                             }
                             let code = (entry.get())(worker);

@@ -27,6 +27,31 @@ pub enum Role {
     Decorrelate = 7,
 }
 
+/// Evaluations of a run: each series has numbers of its own, so that no evaluation plays the episodes of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvalSeries {
+    /// While training, by the evaluations done before.
+    Training(u64),
+    /// Whether a return that would end training holds over fresh episodes, by the evaluations done before.
+    Confirmation(u64),
+    /// Of a trained agent, by the user's number.
+    Fresh(u32),
+    /// By what checks that training works.
+    Check(u64),
+}
+
+impl EvalSeries {
+    /// What its streams are seeded by, with the env rank: `major` of [`seed_of_pair`].
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Training(n) => n,
+            Self::Fresh(n) => (1 << 32) + u64::from(n),
+            Self::Confirmation(n) => (1 << 33) + n,
+            Self::Check(n) => (1 << 40) + n,
+        }
+    }
+}
+
 fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -53,6 +78,19 @@ pub fn rng(seed: u64) -> Rng {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn series_of_evaluations_are_apart() {
+        let most = u64::from(u32::MAX);
+        let ranges = [
+            [EvalSeries::Training(0), EvalSeries::Training(most)],
+            [EvalSeries::Fresh(0), EvalSeries::Fresh(u32::MAX)],
+            [EvalSeries::Confirmation(0), EvalSeries::Confirmation(most)],
+            [EvalSeries::Check(0), EvalSeries::Check(most)],
+        ];
+        let numbers: Vec<u64> = ranges.iter().flatten().map(|s| s.number()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    }
 
     #[test]
     fn streams_of_neighbouring_runs_are_distinct() {

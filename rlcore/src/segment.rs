@@ -28,22 +28,22 @@ pub enum SegmentError {
         available: String,
     },
     /// The system refused.
-    #[error("shared memory of {bytes} bytes for {what}: {source}")]
+    #[error("shared memory of {bytes} bytes for {what}: {cause}")]
     System {
         /// What the memory is for.
         what: String,
         /// Bytes asked for.
         bytes: usize,
         /// The system's reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The `shared_memory` crate refused.
-    #[error("shared memory named {name}: {source}")]
+    #[error("shared memory named {name}: {cause}")]
     Named {
         /// The POSIX name.
         name: String,
         /// The crate's reason.
-        source: shared_memory::ShmemError,
+        cause: shared_memory::ShmemError,
     },
 }
 
@@ -104,7 +104,7 @@ impl Segment {
                 available: memory::readable(available),
             });
         }
-        let failed = |source: std::io::Error| SegmentError::System { what: what.to_owned(), bytes: len, source };
+        let failed = |cause: std::io::Error| SegmentError::System { what: what.to_owned(), bytes: len, cause };
         let fd = memfd_create(what.replace(' ', "-").as_str(), MFdFlags::MFD_CLOEXEC).map_err(|e| failed(e.into()))?;
         fallocate(&fd, FallocateFlags::empty(), 0, len.max(1) as i64).map_err(|e| failed(e.into()))?;
         Self::map(fd, len).map_err(failed)
@@ -112,7 +112,7 @@ impl Segment {
 
     /// Maps a segment that another process created.
     pub fn attach(fd: OwnedFd, len: usize) -> Result<&'static Self, SegmentError> {
-        Self::map(fd, len).map_err(|source| SegmentError::System { what: "attached segment".into(), bytes: len, source })
+        Self::map(fd, len).map_err(|cause| SegmentError::System { what: "attached segment".into(), bytes: len, cause })
     }
 
     fn map(fd: OwnedFd, len: usize) -> std::io::Result<&'static Self> {
@@ -128,14 +128,14 @@ impl Segment {
     /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name goes when the process
     /// ends in order; a killed process leaves it.
     pub fn create_named(name: &str, len: usize) -> Result<&'static Self, SegmentError> {
-        let failed = |source| SegmentError::Named { name: name.to_owned(), source };
+        let failed = |cause| SegmentError::Named { name: name.to_owned(), cause };
         let shm = shared_memory::ShmemConf::new().os_id(name).size(len).create().map_err(failed)?;
         Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
     }
 
     /// Attaches to a segment of [`Segment::create_named`].
     pub fn open_named(name: &str) -> Result<&'static Self, SegmentError> {
-        let failed = |source| SegmentError::Named { name: name.to_owned(), source };
+        let failed = |cause| SegmentError::Named { name: name.to_owned(), cause };
         let shm = shared_memory::ShmemConf::new().os_id(name).open().map_err(failed)?;
         let len = shm.len();
         Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))

@@ -3,7 +3,7 @@ use crate::error::RunError;
 use crate::record::Record;
 use algos::{Algo, AlgoError, Restored, SaveScope};
 use rlcore::checkpoint::{CheckpointReader, CheckpointWriter, Prefixed};
-use samplers::SamplerState;
+use samplers::{Sampler, SamplerState};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -16,24 +16,36 @@ pub(crate) struct Build {
     pub(crate) version: String,
     pub(crate) threads: usize,
     pub(crate) cpu: String,
+    /// The sampler with its workers.
+    pub(crate) sampler: String,
 }
 
 impl Build {
-    pub(crate) fn this(threads: usize) -> Self {
+    pub(crate) fn this(threads: usize, sampler: &dyn Sampler) -> Self {
         let cpu = rlcore::run_dir::Machine::this().cpu;
-        Self { version: rlcore::run_dir::binary_version(), threads, cpu }
+        let (version, sampler) = (rlcore::run_dir::binary_version(), sampler.arrangement());
+        Self { version, threads, cpu, sampler }
     }
 }
 
 impl Build {
     /// What to say of a checkpoint of this build where the run continues with another.
-    pub(crate) fn differs_from(&self, now: &Self) -> Option<String> {
-        (self != now).then(|| {
-            format!(
+    pub(crate) fn differs_from(&self, now: &Self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let of = |b: &Self| (b.version.clone(), b.threads, b.cpu.clone());
+        if of(self) != of(now) {
+            notes.push(format!(
                 "note: the checkpoint was written by version {} with {} threads on {:?}, this is version {} with {} threads on {:?}: results may differ in the last bits",
                 self.version, self.threads, self.cpu, now.version, now.threads, now.cpu
-            )
-        })
+            ));
+        }
+        if self.sampler != now.sampler {
+            notes.push(format!(
+                "note: the checkpoint was written under a {}, this is a {}: libtorch rounds a row of a network by the batch that it stands in, so results may differ in the last bits",
+                self.sampler, now.sampler
+            ));
+        }
+        notes
     }
 }
 

@@ -68,15 +68,15 @@ impl Journal {
     pub(crate) fn new(
         dir: RunDir,
         config: &RunnerConfig,
-        spaces: &EnvSpaces,
+        sampler: &dyn Sampler,
     ) -> Result<Self, RunError> {
         Ok(Self {
             csv: ProgressCsv::create(&dir.progress())?,
             events: Events::new(dir.root()),
             console: Console::new(Some(&dir.log()))?,
-            build: Build::this(config.threads),
+            build: Build::this(config.threads, sampler),
             record: Record::default(),
-            user_fields: user_field_names(spaces),
+            user_fields: user_field_names(sampler.spaces()),
             written: None,
             has_replay: None,
             config: config.clone(),
@@ -100,7 +100,7 @@ impl Journal {
         is_of_run(&dir, checkpoint)?;
         let loaded = checkpoint::load(checkpoint, algo)?;
         let mut notes = Vec::new();
-        let build = Build::this(config.threads);
+        let build = Build::this(config.threads, sampler);
         notes.extend(loaded.build.differs_from(&build));
         if !loaded.has_replay {
             notes.push("note: this checkpoint has no replay: it starts empty, the run does not continue to the bit".into());

@@ -7,14 +7,12 @@ use crate::journal::{Journal, Outcome, Stop};
 use crate::signals;
 use algos::{Algo, SaveScope};
 use rlcore::run_dir::RunDir;
+use rlcore::seed::EvalSeries;
 use rlcore::table::Stats;
 use rlcore::{GlobalSteps, LocalSteps};
 use samplers::{Evaluation, Sampler};
 use std::path::Path;
 use std::time::Instant;
-
-/// Evaluations that confirm a stop are numbered from here.
-const CONFIRMATION: u64 = 1 << 33;
 
 /// See the module documentation.
 pub struct MinibatchRl {
@@ -43,7 +41,7 @@ impl MinibatchRl {
         dir: RunDir,
     ) -> Result<Self, RunError> {
         prepare(&config, &*sampler, &*algo)?;
-        let journal = Journal::new(dir, &config, sampler.spaces())?;
+        let journal = Journal::new(dir, &config, &*sampler)?;
         let weights = vec![0.0; algo.params().len()];
         Ok(Self { config, sampler, algo, journal, published: None, weights })
     }
@@ -166,9 +164,10 @@ impl MinibatchRl {
         self.journal.console.busy("evaluating");
         let begun = Instant::now();
         self.publish()?;
-        let (number, episodes) = (self.journal.record.evaluations, self.sampler.eval_episodes());
+        let series = EvalSeries::Training(self.journal.record.evaluations);
+        let episodes = self.sampler.eval_episodes();
         let found =
-            self.sampler.evaluate(number, episodes, GlobalSteps(self.journal.record.env_steps))?;
+            self.sampler.evaluate(series, episodes, GlobalSteps(self.journal.record.env_steps))?;
         let took = begun.elapsed().as_secs_f64();
         let r = &mut self.journal.record;
         r.evaluations += 1;
@@ -191,9 +190,9 @@ impl MinibatchRl {
         }
         self.journal.console.busy("confirming");
         let begun = Instant::now();
-        let number = CONFIRMATION + self.journal.record.evaluations;
+        let series = EvalSeries::Confirmation(self.journal.record.evaluations);
         let found =
-            self.sampler.evaluate(number, episodes, GlobalSteps(self.journal.record.env_steps))?;
+            self.sampler.evaluate(series, episodes, GlobalSteps(self.journal.record.env_steps))?;
         let took = begun.elapsed().as_secs_f64();
         self.journal.record.seconds += took;
         self.journal.record.eval_seconds += took;

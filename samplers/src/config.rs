@@ -120,6 +120,16 @@ impl SamplerConfig {
         }
     }
 
+    /// Who acts and steps, for people: `cpu sampler with 2 workers`.
+    pub fn arrangement(&self) -> String {
+        let kind = format!("{:?}", self.kind).to_lowercase();
+        match (self.kind, self.workers()) {
+            (SamplerKind::Serial, _) => format!("{kind} sampler"),
+            (_, 1) => format!("{kind} sampler with 1 worker"),
+            (_, n) => format!("{kind} sampler with {n} workers"),
+        }
+    }
+
     /// Says what contradicts itself, and what to change.
     pub fn check(&self) -> Result<(), String> {
         if self.t == 0 || self.b == 0 {

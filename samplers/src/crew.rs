@@ -8,6 +8,7 @@ use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
 use crate::weights::{BUFFERS, Weights};
 use agents::AgentContext;
+use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::batch_spec::split_columns;
 use rlcore::block::Slot;
@@ -242,12 +243,12 @@ impl Crew {
     /// An evaluation, of which every worker has a part.
     pub(crate) fn evaluate(
         &mut self,
-        number: u64,
+        series: EvalSeries,
         episodes: usize,
         now: GlobalSteps,
         config: EvalConfig,
     ) -> Result<Evaluation, SamplerError> {
-        let order = Order { number, now, episodes, config };
+        let order = Order { number: series.number(), now, episodes, config };
         let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
         let parts = self.ask(messages, now)?.into_iter().filter_map(|a| match a {
             FromWorker::Evaluation(part) => Some(part),

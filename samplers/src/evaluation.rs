@@ -52,6 +52,7 @@ impl Evaluation {
 /// One evaluation's order.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// See [`rlcore::seed::EvalSeries::number`].
     pub(crate) number: u64,
     pub(crate) now: GlobalSteps,
     pub(crate) episodes: usize,

@@ -11,6 +11,7 @@ use crate::setup::Plan;
 use crate::slots::Slots;
 use crate::state::{ColumnState, SamplerState};
 use crate::weights::Publisher;
+use rlcore::seed::EvalSeries;
 use rlcore::block::Layout;
 use rlcore::control::{Op, Task};
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
@@ -67,6 +68,10 @@ impl Sampler for ParallelSampler {
         self.plan.setup.world
     }
 
+    fn arrangement(&self) -> String {
+        self.plan.setup.config.arrangement()
+    }
+
     fn spaces(&self) -> &EnvSpaces {
         &self.plan.spaces
     }
@@ -116,14 +121,14 @@ impl Sampler for ParallelSampler {
 
     fn evaluate(
         &mut self,
-        number: u64,
+        series: EvalSeries,
         episodes: usize,
         now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError> {
         self.crew.usable()?;
         self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
-        self.crew.evaluate(number, episodes, now, config)
+        self.crew.evaluate(series, episodes, now, config)
     }
 
     fn eval_episodes(&self) -> usize {

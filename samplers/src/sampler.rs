@@ -3,6 +3,7 @@ use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
 use crate::weights::Publisher;
+use rlcore::seed::EvalSeries;
 use rlcore::block::{Columns, Layout, Lease};
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
@@ -65,6 +66,9 @@ pub trait Sampler: Send {
     /// The replica that it samples for.
     fn world(&self) -> World;
 
+    /// Who acts and steps, for people: [`crate::SamplerConfig::arrangement`].
+    fn arrangement(&self) -> String;
+
     /// The environment's spaces.
     fn spaces(&self) -> &EnvSpaces;
 
@@ -92,11 +96,11 @@ pub trait Sampler: Send {
         self.finish()
     }
 
-    /// Measures the agent, with the newest weights published, over `episodes` in environments of its own. The same `number`
+    /// Measures the agent, with the newest weights published, over `episodes` in environments of its own. The same `series`
     /// gives the same episodes. An error while a batch is under way.
     fn evaluate(
         &mut self,
-        number: u64,
+        series: EvalSeries,
         episodes: usize,
         now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError>;

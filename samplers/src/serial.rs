@@ -10,6 +10,7 @@ use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
 use crate::weights::{Publisher, Weights};
 use agents::{Agent, Phase};
+use rlcore::seed::EvalSeries;
 use rlcore::block::{Block, Layout, Slot};
 use rlcore::progress::Progress;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
@@ -109,6 +110,10 @@ impl Sampler for SerialSampler {
         self.plan.setup.world
     }
 
+    fn arrangement(&self) -> String {
+        self.plan.setup.config.arrangement()
+    }
+
     fn spaces(&self) -> &EnvSpaces {
         &self.plan.spaces
     }
@@ -153,7 +158,7 @@ impl Sampler for SerialSampler {
 
     fn evaluate(
         &mut self,
-        number: u64,
+        series: EvalSeries,
         episodes: usize,
         now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError> {
@@ -161,7 +166,7 @@ impl Sampler for SerialSampler {
         self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
         let Some(eval) = &mut self.eval else { return Err(SamplerError::Unusable) };
-        let order = Order { number, now, episodes, config };
+        let order = Order { number: series.number(), now, episodes, config };
         self.weights.order_here(&mut *self.agent, &mut self.held);
         let agent = &mut *self.agent;
         let who = Who { worker: "serial sampler, evaluating", env_ranks: eval.ranks().clone() };

@@ -1,6 +1,7 @@
 //! Ends the process when an environment that runs in it never returns: nothing else can be done with a thread.
 use crate::error::{Cause, SamplerError};
 use rlcore::progress::Progress;
+use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,7 +121,7 @@ impl Watchdog {
                 };
                 if let Some(seconds) = clock.stalled(&watched.progress, 0) {
                     let cause = stalled(&watched.progress, who.env_ranks.start, seconds);
-                    eprintln!("error: {}", who.error(cause));
+                    let _ = writeln!(std::io::stderr(), "error: {}", who.error(cause));
                     rlcore::forkserver::exit_now(1);
                 }
             }

@@ -17,6 +17,7 @@ use rlcore::control::{Op, Task, WorkerControl};
 use rlcore::gate::Gate;
 use rlcore::patience::Patience;
 use rlcore::segment::Segment;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(crate) fn main(channel: Channel) -> i32 {
 }
 
 fn fail(channel: &Channel, cause: Cause) -> i32 {
-    eprintln!("worker: {cause}");
+    let _ = writeln!(std::io::stderr(), "worker: {cause}");
     // Where the master is gone too, nobody is left to tell.
     let _ = channel.send(&FromWorker::Fatal(cause), MESSAGE_LIMIT);
     FATAL

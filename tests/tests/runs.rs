@@ -143,7 +143,7 @@ fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
 }
 
 /// Continues `cut` beyond everything that it had logged, and compares it with a run in one piece.
-fn continued_equals_whole(program: &Program, more: &[&str]) {
+fn continued_equals_whole(program: &Program, more: &[&str]) -> String {
     let cut = program.path("cut");
     let from = latest_complete(&cut.join("checkpoints")).unwrap().expect("a checkpoint");
     let target = logged_steps(&cut).unwrap() + 700;
@@ -152,6 +152,7 @@ fn continued_equals_whole(program: &Program, more: &[&str]) {
     assert!(end.stdout.contains(&format!("resumed from {from} at ")), "{}", end.stdout);
     program.succeeds(&args("whole", target, more));
     same(&program.path("whole"), &cut);
+    end.stdout
 }
 
 /// Kill -9 in the midst of it.
@@ -164,8 +165,12 @@ fn killed(more: &[&str], change: impl FnOnce(&str) -> String) {
     all_gone(&family);
     let config = program.path("cut/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, change(&text)).unwrap();
-    continued_equals_whole(&program, more);
+    let changed = change(&text);
+    std::fs::write(&config, &changed).unwrap();
+    let said = continued_equals_whole(&program, more);
+    // What changes here is the sampler.
+    let notes = said.contains("note: the checkpoint was written under a ");
+    assert_eq!(notes, changed != text, "{said}");
 }
 
 fn unchanged(config: &str) -> String {

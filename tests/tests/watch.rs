@@ -3,6 +3,7 @@
 use agents::MakeAgent;
 use agents::pg::{Evaluate, GaussianPgAgentConfig, PgMlp};
 use experiments::render::play::{Order, play};
+use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::MakeEnv;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
@@ -15,13 +16,13 @@ fn plays_as_evaluated<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A) {
     let mut setup = setups::serial(env, agent, 4, ResetMode::AtOnce);
     let (eval_env, _) = setup.eval.take().unwrap();
     setup.eval = Some((eval_env, EvalConfig { n_envs: 1, n_episodes: 6, max_steps: 5000 }));
-    let order = Order { seed: setup.seed, number: 3, env_steps: 77, episodes: 6, max_steps: 500 };
+    let order = Order { seed: setup.seed, series: EvalSeries::Training(3), env_steps: 77, episodes: 6, max_steps: 500 };
     let (env, agent) = (setup.env.clone(), setup.agent.clone());
     let weights = grid_weights(setups::weight_count(&setup), 5);
     let mut sampler = samplers::build(setup).unwrap();
     sampler.publisher().publish(&weights).unwrap();
     let measured =
-        sampler.evaluate(order.number, order.episodes, GlobalSteps(order.env_steps)).unwrap();
+        sampler.evaluate(order.series, order.episodes, GlobalSteps(order.env_steps)).unwrap();
     let measured: Vec<(f64, f64)> =
         measured.trajectories.iter().map(|t| (t.length, t.ret)).collect();
     let played = play(&env, &agent, "cpu", &weights, &order).unwrap();
@@ -54,7 +55,7 @@ fn an_lstm_with_gaussian_actions_plays_as_it_is_evaluated() {
 #[test]
 fn the_end_is_seen() {
     let setup = setups::serial(&Catch::default(), &SlicePolicy {}, 4, ResetMode::AtOnce);
-    let order = Order { seed: 1, number: 0, env_steps: 1, episodes: 2, max_steps: 100 };
+    let order = Order { seed: 1, series: EvalSeries::Training(0), env_steps: 1, episodes: 2, max_steps: 100 };
     let episodes = play(&setup.env, &setup.agent, "cpu", &[], &order).unwrap();
     for episode in &episodes {
         let lit = |m: usize| -> Vec<usize> {

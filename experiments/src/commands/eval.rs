@@ -6,11 +6,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use rlcore::GlobalSteps;
 use rlcore::checkpoint::steps_of;
+use rlcore::seed::EvalSeries;
 use rlcore::table::Stats;
 use std::path::PathBuf;
-
-/// Evaluations of this command are numbered from here, so that no episode was ever seen in training.
-pub(super) const FRESH: u64 = 1 << 32;
 
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
@@ -48,7 +46,7 @@ impl EvalArgs {
         let mut sampler = plan.build()?;
         sampler.publisher().publish(&weights)?;
         let now = GlobalSteps(steps_of(&checkpoint).unwrap_or(1).max(1));
-        let found = sampler.evaluate(FRESH + u64::from(self.number), self.episodes, now)?;
+        let found = sampler.evaluate(EvalSeries::Fresh(self.number), self.episodes, now)?;
         let returns: Vec<f64> = found.trajectories.iter().map(|t| t.ret).collect();
         let lengths: Vec<f64> = found.trajectories.iter().map(|t| t.length).collect();
         crate::say!("{} over {} fresh episodes", checkpoint.display(), returns.len());

@@ -92,14 +92,9 @@ pub(super) fn meta(config: &Config) -> Meta {
 pub(super) fn introduce(runner: &mut MinibatchRl, config: &Config) {
     let root = runner.dir().root().display().to_string();
     runner.console().line(&format!(
-        "{} environments, {} sampler{}, seed {}, run in {root}",
+        "{} environments, {}, seed {}, run in {root}",
         config.sampler.b,
-        format!("{:?}", config.sampler.kind).to_lowercase(),
-        match config.sampler.kind {
-            samplers::SamplerKind::Serial => String::new(),
-            _ if config.sampler.workers() == 1 => " with 1 worker".to_owned(),
-            _ => format!(" with {} workers", config.sampler.workers()),
-        },
+        config.sampler.arrangement(),
         config.seed,
     ));
 }

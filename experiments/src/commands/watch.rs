@@ -1,5 +1,4 @@
 //! `experiments watch`.
-use super::eval::FRESH;
 use super::saved_run::{best, config_of, eval_env, kind};
 use crate::assemble::{acting, agent_factory, env_factory, weights};
 use crate::render::frame::shown;
@@ -9,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rlcore::checkpoint::steps_of;
 use rlcore::file::atomic_write;
+use rlcore::seed::EvalSeries;
 use std::path::PathBuf;
 
 /// More would make a file that no viewer opens.
@@ -51,7 +51,7 @@ impl WatchArgs {
         let weights = weights(&acting(&config)?, &checkpoint)?;
         let order = Order {
             seed: config.seed,
-            number: FRESH + u64::from(self.number),
+            series: EvalSeries::Fresh(self.number),
             env_steps: steps_of(&checkpoint).unwrap_or(1).max(1),
             episodes: self.episodes,
             max_steps: config.eval.max_steps,

@@ -6,6 +6,7 @@
 use agents::model::ModelInput;
 use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase, Seen};
 use anyhow::{Context, Result};
+use rlcore::seed::EvalSeries;
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::EnvContext;
@@ -51,8 +52,8 @@ impl Episode {
 pub struct Order {
     /// Seed of the run.
     pub seed: u64,
-    /// Number of the evaluation.
-    pub number: u64,
+    /// Which evaluation.
+    pub series: EvalSeries,
     /// Environment steps of training, for schedules.
     pub env_steps: u64,
     /// Episodes to play.
@@ -113,7 +114,7 @@ impl Stage {
         };
         let mut agent = agent.build(&context)?;
         agent.load_weights(weights);
-        let seed_of = |role| seed::seed_of_pair(order.seed, role, order.number, rank.0 as u64);
+        let seed_of = |role| seed::seed_of_pair(order.seed, role, order.series.number(), rank.0 as u64);
         envs.seed(0, seed_of(Role::EvalEnv));
         let spec = BatchSpec { t: 1, b: 1 };
         let layout = Layout::new(spec, &spaces, &agent.schema(), BlockOptions::default());

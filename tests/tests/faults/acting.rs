@@ -5,6 +5,7 @@ use crate::processes::{SOON, segment_bytes};
 use agents::pg::{CategoricalPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
+use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use samplers::{Sampler, SamplerError, SamplerKind, Setup};
 use std::time::Instant;
@@ -70,7 +71,7 @@ fn fails(host: Host, fault: AgentFault, call: AgentCall, at: usize) -> Result<()
     }
     let who =
         if host.kind == SamplerKind::Serial { "serial sampler, evaluating" } else { "worker " };
-    ends(sampler, held, |s| s.evaluate(0, EPISODES, GlobalSteps(0)).map(drop), (who, &why))
+    ends(sampler, held, |s| s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop), (who, &why))
 }
 
 /// Weights that are not numbers.
@@ -104,7 +105,7 @@ fn slow_is_not_stalled(host: Host) -> Result<(), Failed> {
     setup.config.worker.step_timeout = 0.2;
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(GlobalSteps(0))?;
-    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
+    sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0))?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use crate::processes::{SOON, children, no_workers_left, segment_bytes, server, s
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rand::RngExt;
+use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use samplers::{Sampler, SamplerError};
 use std::time::{Duration, Instant};
@@ -87,7 +88,7 @@ fn beside(host: Host) -> Result<(), Failed> {
     expect(&error, victim, host.ranks(0))?;
     for number in 0..3 {
         healthy.obtain_samples(GlobalSteps(0))?;
-        healthy.evaluate(number, EPISODES, GlobalSteps(0))?;
+        healthy.evaluate(EvalSeries::Training(number), EPISODES, GlobalSteps(0))?;
     }
     unusable(sick)?;
     for _ in 0..10 {
@@ -158,7 +159,7 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
         let samples = move || waiting(host, ranks, |s| s.obtain_samples(GlobalSteps(0)).map(drop));
         add("waiting_for_samples", Box::new(samples));
         let evaluation =
-            move || waiting(host, "4..5", |s| s.evaluate(0, EPISODES, GlobalSteps(0)).map(drop));
+            move || waiting(host, "4..5", |s| s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop));
         add("waiting_for_evaluation", Box::new(evaluation));
         let save = move || waiting(host, ranks, |s| s.save().map(drop));
         add("waiting_for_save", Box::new(save));

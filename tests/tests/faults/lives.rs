@@ -5,6 +5,7 @@ use crate::processes::{
 };
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
+use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::envs::CartPole;
 use rlcore::slice::ResetMode;
@@ -39,7 +40,7 @@ fn after_parallel_op(host: Host) -> Result<(), Failed> {
                 return Err("two samplers of the same seed differ".into());
             }
         }
-        one.evaluate(0, EPISODES, GlobalSteps(0))?;
+        one.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0))?;
     }
     no_workers_left()
 }
@@ -75,7 +76,7 @@ fn deaf_to_signals(host: Host) -> Result<(), Failed> {
         signal(server(), hit)?;
         (0..5).try_for_each(|_| sampler.obtain_samples(GlobalSteps(0)).map(drop))?;
     }
-    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
+    sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0))?;
     if !running(server()) || !sampler.worker_pids().iter().all(|pid| running(*pid)) {
         return Err("a signal ended a process".into());
     }
@@ -94,7 +95,7 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
     }
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(GlobalSteps(0))?;
-    sampler.evaluate(0, EPISODES, GlobalSteps(0))?;
+    sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0))?;
     sampler.obtain_samples(GlobalSteps(0))?;
     drop(sampler);
     no_workers_left()
@@ -115,7 +116,7 @@ fn often(host: Host) -> Result<(), Failed> {
             sampler.obtain_samples(GlobalSteps(0))?;
         }
         if i % 10 == 0 {
-            sampler.evaluate(i, EPISODES, GlobalSteps(0))?;
+            sampler.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))?;
         }
     }
     // A start takes milliseconds; the limit is for a machine that is busy with something else.
@@ -203,10 +204,10 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
         }
         drop(got);
         if i % 4 == 3 {
-            let want = alone.evaluate(i, EPISODES, GlobalSteps(0))?;
+            let want = alone.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))?;
             let second =
-                two.as_mut().map(|s| s.evaluate(i, EPISODES, GlobalSteps(0))).transpose()?;
-            if one.evaluate(i, EPISODES, GlobalSteps(0))? != want
+                two.as_mut().map(|s| s.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))).transpose()?;
+            if one.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))? != want
                 || second.is_some_and(|s| s != want)
             {
                 return Err(format!("evaluation {i} differs").into());

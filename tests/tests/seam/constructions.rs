@@ -2,6 +2,7 @@
 //! evaluation, and once for an example, from which the memory is laid out.
 use agents::RandomAgentConfig;
 use libtest_mimic::Failed;
+use rlcore::seed::EvalSeries;
 use rlcore::block::BlockOptions;
 use rlcore::envs::{CartPole, CartPoleEnv};
 use rlcore::slice::ResetMode;
@@ -84,7 +85,7 @@ fn counted(
     equal("environments", &constructed(&env.file)?, &all)?;
 
     if n > 0 {
-        sampler.evaluate(0, n, GlobalSteps(0))?;
+        sampler.evaluate(EvalSeries::Training(0), n, GlobalSteps(0))?;
     }
     let state = sampler.save()?;
     sampler.load(state)?;
