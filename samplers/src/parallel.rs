@@ -11,9 +11,9 @@ use crate::setup::Plan;
 use crate::slots::Slots;
 use crate::state::{ColumnState, SamplerState};
 use crate::weights::Publisher;
-use rlcore::seed::EvalSeries;
 use rlcore::block::Layout;
 use rlcore::control::{Op, Task};
+use rlcore::seed::EvalSeries;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::ops::Range;
 

@@ -3,8 +3,8 @@ use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::state::SamplerState;
 use crate::weights::Publisher;
-use rlcore::seed::EvalSeries;
 use rlcore::block::{Columns, Layout, Lease};
+use rlcore::seed::EvalSeries;
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 

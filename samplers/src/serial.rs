@@ -10,9 +10,9 @@ use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, building, called};
 use crate::weights::{Publisher, Weights};
 use agents::{Agent, Phase};
-use rlcore::seed::EvalSeries;
 use rlcore::block::{Block, Layout, Slot};
 use rlcore::progress::Progress;
+use rlcore::seed::EvalSeries;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -7,8 +7,8 @@
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
-use rlcore::seed::EvalSeries;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
+use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use rlcore::traj::TrajInfo;
 use rlcore::{EnvFactory, GlobalSteps, MakeEnv};
@@ -35,7 +35,11 @@ fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Fail
     sampler.publisher().publish(weights)?;
     for i in 0..BATCHES {
         if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(EvalSeries::Training(3), 8, GlobalSteps(i as u64 * batch))?);
+            out.evaluation = Some(sampler.evaluate(
+                EvalSeries::Training(3),
+                8,
+                GlobalSteps(i as u64 * batch),
+            )?);
         }
         let samples = sampler.obtain_samples(GlobalSteps(i as u64 * batch))?;
         out.parts.push(bytes(&samples));

@@ -9,9 +9,9 @@ use experiments::assemble::prepare;
 use experiments::config::{AgentConfig, Config, PgNet};
 use experiments::presets;
 use libtest_mimic::Failed;
-use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::run_dir::{Existing, RunDir};
+use rlcore::seed::EvalSeries;
 use runners::{MinibatchRl, Outcome, Stop, weights};
 use samplers::{SamplerKind, WorkerConfig};
 use tests::Body;
@@ -37,7 +37,8 @@ fn train(config: &Config, episodes: usize) -> Result<(Outcome, f64), Failed> {
     let mut flat = vec![0.0; parts.algo.params().len()];
     parts.algo.params().write_to(&mut flat);
     parts.sampler.publisher().publish(&flat)?;
-    let found = parts.sampler.evaluate(EvalSeries::Check(0), episodes, GlobalSteps(outcome.env_steps))?;
+    let found =
+        parts.sampler.evaluate(EvalSeries::Check(0), episodes, GlobalSteps(outcome.env_steps))?;
     match found.mean_return() {
         Some(mean) if found.trajectories.len() == episodes => Ok((outcome, mean)),
         other => Err(format!("{other:?} over {} fresh episodes", found.trajectories.len()).into()),

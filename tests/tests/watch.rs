@@ -3,10 +3,10 @@
 use agents::MakeAgent;
 use agents::pg::{Evaluate, GaussianPgAgentConfig, PgMlp};
 use experiments::render::play::{Order, play};
-use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::MakeEnv;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
+use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use samplers::EvalConfig;
 use tests::policies::{SlicePolicy, grid_weights};
@@ -16,7 +16,13 @@ fn plays_as_evaluated<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A) {
     let mut setup = setups::serial(env, agent, 4, ResetMode::AtOnce);
     let (eval_env, _) = setup.eval.take().unwrap();
     setup.eval = Some((eval_env, EvalConfig { n_envs: 1, n_episodes: 6, max_steps: 5000 }));
-    let order = Order { seed: setup.seed, series: EvalSeries::Training(3), env_steps: 77, episodes: 6, max_steps: 500 };
+    let order = Order {
+        seed: setup.seed,
+        series: EvalSeries::Training(3),
+        env_steps: 77,
+        episodes: 6,
+        max_steps: 500,
+    };
     let (env, agent) = (setup.env.clone(), setup.agent.clone());
     let weights = grid_weights(setups::weight_count(&setup), 5);
     let mut sampler = samplers::build(setup).unwrap();
@@ -55,7 +61,13 @@ fn an_lstm_with_gaussian_actions_plays_as_it_is_evaluated() {
 #[test]
 fn the_end_is_seen() {
     let setup = setups::serial(&Catch::default(), &SlicePolicy {}, 4, ResetMode::AtOnce);
-    let order = Order { seed: 1, series: EvalSeries::Training(0), env_steps: 1, episodes: 2, max_steps: 100 };
+    let order = Order {
+        seed: 1,
+        series: EvalSeries::Training(0),
+        env_steps: 1,
+        episodes: 2,
+        max_steps: 100,
+    };
     let episodes = play(&setup.env, &setup.agent, "cpu", &[], &order).unwrap();
     for episode in &episodes {
         let lit = |m: usize| -> Vec<usize> {

@@ -6,12 +6,12 @@
 use agents::model::ModelInput;
 use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase, Seen};
 use anyhow::{Context, Result};
-use rlcore::seed::EvalSeries;
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::EnvContext;
 use rlcore::envs::columns::{EnvSlice, StepIo};
 use rlcore::progress::Progress;
+use rlcore::seed::EvalSeries;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::slice::ResetMode;
 use rlcore::tensor::RowTensors;
@@ -114,7 +114,8 @@ impl Stage {
         };
         let mut agent = agent.build(&context)?;
         agent.load_weights(weights);
-        let seed_of = |role| seed::seed_of_pair(order.seed, role, order.series.number(), rank.0 as u64);
+        let seed_of =
+            |role| seed::seed_of_pair(order.seed, role, order.series.number(), rank.0 as u64);
         envs.seed(0, seed_of(Role::EvalEnv));
         let spec = BatchSpec { t: 1, b: 1 };
         let layout = Layout::new(spec, &spaces, &agent.schema(), BlockOptions::default());

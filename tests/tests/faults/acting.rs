@@ -5,8 +5,8 @@ use crate::processes::{SOON, segment_bytes};
 use agents::pg::{CategoricalPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
-use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
+use rlcore::seed::EvalSeries;
 use samplers::{Sampler, SamplerError, SamplerKind, Setup};
 use std::time::Instant;
 use tests::faulty::{Faulty, TEXT};
@@ -71,7 +71,12 @@ fn fails(host: Host, fault: AgentFault, call: AgentCall, at: usize) -> Result<()
     }
     let who =
         if host.kind == SamplerKind::Serial { "serial sampler, evaluating" } else { "worker " };
-    ends(sampler, held, |s| s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop), (who, &why))
+    ends(
+        sampler,
+        held,
+        |s| s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop),
+        (who, &why),
+    )
 }
 
 /// Weights that are not numbers.

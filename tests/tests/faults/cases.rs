@@ -1,9 +1,9 @@
 //! Every fault of an environment, on every host that survives it: the full text of the error, in time, and nothing left.
 use crate::processes::{SOON, no_workers_left, segment_bytes};
 use libtest_mimic::Failed;
-use rlcore::seed::EvalSeries;
 use rlcore::EnvFactory;
 use rlcore::GlobalSteps;
+use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use samplers::{EvalConfig, HostKind, Sampler, SamplerError, SamplerKind, Setup};
 use std::time::{Duration, Instant};
@@ -128,7 +128,10 @@ pub(crate) fn provoke(setup: &Setup, evaluate: bool) -> Result<Outcome, Failed> 
         let mut error = sampler.obtain_samples(GlobalSteps(0)).map(drop).err();
         if evaluate && error.is_none() {
             began = Instant::now();
-            error = sampler.evaluate(EvalSeries::Training(number), EPISODES, GlobalSteps(0)).map(drop).err();
+            error = sampler
+                .evaluate(EvalSeries::Training(number), EPISODES, GlobalSteps(0))
+                .map(drop)
+                .err();
         }
         if let Some(error) = error {
             return Ok(Outcome { error, sampler: Some(sampler), pids, after: began.elapsed() });
@@ -249,7 +252,10 @@ pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
     let began = Instant::now();
     let errors = [
         ("obtain_samples", sampler.obtain_samples(GlobalSteps(0)).map(drop).err()),
-        ("evaluate", sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop).err()),
+        (
+            "evaluate",
+            sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop).err(),
+        ),
         ("publish", sampler.publisher().publish(&[]).err()),
         ("save", sampler.save().map(drop).err()),
         ("obtain_samples again", sampler.obtain_samples(GlobalSteps(0)).map(drop).err()),

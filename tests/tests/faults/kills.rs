@@ -4,8 +4,8 @@ use crate::processes::{SOON, children, no_workers_left, segment_bytes, server, s
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use rand::RngExt;
-use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
+use rlcore::seed::EvalSeries;
 use samplers::{Sampler, SamplerError};
 use std::time::{Duration, Instant};
 use tests::Body;
@@ -158,8 +158,11 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
         let ranks = host.ranks(2);
         let samples = move || waiting(host, ranks, |s| s.obtain_samples(GlobalSteps(0)).map(drop));
         add("waiting_for_samples", Box::new(samples));
-        let evaluation =
-            move || waiting(host, "4..5", |s| s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop));
+        let evaluation = move || {
+            waiting(host, "4..5", |s| {
+                s.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0)).map(drop)
+            })
+        };
         add("waiting_for_evaluation", Box::new(evaluation));
         let save = move || waiting(host, ranks, |s| s.save().map(drop));
         add("waiting_for_save", Box::new(save));

@@ -5,9 +5,9 @@ use crate::processes::{
 };
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
-use rlcore::seed::EvalSeries;
 use rlcore::GlobalSteps;
 use rlcore::envs::CartPole;
+use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use samplers::{HostKind, SamplerKind};
 use std::time::{Duration, Instant};
@@ -205,8 +205,10 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
         drop(got);
         if i % 4 == 3 {
             let want = alone.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))?;
-            let second =
-                two.as_mut().map(|s| s.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))).transpose()?;
+            let second = two
+                .as_mut()
+                .map(|s| s.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0)))
+                .transpose()?;
             if one.evaluate(EvalSeries::Training(i), EPISODES, GlobalSteps(0))? != want
                 || second.is_some_and(|s| s != want)
             {

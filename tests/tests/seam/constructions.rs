@@ -2,9 +2,9 @@
 //! evaluation, and once for an example, from which the memory is laid out.
 use agents::RandomAgentConfig;
 use libtest_mimic::Failed;
-use rlcore::seed::EvalSeries;
 use rlcore::block::BlockOptions;
 use rlcore::envs::{CartPole, CartPoleEnv};
+use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use rlcore::{EnvContext, EnvError, EnvFactory, GlobalSteps, MakeEnv};
 use samplers::{HostKind, SamplerKind, Setup};
