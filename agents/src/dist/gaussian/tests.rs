@@ -176,7 +176,7 @@ fn draws_have_gradients_and_densities() {
     let (low, high) = ([-2.0, 0.0], [2.0, 1.0]);
     for bound in [Bound::None, Bound::Clip, Bound::Squash] {
         for noise_clip in [None, Some(0.4)] {
-            let config = GaussianConfig { bound, noise_clip, ..Default::default() };
+            let config = GaussianConfig { noise_clip, bound, ..Default::default() };
             let g = over(&low, &high, &config).unwrap();
             let numbers = [0.3, 0.4, -0.7, 0.2, -1.1, 0.6, 0.1, -0.4];
             let noise = [0.5f64, -0.3, 1.2, 0.1];
