@@ -9,7 +9,8 @@ use rlcore::envs::CartPole;
 use rlcore::run_dir::{Existing, RunDir};
 use rlcore::slice::ResetMode;
 use rlcore::{
-    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, GlobalSteps, MakeEnv, Space, Step,
+    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, GlobalSteps, MakeEnv, Space,
+    Step,
 };
 use runners::{MinibatchRl, RunnerConfig};
 use samplers::{HostKind, SamplerKind, Setup};
@@ -23,8 +24,7 @@ fn agent(hidden: &[usize]) -> CategoricalPgAgentConfig {
 /// What a runner says to a sampler with these options and an agent of this model, and a PPO of its own.
 fn refusal(options: BlockOptions, hidden: &[usize]) -> Option<String> {
     let settings = agent(&[8]);
-    let mut setup =
-        setups::serial(&CartPole::default(), &agent(hidden), 4, ResetMode::AtOnce);
+    let mut setup = setups::serial(&CartPole::default(), &agent(hidden), 4, ResetMode::AtOnce);
     (setup.eval, setup.options) = (None, options);
     let spaces = Setup::example_spaces(&setup.env).unwrap();
     let distribution = Box::new(Categorical::new(&spaces).unwrap());
@@ -105,6 +105,9 @@ fn a_mask_that_allows_nothing_names_its_environment() {
         drop(sampler.obtain_samples(GlobalSteps(0)).unwrap());
         let failed = (0..3).find_map(|_| sampler.obtain_samples(GlobalSteps(30)).err());
         let text = failed.unwrap().to_string();
-        assert!(text.contains("environment 7 gave an action mask that allows no"), "{kind:?}: {text}");
+        assert!(
+            text.contains("environment 7 gave an action mask that allows no"),
+            "{kind:?}: {text}"
+        );
     }
 }
