@@ -46,6 +46,11 @@ impl Channel {
         Self { stream: UnixStream::from(fd) }
     }
 
+    /// Another handle of the same end.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(Self { stream: self.stream.try_clone()? })
+    }
+
     /// The descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         use std::os::fd::AsFd;
@@ -105,7 +110,10 @@ impl Channel {
 
     /// Receives the descriptors of one [`Channel::send_fds`].
     pub fn recv_fds(&self, limit: Duration) -> Result<Vec<OwnedFd>, ChannelError> {
-        self.stream.set_read_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
+        // Here and not in the call below, which a process that is stopped and continued would find interrupted.
+        if !self.wait_ready(limit) {
+            return Err(ChannelError::TimedOut(limit));
+        }
         let mut marker = [0u8];
         let mut space = nix::cmsg_space!([RawFd; 8]);
         let mut parts = [IoSliceMut::new(&mut marker)];

@@ -9,11 +9,12 @@
 //! |----------------|--------------------------------------------------------------------------------------------------|
 //! | a worker       | the server reaps it and reports pid and signal or code to the master                              |
 //! | the server     | the kernel kills its workers (parent-death signal); the master reads the end of the socket         |
-//! | the master     | the kernel kills the server, hence the workers                                                    |
+//! | the master, by returning from `main`, by `exit` or by [`end`] | it closes the socket; the server kills and reaps what workers there are and ends; the master reaps it |
+//! | the master, killed | the kernel kills the server, hence the workers; process 1 reaps them                           |
 //!
 //! What the server's snapshot lacks (working directory, environment variables, CPUs, log file) travels with each request.
 //!
-//! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread.
+//! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread; `atexit` in the master.
 use crate::affinity;
 use crate::channel::{Channel, ChannelError};
 use crate::fnptr::{Portable, image_token};
@@ -21,13 +22,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +39,9 @@ pub type Entry = fn(Channel) -> i32;
 
 /// Limit for one exchange with the server, which only forks.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a master that ends waits for its server, which only has to kill.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why there is no worker.
 #[derive(Debug, thiserror::Error)]
@@ -114,12 +119,15 @@ struct Link {
 #[derive(Debug)]
 pub struct ForkServer {
     pid: i32,
+    master: Pid,
     link: Mutex<Link>,
+    /// Of the link's socket, to close it whoever holds the link.
+    socket: OwnedFd,
 }
 
 static SERVER: OnceLock<ForkServer> = OnceLock::new();
 
-/// Forks the server. The first line of `main`; again is harmless.
+/// Forks the server. The first line of `main`; again is harmless. When this process ends in order, so does the server.
 pub fn init() -> Result<(), ForkServerError> {
     if SERVER.get().is_some() {
         return Ok(());
@@ -131,6 +139,7 @@ pub fn init() -> Result<(), ForkServerError> {
     image_token();
     let system = |e: std::io::Error| ForkServerError::System(e.to_string());
     let (ours, theirs) = Channel::pair().map_err(system)?;
+    let socket = ours.fd().try_clone_to_owned().map_err(system)?;
     let master = getpid();
     // Beyond a limit on the size of files a write is an error that names the file, here and in workers, and not the end of the process.
     // SAFETY: no handler runs: the signal is ignored.
@@ -140,13 +149,22 @@ pub fn init() -> Result<(), ForkServerError> {
         ForkResult::Parent { child } => {
             let link = Mutex::new(Link { channel: ours, ended: HashMap::new(), lost: false });
             // A second thread cannot have set it: there is none.
-            let _ = SERVER.set(ForkServer { pid: child.as_raw(), link });
+            let _ = SERVER.set(ForkServer { pid: child.as_raw(), master, link, socket });
+            // SAFETY: the function is there for as long as this program is. Where it cannot be registered, the kernel ends the
+            // server, and process 1 reaps it.
+            unsafe { nix::libc::atexit(at_exit) };
             Ok(())
         }
         ForkResult::Child => {
-            drop(ours);
+            drop((ours, socket));
             exit_now(i32::from(serve(&theirs, master).is_err()))
         }
+    }
+}
+
+extern "C" fn at_exit() {
+    if let Some(server) = SERVER.get() {
+        server.dismiss();
     }
 }
 
@@ -199,21 +217,36 @@ impl ForkServer {
     fn lost(&self, link: &mut Link, error: &ChannelError) -> ForkServerError {
         if matches!(error, ChannelError::Closed) {
             if !std::mem::replace(&mut link.lost, true) {
-                self.bury();
+                self.bury(Instant::now() + FAREWELL);
             }
             return ForkServerError::Died(self.pid);
         }
         ForkServerError::System(error.to_string())
     }
 
-    /// Leaves no zombie of a server that has closed its socket: it is dead or about to be.
-    fn bury(&self) {
+    /// Leaves no zombie of a server that has closed its socket: it is dead or about to be. Whether it is gone by then.
+    fn bury(&self, until: Instant) -> bool {
         let pid = Pid::from_raw(self.pid);
-        let until = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < until
-            && matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
-        {
+        while matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)) {
+            if Instant::now() > until {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    /// Ends the server and its workers, and waits until they are gone. Only the master may: a child that somebody else forked
+    /// from it comes by here too when it exits.
+    fn dismiss(&self) {
+        if getpid() != self.master {
+            return;
+        }
+        // Fails where the server is gone already.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        if !self.bury(Instant::now() + FAREWELL) {
+            let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+            self.bury(Instant::now() + FAREWELL);
         }
     }
 
@@ -264,8 +297,14 @@ impl Child {
     }
 }
 
+/// Ends this process at once, from any of its threads, with its fork server and workers: exit handlers of libraries do not run.
+pub fn end(code: i32) -> ! {
+    at_exit();
+    exit_now(code)
+}
+
 /// Ends this process without the exit handlers of libraries that the snapshot may have half of.
-pub fn exit_now(code: i32) -> ! {
+fn exit_now(code: i32) -> ! {
     // SAFETY: always sound; it only skips handlers.
     unsafe { nix::libc::_exit(code) }
 }
@@ -293,17 +332,33 @@ fn ignore_interrupts() {
     }
 }
 
+/// Serves until the master ends or its socket does; no worker outlives that.
 fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
     die_with(master);
+    let mut children = Vec::new();
+    let served = obey(channel, &mut children);
+    for pid in &children {
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+    for pid in children {
+        // Dies of the signal, whatever it does. Interrupted: no signal has a handler here.
+        let _ = waitpid(Pid::from_raw(pid), None);
+    }
+    match served {
+        Err(ChannelError::Closed) => Ok(()),
+        other => other,
+    }
+}
+
+fn obey(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> {
     ignore_interrupts();
-    // Nobody's to shut down but the master's; a name that `ps` and `pgrep` show.
+    // `ps` and `pgrep` show this name.
     let _ = prctl::set_name(c"colony-fork");
     let io = |e: nix::errno::Errno| ChannelError::Io(e.into());
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.thread_block().map_err(io)?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
-    let mut children = Vec::new();
     loop {
         let mut fds = [PollFd::new(channel.fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, PollTimeout::NONE) {
@@ -311,7 +366,7 @@ fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
             Err(e) => return Err(io(e)),
         }
         while matches!(signals.read_signal(), Ok(Some(_))) {}
-        reap(channel, &mut children)?;
+        reap(channel, children)?;
         if channel.ready() {
             match channel.recv(LIMIT)? {
                 Request::Kill(pid) => {

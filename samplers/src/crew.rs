@@ -6,6 +6,8 @@ use crate::host::{FAREWELL, WorkerHandle};
 use crate::protocol::{Acting, CHECK_EVERY, FromWorker, Lane, LaneState, ToWorker, WorkerSetup};
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
+use crate::supervisor::Supervisor;
+use crate::watchdog::Stopwatch;
 use crate::weights::{BUFFERS, Weights};
 use agents::AgentContext;
 use rlcore::GlobalSteps;
@@ -28,6 +30,8 @@ pub(crate) struct Crew {
     workers: Vec<WorkerHandle>,
     /// Goes with the crew and the last lease.
     _pages: Arc<Pages>,
+    /// None once something has failed: that error is on its way.
+    supervisor: Option<Supervisor>,
     gates: &'static [Gate],
     /// Posts of each gate's `all` that were taken note of.
     seen: Vec<u32>,
@@ -77,6 +81,7 @@ impl Crew {
         let mut crew = Self {
             workers: Vec::new(),
             _pages: pages,
+            supervisor: None,
             gates: manifest.gates(segment),
             seen: vec![0; groups.len()],
             weights: Weights::new(
@@ -124,6 +129,9 @@ impl Crew {
             )?);
         }
         crew.answers()?;
+        let wards: Vec<_> = crew.workers.iter().filter_map(|w| w.ward().transpose()).collect();
+        let wards = wards.into_iter().collect::<Result<Vec<_>, _>>()?;
+        crew.supervisor = (!wards.is_empty()).then(|| Supervisor::start(wards)).transpose()?;
         Ok((crew, slots))
     }
 
@@ -141,6 +149,7 @@ impl Crew {
         if out.is_err() {
             self.failed = true;
             self.weights.close();
+            self.supervisor = None;
         }
         out
     }
@@ -167,7 +176,7 @@ impl Crew {
     /// Waits until all workers have arrived at a gate. They count their arrivals before they take part in the gate's: one
     /// that is stopped in between is not busy and yet everybody waits for it, so that has a limit of its own.
     pub(crate) fn wait(&mut self, gate: usize) -> Result<(), SamplerError> {
-        let mut since = None;
+        let mut since: Option<Stopwatch> = None;
         loop {
             let all = &self.gates[gate].all;
             if let Some(now) = all.wait(self.seen[gate], &mut self.patience, CHECK_EVERY) {
@@ -179,7 +188,7 @@ impl Crew {
                 since = None;
                 continue;
             }
-            let idle = since.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
+            let idle = since.get_or_insert_with(Stopwatch::start).look();
             if idle > self.limit {
                 return Err(self.all_wait(idle));
             }
@@ -294,6 +303,7 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
+        self.supervisor = None;
         self.workers.iter_mut().for_each(WorkerHandle::dismiss);
         // Whoever waits in the middle of a batch looks for orders when a gate opens.
         self.gates.iter().for_each(|g| g.open.post());

@@ -3,6 +3,7 @@ use crate::collector::CollectorSpec;
 use crate::config::HostKind;
 use crate::error::{Cause, SamplerError};
 use crate::protocol::{CHECK_EVERY, FromWorker, MESSAGE_LIMIT, ToWorker, WorkerSetup};
+use crate::supervisor::Ward;
 use crate::watchdog::{StallClock, stalled};
 use crate::worker;
 use rlcore::channel::{Channel, ChannelError};
@@ -106,6 +107,13 @@ impl WorkerHandle {
             Host::Process(child) => child.pid(),
             Host::Thread(_) => std::process::id() as i32,
         }
+    }
+
+    /// For its supervision; nothing where it is a thread.
+    pub(crate) fn ward(&self) -> std::io::Result<Option<Ward>> {
+        let Host::Process(child) = self.host else { return Ok(None) };
+        let (worker, env_ranks) = (format!("worker {}", self.index), self.lanes.clone());
+        Ok(Some(Ward { worker, env_ranks, child, channel: self.channel.try_clone()? }))
     }
 
     pub(crate) fn lanes(&self) -> &[Range<usize>] {

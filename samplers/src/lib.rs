@@ -21,6 +21,7 @@ mod server;
 mod setup;
 mod slots;
 mod state;
+mod supervisor;
 mod watchdog;
 mod weights;
 mod worker;

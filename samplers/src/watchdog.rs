@@ -7,24 +7,53 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The most that counts of the time between two looks, which come every 20 to 200 ms.
+const LONGEST_GAP: Duration = Duration::from_millis(250);
+
+/// Adds up the time between looks. A gap longer than [`LONGEST_GAP`] counts as that much: whoever looks was stopped (Ctrl-Z, a
+/// scheduler's SIGSTOP), and so, most likely, was what it looks at. A worker that is stopped alone is still seen.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    looked: Instant,
+    sum: Duration,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub(crate) fn start() -> Self {
+        Self { looked: Instant::now(), sum: Duration::ZERO }
+    }
+
+    /// Seconds since the start.
+    pub(crate) fn look(&mut self) -> f64 {
+        self.look_at(Instant::now())
+    }
+
+    fn look_at(&mut self, now: Instant) -> f64 {
+        self.sum += (now - self.looked).min(LONGEST_GAP);
+        self.looked = now;
+        self.sum.as_secs_f64()
+    }
+}
+
 /// Tells a stalled environment from a slow batch by the progress word.
 #[derive(Debug)]
 pub(crate) struct StallClock {
     /// Progress, and how often something was asked for.
     stamp: (u64, u32),
-    since: Instant,
+    idle: Stopwatch,
     limit: f64,
 }
 
 impl StallClock {
     pub(crate) fn new(limit: f64) -> Self {
-        Self { stamp: (0, 0), since: Instant::now(), limit }
+        Self { stamp: (0, 0), idle: Stopwatch::start(), limit }
     }
 
     /// A new task begins now.
     pub(crate) fn restart(&mut self, progress: &Progress) {
         self.stamp.0 = progress.stamp();
-        self.since = Instant::now();
+        self.idle = Stopwatch::start();
     }
 
     /// Seconds without progress, once they exceed the limit. What is `asked` for the first time has made none yet.
@@ -32,9 +61,9 @@ impl StallClock {
         let now = (progress.stamp(), asked);
         if now != self.stamp {
             self.stamp = now;
-            self.since = Instant::now();
+            self.idle = Stopwatch::start();
         }
-        let seconds = self.since.elapsed().as_secs_f64();
+        let seconds = self.idle.look();
         (seconds > self.limit).then_some(seconds)
     }
 }
@@ -122,7 +151,7 @@ impl Watchdog {
                 if let Some(seconds) = clock.stalled(&watched.progress, 0) {
                     let cause = stalled(&watched.progress, who.env_ranks.start, seconds);
                     let _ = writeln!(std::io::stderr(), "error: {}", who.error(cause));
-                    rlcore::forkserver::exit_now(1);
+                    rlcore::forkserver::end(1);
                 }
             }
         })?;
@@ -150,5 +179,24 @@ impl Drop for Watchdog {
             // It never panics: it only reads atomics.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_in_which_nobody_looked_does_not_count() {
+        let mut watch = Stopwatch::start();
+        let begun = watch.looked;
+        let seconds = |watch: &mut Stopwatch, ms: u64| {
+            (watch.look_at(begun + Duration::from_millis(ms)) * 1e3).round() as u64
+        };
+        assert_eq!(seconds(&mut watch, 20), 20);
+        assert_eq!(seconds(&mut watch, 220), 220);
+        // Stopped for an hour.
+        assert_eq!(seconds(&mut watch, 3_600_220), 470);
+        assert_eq!(seconds(&mut watch, 3_600_240), 490);
     }
 }

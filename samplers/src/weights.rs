@@ -5,12 +5,13 @@
 //! order, and keeps to it for the whole batch. A publisher overwrites the version before the newest, so it waits until every worker that was ordered that version has confirmed that it has taken it in (`taken` of
 //! [`rlcore::control::WorkerControl`]); the newest version is never waited for.
 use crate::error::SamplerError;
+use crate::watchdog::Stopwatch;
 use agents::Agent;
 use rlcore::cells::Tree;
 use rlcore::control::WorkerControl;
 use rlcore::{DType, LeafSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Buffers of weights.
 pub(crate) const BUFFERS: usize = 2;
@@ -70,7 +71,7 @@ impl Publisher {
     /// Waits while a worker that began the batch before has not yet taken in its own weights (microseconds), at most
     /// `sampler.worker.step_timeout`. Another number of weights than the agent has is an error.
     pub fn publish(&self, weights: &[f32]) -> Result<u64, SamplerError> {
-        let begun = Instant::now();
+        let mut waited = Stopwatch::start();
         loop {
             let mut b = lock(&self.0);
             if b.closed {
@@ -81,7 +82,7 @@ impl Publisher {
             }
             let version = b.newest + 1;
             if let Some(worker) = b.reader(version) {
-                let seconds = begun.elapsed().as_secs_f64();
+                let seconds = waited.look();
                 if seconds > b.limit {
                     return Err(SamplerError::NotTaken { worker, version: b.ordered, seconds });
                 }

@@ -1,12 +1,14 @@
 //! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
-use crate::cases::{self, Host, PROCESSES, SERIAL, STALL, THREADS};
-use crate::processes::{SOON, all_gone, named_segments, signal};
+use crate::cases::{self, Host, PROCESSES, SERIAL, STALL, THREADS, hosts};
+use crate::processes::{SOON, all_gone, named_segments, signal, until};
 use crate::program::Program;
+use crate::scenarios::{ENDINGS, STOPS};
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use samplers::SamplerKind;
 use std::time::{Duration, Instant};
 use tests::Body;
+use tests::program::stat;
 
 /// A case as a program whose `main` returns the error.
 fn case(host: Host, name: &str) -> Result<(), Failed> {
@@ -70,6 +72,56 @@ fn worker_dies(host: Host) -> Result<(), Failed> {
     let text = format!(" (pid {victim}, env ranks ");
     let why = "): the process was killed by signal 9 (SIGKILL)";
     program.fails(event, SOON, &["error: worker ", &text, why], &[&workers[..], &[server]].concat())
+}
+
+/// A worker or the server is killed while the master learns: the program does not wait for the learner to end.
+fn dies_while_learning(host: Host, server_dies: bool) -> Result<(), Failed> {
+    let mut program = Program::start(&["learning", &host.name()])?;
+    program.says("learning")?;
+    let (server, workers) = program.family(3)?;
+    let victim = if server_dies { server } else { workers[1] };
+    let event = Instant::now();
+    signal(victim, Signal::SIGKILL)?;
+    let (who, why) = if server_dies {
+        (format!("error: the fork server (pid {server}) died"), ", and its workers with it")
+    } else {
+        (format!(" (pid {victim}, env ranks "), "): the process was killed by signal 9 (SIGKILL)")
+    };
+    program.fails(event, SOON, &["error: ", &who, why], &[&workers[..], &[server]].concat())
+}
+
+/// A whole program that is stopped for longer than a step may take, and continued: nothing has stalled.
+fn stopped_and_continued(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["slow", &host.name()])?;
+    let mut family = vec![program.pid()];
+    for _ in 0..STOPS {
+        program.says("batch")?;
+        if host.is_process() {
+            family = program.family(3)?.1;
+            family.push(program.pid());
+        }
+        signal(-program.pid(), Signal::SIGSTOP)?;
+        until("a stop", SOON, || {
+            family.iter().all(|pid| stat(*pid).is_some_and(|(state, _)| state == 'T'))
+        })?;
+        // What is tested is a length of time.
+        std::thread::sleep(STALL * 2);
+        signal(-program.pid(), Signal::SIGCONT)?;
+    }
+    let end = program.end(Instant::now(), Duration::from_secs(60))?;
+    if end.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", end.status, end.stderr).into())
+    }
+}
+
+/// Ends in this way and leaves nobody to be reaped by somebody else.
+fn leaves_nobody(host: Host, how: &str) -> Result<(), Failed> {
+    let mut program = Program::start(&["parent", "ending", &host.name(), how])?;
+    let left = program.says("left")?;
+    program.end(Instant::now(), SOON)?;
+    if left == "[]" { Ok(()) } else { Err(format!("left to process 1: {left}").into()) }
 }
 
 /// The agent of this process never returns: what else lies in this process cannot go on either.
@@ -167,6 +219,15 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
             add(&format!("killed_server_{name}"), Box::new(body));
         }
         add("killed_worker", Box::new(move || worker_dies(host)));
+        add("killed_worker_learning", Box::new(move || dies_while_learning(host, false)));
+        add("killed_server_learning", Box::new(move || dies_while_learning(host, true)));
+        for how in ENDINGS {
+            add(&format!("leaves_nobody_{how}"), Box::new(move || leaves_nobody(host, how)));
+        }
+    }
+    for host in hosts() {
+        let name = format!("{}_stopped_and_continued", host.name());
+        add(name, Box::new(move || stopped_and_continued(host)));
     }
     add("killed_server_idle".into(), Box::new(idle_server_dies));
     let line = "error: worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main`";

@@ -6,7 +6,7 @@ use rlcore::forkserver;
 use samplers::SamplerKind;
 use std::process::ExitCode;
 use std::time::Duration;
-use tests::faulty::Faulty;
+use tests::faulty::{Fault, Faulty, Place};
 use tests::faulty_agent::{AgentCall, AgentFault, FaultyPolicy};
 
 type Outcome = Result<(), Failed>;
@@ -23,6 +23,10 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         ["late"] => late(),
         ["missing"] => missing(),
         ["idle"] => idle(),
+        ["learning", host] => learning(host),
+        ["slow", host] => slow(host),
+        ["ending", host, how] => ending(host, how),
+        ["parent", ..] => parent(&words[1..]),
         _ => Err(format!("no scenario {words:?}").into()),
     };
     match outcome {
@@ -66,6 +70,68 @@ fn endless(on: &str, name: &str) -> Outcome {
     loop {
         sampler.obtain_samples(GlobalSteps(0))?;
     }
+}
+
+/// One batch, then an update of the learner that takes for ever.
+fn learning(on: &str) -> Outcome {
+    forkserver::init()?;
+    let mut sampler = samplers::build(setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    println!("learning");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Batches for [`STOPS`] stops, of steps of 15 ms where 400 are allowed.
+fn slow(on: &str) -> Outcome {
+    forkserver::init()?;
+    let host = host(on)?;
+    let slow =
+        Faulty { fault: Some(Fault::Slow(15)), place: Place::Step, rank: host.rank(0), at: 0 };
+    let mut setup = setup(&slow, &Faulty::sound(), host)?;
+    setup.config.worker.step_timeout = cases::STALL.as_secs_f64();
+    let mut sampler = samplers::build(setup)?;
+    for _ in 0..STOPS {
+        println!("batch");
+        sampler.obtain_samples(GlobalSteps(0))?;
+    }
+    Ok(())
+}
+
+/// How many batches [`slow`] samples, each of which begins with a line.
+pub(crate) const STOPS: usize = 3;
+
+/// Ways for a program with workers to end.
+pub(crate) const ENDINGS: [&str; 4] = ["in_order", "in_an_error", "by_exit", "with_a_dead_worker"];
+
+/// A sampler, a batch, and the end.
+fn ending(on: &str, how: &str) -> Outcome {
+    forkserver::init()?;
+    let mut sampler = samplers::build(setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    match how {
+        "in_order" => Ok(()),
+        "in_an_error" => Err("as told".into()),
+        "by_exit" => std::process::exit(0),
+        _ => {
+            crate::processes::signal(sampler.worker_pids()[0], nix::sys::signal::Signal::SIGKILL)?;
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+/// As process 1 of a container that reaps nobody but the program that it was made for: runs one, and lists who is left.
+fn parent(arguments: &[&str]) -> Outcome {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let mut program = std::process::Command::new(std::env::current_exe()?);
+    let mut program = program.arg(crate::program::FLAG).args(arguments).spawn()?;
+    program.wait()?;
+    let left = crate::processes::children(std::process::id() as i32);
+    println!("left {left:?}");
+    Ok(())
 }
 
 /// The agent never returns from an action in the midst of the second batch.
