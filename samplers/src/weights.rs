@@ -167,3 +167,55 @@ impl Drop for Weights {
         self.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker that was ordered version 1 and has not confirmed it.
+    fn reading(limit: f64) -> (Weights, &'static WorkerControl) {
+        let control: &'static WorkerControl = Box::leak(Box::default());
+        let leaf = [LeafSpec::array("weights", DType::F32, &[1])];
+        let buffers = (0..BUFFERS).map(|_| Tree::owned(&leaf, 1, 1)).collect();
+        let weights = Weights::new(buffers, 1, vec![control], limit);
+        assert_eq!(weights.publisher().publish(&[1.0]).unwrap(), 1);
+        assert_eq!(weights.order(), 1);
+        (weights, control)
+    }
+
+    fn value(weights: &Weights, version: u64) -> f32 {
+        lock(&weights.0).buffers[buffer(version)].row(0).get::<f32>(0)[0]
+    }
+
+    #[test]
+    fn weights_that_a_worker_may_read_are_not_overwritten() {
+        let (weights, control) = reading(0.02);
+        let publisher = weights.publisher();
+        assert_eq!(publisher.publish(&[2.0]).unwrap(), 2);
+        let error = publisher.publish(&[3.0]).unwrap_err().to_string();
+        assert!(error.contains("worker 0 has not taken in version 1"), "{error}");
+        assert_eq!((value(&weights, 1), value(&weights, 2)), (1.0, 2.0));
+        control.take(1);
+        assert_eq!(publisher.publish(&[3.0]).unwrap(), 3);
+        assert_eq!((value(&weights, 3), value(&weights, 2)), (3.0, 2.0));
+    }
+
+    #[test]
+    fn a_publisher_waits_for_a_worker_that_is_late() {
+        let (weights, control) = reading(60.0);
+        let publisher = weights.publisher();
+        publisher.publish(&[2.0]).unwrap();
+        let waits = std::thread::spawn(move || publisher.publish(&[3.0]).unwrap());
+        control.take(1);
+        assert_eq!(waits.join().unwrap(), 3);
+        assert_eq!(value(&weights, 3), 3.0);
+    }
+
+    #[test]
+    fn nothing_is_published_to_a_sampler_that_failed() {
+        let (weights, _) = reading(60.0);
+        let publisher = weights.publisher();
+        weights.close();
+        assert!(matches!(publisher.publish(&[2.0]), Err(SamplerError::Unusable)));
+    }
+}

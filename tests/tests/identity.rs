@@ -1,5 +1,6 @@
 //! Every sampler, with any number of workers, as processes or threads, gives the same samples and trajectory informations as
-//! the serial one, to the bit: bootstrap values, recurrent state and evaluations as well.
+//! the serial one, to the bit: bootstrap values, recurrent state and evaluations as well. So does every sampler with two slots,
+//! where the samples of a batch are held while the next is collected and its weights are published meanwhile.
 //!
 //! By default combinations that contain every pair of settings ([`tests::pairwise`]). The full product, every combination:
 //! `COLONY_FULL=1 cargo test -p tests --test identity`.
@@ -12,7 +13,7 @@ use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use rlcore::traj::TrajInfo;
 use rlcore::{EnvFactory, GlobalSteps, MakeEnv};
-use samplers::{Evaluation, HostKind, SamplerKind, Setup};
+use samplers::{Evaluation, HostKind, SamplerKind, Samples, Setup};
 use tests::pairwise::{pairwise, product};
 use tests::policies::{ByRow, GridPg, SlicePolicy, grid_dqn, grid_weights};
 use tests::{Body, setups};
@@ -28,28 +29,63 @@ struct Record {
     evaluation: Option<Evaluation>,
 }
 
+impl Record {
+    fn add(&mut self, samples: &Samples) {
+        self.parts.push(bytes(samples));
+        self.trajectories.push(samples.trajectories());
+        self.notes.push(samples.notes().to_vec());
+    }
+}
+
+/// The weights of a batch: each acts with others than the one before.
+fn weights_of(batch: usize, weights: &[f32]) -> Vec<f32> {
+    let sign = if batch.is_multiple_of(2) { 1.0 } else { -1.0 };
+    weights.iter().map(|w| sign * w).collect()
+}
+
 fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
     let mut sampler = samplers::build(setup.clone())?;
     let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
     let batch = sampler.spec().steps() as u64;
-    sampler.publisher().publish(weights)?;
     for i in 0..BATCHES {
+        let now = GlobalSteps(i as u64 * batch);
+        sampler.publisher().publish(&weights_of(i, weights))?;
         if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(
-                EvalSeries::Training(3),
-                8,
-                GlobalSteps(i as u64 * batch),
-            )?);
+            out.evaluation = Some(sampler.evaluate(EvalSeries::Training(3), 8, now)?);
         }
-        let samples = sampler.obtain_samples(GlobalSteps(i as u64 * batch))?;
-        out.parts.push(bytes(&samples));
-        out.trajectories.push(samples.trajectories());
-        out.notes.push(samples.notes().to_vec());
+        out.add(&sampler.obtain_samples(now)?);
     }
     Ok(out)
 }
 
-fn bytes(samples: &samplers::Samples) -> Vec<(String, Vec<u8>)> {
+/// As [`record`] with two slots: each batch is held, and looked at only when the next is complete. The next one's weights are
+/// published while a batch is under way.
+fn record_held(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
+    let mut sampler = samplers::build(Setup { slots: 2, ..setup.clone() })?;
+    let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
+    let batch = sampler.spec().steps() as u64;
+    let publisher = sampler.publisher();
+    publisher.publish(&weights_of(0, weights))?;
+    let mut held: Option<Samples> = None;
+    for i in 0..BATCHES {
+        let now = GlobalSteps(i as u64 * batch);
+        if evaluate && i == BATCHES / 2 {
+            out.evaluation = Some(sampler.evaluate(EvalSeries::Training(3), 8, now)?);
+        }
+        sampler.begin(now)?;
+        publisher.publish(&weights_of(i + 1, weights))?;
+        let samples = sampler.finish()?;
+        if samples.weights_version() != i as u64 + 1 {
+            return Err(format!("batch {i}: weights {}", samples.weights_version()).into());
+        }
+        held.iter().for_each(|before| out.add(before));
+        held = Some(samples);
+    }
+    held.iter().for_each(|last| out.add(last));
+    Ok(out)
+}
+
+fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
     let columns = samples.columns();
     let mut out = Vec::new();
     for (part, tree) in columns.parts() {
@@ -222,9 +258,11 @@ fn identical(rows: &[Vec<usize>]) -> Result<(), Failed> {
         return Err("no episode ended: the test shows nothing".into());
     }
     compare(&want, &record(&setup, &weights, false)?, "serial without evaluation")?;
+    compare(&want, &record_held(&setup, &weights, true)?, "serial, two slots")?;
     for row in rows {
         let (other, who, evaluate) = arranged(&setup, row);
         compare(&want, &record(&other, &weights, evaluate)?, &who)?;
+        compare(&want, &record_held(&other, &weights, evaluate)?, &format!("{who}, two slots"))?;
     }
     Ok(())
 }

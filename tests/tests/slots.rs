@@ -1,0 +1,164 @@
+//! What two slots and a publisher promise beside the samples (`identity.rs` compares those): which calls are refused and what
+//! they leave as it was, which weights act, and that samples outlive their sampler.
+#![allow(missing_docs, clippy::unwrap_used)]
+use rlcore::envs::{DictToy, TimeLimit};
+use rlcore::seed::EvalSeries;
+use rlcore::slice::ResetMode;
+use rlcore::{GlobalSteps, Tree};
+use samplers::{HostKind, Sampler, SamplerError, SamplerKind, Samples, Setup};
+use tests::policies::{grid_dqn, grid_weights};
+use tests::setups;
+
+const NOW: GlobalSteps = GlobalSteps(0);
+
+/// One of each kind; workers are threads.
+fn setups(slots: usize) -> Vec<Setup> {
+    let env = TimeLimit { env: DictToy::default(), max_steps: 9 };
+    let mut serial = setups::serial(&env, &grid_dqn(), 6, ResetMode::Wait);
+    serial.slots = slots;
+    let parallel = |kind| setups::parallel(&serial, kind, 2, HostKind::Thread);
+    let kinds = [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating];
+    std::iter::once(serial.clone()).chain(kinds.map(parallel)).collect()
+}
+
+fn rows(tree: &Tree) -> Vec<u8> {
+    (0..tree.rows()).flat_map(|row| tree.row_bytes(0, row).to_vec()).collect()
+}
+
+/// What the agent saw and did.
+fn seen(samples: &Samples) -> [Vec<u8>; 3] {
+    let c = samples.columns();
+    [rows(&c.observation), rows(&c.action), rows(&c.agent_info)]
+}
+
+/// The error, as its variant.
+fn refused<T>(out: Result<T, SamplerError>) -> SamplerError {
+    out.err().expect("it is refused")
+}
+
+/// Tries everything that is out of order now. Each is refused and changes nothing.
+fn under_way(sampler: &mut dyn Sampler) {
+    let refusals = [
+        refused(sampler.begin(NOW)),
+        refused(sampler.evaluate(EvalSeries::Training(0), 5, NOW)),
+        refused(sampler.save()),
+        refused(sampler.load(samplers::SamplerState { columns: vec![] })),
+    ];
+    for e in refusals {
+        assert!(matches!(e, SamplerError::UnderWay { .. }), "{e}");
+    }
+}
+
+#[test]
+fn calls_out_of_order_are_refused_and_change_nothing() {
+    for (setup, plain) in setups(2).into_iter().zip(setups(1)) {
+        let kind = setup.config.kind;
+        let weights = grid_weights(setups::weight_count(&setup), 5);
+        let mut want = samplers::build(plain).unwrap();
+        let mut sampler = samplers::build(setup).unwrap();
+        want.publisher().publish(&weights).unwrap();
+        sampler.publisher().publish(&weights).unwrap();
+
+        assert!(matches!(refused(sampler.finish()), SamplerError::NotBegun), "{kind:?}");
+        sampler.begin(NOW).unwrap();
+        under_way(&mut *sampler);
+        let one = sampler.finish().unwrap();
+        sampler.begin(NOW).unwrap();
+        under_way(&mut *sampler);
+        let two = sampler.finish().unwrap();
+        assert!(matches!(refused(sampler.finish()), SamplerError::NotBegun), "{kind:?}");
+
+        let full = refused(sampler.begin(NOW));
+        assert!(matches!(full, SamplerError::NoFreeSlot { slots: 2 }), "{kind:?}: {full}");
+        let state = sampler.save().unwrap();
+        let leased = refused(sampler.load(state.clone()));
+        assert!(matches!(leased, SamplerError::Leased), "{kind:?}: {leased}");
+        let other = refused(sampler.publisher().publish(&weights[1..]));
+        let text = format!(
+            "the algorithm has {} weights, the agent {}: give both the same model",
+            weights.len() - 1,
+            weights.len()
+        );
+        assert_eq!(other.to_string(), text, "{kind:?}");
+
+        for (i, got) in [one, two].into_iter().enumerate() {
+            assert_eq!(seen(&want.obtain_samples(NOW).unwrap()), seen(&got), "{kind:?}, batch {i}");
+        }
+        let again = seen(&want.obtain_samples(NOW).unwrap());
+        assert_eq!(again, seen(&sampler.obtain_samples(NOW).unwrap()), "{kind:?}, after them");
+        sampler.load(state).unwrap();
+        assert_eq!(again, seen(&sampler.obtain_samples(NOW).unwrap()), "{kind:?}, loaded");
+    }
+}
+
+/// With two slots any free one will do: the order in which samples are dropped does not matter.
+#[test]
+fn slots_are_given_back_in_any_order() {
+    for setup in setups(3) {
+        let kind = setup.config.kind;
+        let mut want = samplers::build(Setup { slots: 1, ..setup.clone() }).unwrap();
+        let mut sampler = samplers::build(setup).unwrap();
+        let mut held = vec![];
+        for i in 0..12 {
+            if held.len() == 3 {
+                held.swap_remove([0, 2, 1][i % 3]);
+            }
+            let samples = sampler.obtain_samples(NOW).unwrap();
+            assert_eq!(
+                seen(&want.obtain_samples(NOW).unwrap()),
+                seen(&samples),
+                "{kind:?}, batch {i}"
+            );
+            held.push(samples);
+        }
+    }
+}
+
+#[test]
+fn a_batch_acts_with_the_weights_that_were_newest_when_it_began() {
+    for setup in setups(2) {
+        let kind = setup.config.kind;
+        let weights = grid_weights(setups::weight_count(&setup), 5);
+        let zeros = vec![0.0; weights.len()];
+        let mut sampler = samplers::build(setup).unwrap();
+        let publisher = sampler.publisher();
+        assert_eq!(publisher.version(), 0);
+        assert_eq!(publisher.publish(&weights).unwrap(), 1);
+        sampler.begin(NOW).unwrap();
+        // From another thread, any number of times: the batch keeps its weights.
+        std::thread::spawn(move || {
+            (2..9).for_each(|v| assert_eq!(publisher.publish(&zeros).unwrap(), v))
+        })
+        .join()
+        .unwrap();
+        let before = sampler.finish().unwrap();
+        let after = sampler.obtain_samples(NOW).unwrap();
+        assert_eq!((before.weights_version(), after.weights_version()), (1, 8), "{kind:?}");
+        let zero = |samples: &Samples| rows(&samples.columns().agent_info).iter().all(|b| *b == 0);
+        assert!(!zero(&before) && zero(&after), "{kind:?}: values of zero weights are zero");
+        let values = |e: samplers::Evaluation| e.trajectories;
+        let zeros_evaluated =
+            values(sampler.evaluate(EvalSeries::Training(0), 20, GlobalSteps(1 << 40)).unwrap());
+        sampler.publisher().publish(&weights).unwrap();
+        let evaluated =
+            values(sampler.evaluate(EvalSeries::Training(0), 20, GlobalSteps(1 << 40)).unwrap());
+        assert_ne!(zeros_evaluated, evaluated, "{kind:?}: the newest weights are evaluated");
+    }
+}
+
+#[test]
+fn samples_outlive_their_sampler_and_publishers_do_not() {
+    for setup in setups(1) {
+        let kind = setup.config.kind;
+        let weights = grid_weights(setups::weight_count(&setup), 5);
+        let mut sampler = samplers::build(setup).unwrap();
+        let publisher = sampler.publisher();
+        publisher.publish(&weights).unwrap();
+        let samples = sampler.obtain_samples(NOW).unwrap();
+        let before = seen(&samples);
+        drop(sampler);
+        assert!(before[2].iter().any(|b| *b != 0));
+        assert_eq!(before, seen(&samples), "{kind:?}");
+        assert!(publisher.publish(&weights).is_err(), "{kind:?}: nobody would act with them");
+    }
+}
