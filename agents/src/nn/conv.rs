@@ -83,8 +83,7 @@ impl ConvTrunk {
                 let room = padded.checked_sub(kernel)?;
                 let fits = kernel > 0 && stride > 0 && channels > 0;
                 // libtorch counts pixels in 32 bits in places.
-                (fits && padded <= i32::MAX as usize && stride <= i32::MAX as usize)
-                    .then(|| room / stride + 1)
+                (fits && i32::try_from(padded.max(stride)).is_ok()).then(|| room / stride + 1)
             };
             let (Some(h), Some(w)) = (out(size[1]), out(size[2])) else {
                 return Err(AgentError::new(format!(

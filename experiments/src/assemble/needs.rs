@@ -38,13 +38,13 @@ pub(super) fn check(config: &Config, plan: &Plan, available: u64) -> Result<()> 
     let Err(e) = memory::check(needs(config, plan)?, available) else { return Ok(()) };
     let mut text = e.to_string();
     if text.contains("agent.model") {
-        text += &format!("; agent.model holds {}", sizes(config, "agent.model"));
+        text = format!("{text}; agent.model holds {}", sizes(config, "agent.model"));
     }
     let leaves = plan.spaces().observation.leaves("");
     let observation = leaves.iter().map(LeafSpec::cell_bytes).fold(0, usize::saturating_add);
     if observation >= LARGE_OBSERVATION {
         let bytes = memory::readable(observation as u64);
-        text += &format!("; one observation takes {bytes}, from {}", sizes(config, "env"));
+        text = format!("{text}; one observation takes {bytes}, from {}", sizes(config, "env"));
     }
     Err(anyhow!(text))
 }
