@@ -38,7 +38,7 @@ impl Env for CorridorEnv {
 
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
         self.at = Some(0);
-        observation.write(0, &[0f32])
+        Ok(observation.write(0, &[0f32])?)
     }
 
     fn step(

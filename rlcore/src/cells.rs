@@ -6,10 +6,12 @@
 //!
 //! Unsafe here and in the two files below: slices are made from pointers that [`Tree`]'s constructors checked against the memory they lie in.
 mod cell;
+mod error;
 mod row;
 
 use self::cell::At;
 pub use self::cell::{CellMut, CellRef, StepCells};
+pub use self::error::CellError;
 pub use self::row::{Row, RowMut};
 use crate::schema::{DType, Element, LeafSpec};
 use std::marker::PhantomData;
@@ -147,14 +149,14 @@ impl Tree {
     #[inline]
     pub fn row(&self, row: usize) -> Row<'_> {
         self.bound(row);
-        Row { leaves: &self.leaves, row, columns: self.columns }
+        Row { leaves: &self.leaves, row, first: 0, columns: self.columns }
     }
 
     /// All columns of `row`, for writing.
     #[inline]
     pub fn row_mut(&mut self, row: usize) -> RowMut<'_> {
         self.bound(row);
-        RowMut { leaves: &self.leaves, row, columns: self.columns, _unique: PhantomData }
+        RowMut { leaves: &self.leaves, row, first: 0, columns: self.columns, _unique: PhantomData }
     }
 
     /// One cell of every leaf.

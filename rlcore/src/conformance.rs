@@ -20,7 +20,9 @@ mod spaces;
 #[cfg(test)]
 mod tests;
 
-use crate::env::{EnvFactory, EnvSpaces, MakeEnv};
+use crate::env::{EnvSpaces, MakeEnv};
+use crate::exact;
+use crate::factory::EnvFactory;
 use lane::{Lane, Paint};
 use std::fmt;
 
@@ -72,6 +74,8 @@ pub enum Clause {
     FiniteInfo,
     /// At least one action is allowed.
     ActionMask,
+    /// Notes of an episode are there when it ends, before the reset; after the reset there are none.
+    Notes,
     /// The same seed and actions give the same, to the bit.
     Deterministic,
     /// `seed` then `reset` makes a used environment as good as new.
@@ -146,6 +150,9 @@ pub struct Coverage {
 pub fn check<M: MakeEnv>(settings: &M, options: &Options) -> Result<Coverage, Violations> {
     let mut found = Violations::default();
     let coverage = examine(settings, options, &mut found).unwrap_or_default();
+    if found.0.is_empty() && coverage.steps == 0 {
+        found.add(Clause::Runs, "No step was taken, so nothing is known of the environment.");
+    }
     if found.0.is_empty() { Ok(coverage) } else { Err(found) }
 }
 
@@ -200,8 +207,10 @@ fn sent_settings<M: MakeEnv>(
             .add(Clause::Settings, "Serialised settings build an environment with other spaces."),
         Err(e) => found.add(Clause::Settings, format!("Building from serialised settings {e}")),
     }
-    let bytes = postcard::to_stdvec(settings).ok()?;
-    postcard::from_bytes(&bytes).ok()
+    // As `EnvFactory` sends them.
+    let received = exact::to_bytes(settings).and_then(|bytes| exact::from_bytes(&bytes));
+    let lost = |e| found.add(Clause::Settings, format!("Settings do not survive their journey: {e}."));
+    received.map_err(lost).ok()
 }
 
 /// A fresh instance, or the violation that there is none.

@@ -11,10 +11,7 @@
 //! - Rewards and float observations are never NaN.
 //! - Two environments of the same spec with the same seed and actions agree to the bit.
 use crate::batch_spec::EnvRank;
-use crate::cells::{CellMut, CellRef};
-use crate::exact;
-use crate::envs::columns::{EnvColumns, EnvSlice};
-use crate::fnptr::Portable;
+use crate::cells::{CellError, CellMut, CellRef};
 use crate::schema::LeafSpec;
 use crate::space::Space;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -30,6 +27,12 @@ impl EnvError {
     /// An error that says `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
+    }
+}
+
+impl From<CellError> for EnvError {
+    fn from(e: CellError) -> Self {
+        Self::new(e.to_string())
     }
 }
 
@@ -153,7 +156,8 @@ pub trait Env: Send + 'static {
         Err(EnvError::new("this environment cannot load a state"))
     }
 
-    /// Free-form information since the last call, kept beside the block; asked for when an episode ends.
+    /// Free-form information about the episode that has just ended, kept beside the block. Asked for once, after the step that
+    /// asks for a reset and before the reset; after the reset there is none until the next end.
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
     }
@@ -187,59 +191,4 @@ pub trait MakeEnv: Serialize + DeserializeOwned + Send + 'static {
 
     /// Builds one environment. Its stream is seeded afterwards.
     fn make(&self, context: &EnvContext) -> Result<Self::Env, EnvError>;
-}
-
-type BuildSlice = fn(&[u8], &[EnvContext]) -> Result<Box<dyn EnvSlice>, SliceError>;
-
-/// A failure in one column.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{error}")]
-pub struct SliceError {
-    /// Column within the slice.
-    pub column: usize,
-    /// The environment's words.
-    pub error: EnvError,
-}
-
-/// Builds slices of environments anywhere in this program's processes.
-/// Two are equal where they build the same from the same settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvFactory {
-    build: Portable<BuildSlice>,
-    settings: Vec<u8>,
-}
-
-impl EnvFactory {
-    /// A factory for environments with these settings.
-    pub fn new<M: MakeEnv>(settings: &M) -> Result<Self, EnvError> {
-        let settings = exact::to_bytes(settings)
-            .map_err(|e| EnvError::new(format!("the environment's settings cannot be sent to a worker: {e}")))?;
-        Ok(Self { build: Portable::new(build_slice::<M> as BuildSlice), settings })
-    }
-
-    /// One environment for each context, in this order.
-    pub fn build(&self, contexts: &[EnvContext]) -> Result<Box<dyn EnvSlice>, SliceError> {
-        (self.build.get())(&self.settings, contexts)
-    }
-
-    /// The spaces, learned from one environment that is closed again.
-    pub fn spaces(&self) -> Result<EnvSpaces, EnvError> {
-        let mut one = self.build(&[EnvContext { env_rank: EnvRank(0) }]).map_err(|e| e.error)?;
-        let spaces = one.spaces();
-        one.close();
-        Ok(spaces)
-    }
-}
-
-fn build_slice<M: MakeEnv>(settings: &[u8], contexts: &[EnvContext]) -> Result<Box<dyn EnvSlice>, SliceError> {
-    let broken = |e: serde_json::Error| SliceError {
-        column: 0,
-        error: EnvError::new(format!("the environment's settings do not survive serialisation: {e}")),
-    };
-    let settings: M = exact::from_bytes(settings).map_err(broken)?;
-    let mut envs = Vec::with_capacity(contexts.len());
-    for (column, context) in contexts.iter().enumerate() {
-        envs.push(settings.make(context).map_err(|error| SliceError { column, error })?);
-    }
-    Ok(Box::new(EnvColumns::new(envs)))
 }

@@ -1,24 +1,35 @@
 //! Function pointers that travel to worker processes.
 //!
-//! Workers are forks of the same image, so a function has the same address in all of them. A pointer is accepted back only
-//! where the token, drawn before the first fork, and the pointer's type agree; so bytes from a file or from another program
-//! are refused.
+//! Workers are forks of the same image, so a function has the same address in all of them. A serialised pointer carries a seal: a
+//! keyed hash (SipHash, 2 x 64 bits) of its type and address, whose keys are drawn before the first fork and never leave this
+//! module. So what is accepted back was serialised by this program image as a pointer of this very type: safe code can repeat
+//! such bytes and cannot make up others; bytes from a file or from another program are refused.
 //!
 //! Unsafe here: an address becomes a function pointer again.
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::any::TypeId;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
-static TOKEN: OnceLock<u64> = OnceLock::new();
+/// Keys of the seal: random, from the system.
+static KEYS: OnceLock<[RandomState; 2]> = OnceLock::new();
 
-/// The same number in every process forked after the first call; [`crate::forkserver::init`] makes that call.
-pub(crate) fn image_token() -> u64 {
-    *TOKEN.get_or_init(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        crate::seed::seed_of(now.as_nanos() as u64, crate::seed::Role::Init, u64::from(std::process::id()))
-    })
+fn keys() -> &'static [RandomState; 2] {
+    KEYS.get_or_init(|| [RandomState::new(), RandomState::new()])
 }
 
-/// A function pointer type. Implemented for plain `fn` types of up to three arguments.
+/// Draws the keys, the same for every process forked afterwards; [`crate::forkserver::init`] calls it.
+pub(crate) fn draw_keys() {
+    keys();
+}
+
+fn seal<F: FnPointer>(address: u64) -> [u64; 2] {
+    // `TypeId` differs between any two types of a program, where names may be the same.
+    [0, 1].map(|i: usize| keys()[i].hash_one((TypeId::of::<F>(), address)))
+}
+
+/// A function pointer type. Implemented for plain `fn` types.
 ///
 /// # Safety
 /// The type is a function pointer: a valid address of that type is a value.
@@ -37,6 +48,14 @@ fn_pointer!();
 fn_pointer!(A);
 // SAFETY: a plain function pointer; the higher-ranked form that factories use.
 unsafe impl<A: ?Sized + 'static, B: ?Sized + 'static, R: 'static> FnPointer for fn(&A, &B) -> R {
+    fn address(self) -> usize {
+        self as usize
+    }
+}
+// SAFETY: as above.
+unsafe impl<A: ?Sized + 'static, B: ?Sized + 'static, C: ?Sized + 'static, R: 'static> FnPointer
+    for fn(&A, &B, &C) -> R
+{
     fn address(self) -> usize {
         self as usize
     }
@@ -69,18 +88,19 @@ impl<F: FnPointer> Eq for Portable<F> {}
 
 impl<F: FnPointer> Serialize for Portable<F> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        (image_token(), std::any::type_name::<F>(), self.0.address() as u64).serialize(s)
+        let address = self.0.address() as u64;
+        (seal::<F>(address), address).serialize(s)
     }
 }
 
 impl<'de, F: FnPointer> Deserialize<'de> for Portable<F> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let (token, name, address) = <(u64, String, u64)>::deserialize(d)?;
-        if token != image_token() || name != std::any::type_name::<F>() {
+        let (sealed, address) = <([u64; 2], u64)>::deserialize(d)?;
+        if sealed != seal::<F>(address) {
             return Err(D::Error::custom("a function of another program or type"));
         }
         let address = address as usize;
-        // SAFETY: the token shows that the address was taken from a value of this very type in this program image.
+        // SAFETY: the seal shows that the address was taken from a value of this very type in this program image.
         Ok(Self(unsafe { std::mem::transmute_copy::<usize, F>(&address) }))
     }
 }
@@ -89,17 +109,39 @@ impl<'de, F: FnPointer> Deserialize<'de> for Portable<F> {
 mod tests {
     use super::*;
 
+    type Function = fn(u32) -> u32;
+
     fn double(x: u32) -> u32 {
         2 * x
     }
 
+    fn is_refused<F: FnPointer>(bytes: &[u8]) -> bool {
+        postcard::from_bytes::<Portable<F>>(bytes).is_err()
+    }
+
     #[test]
-    fn round_trip_and_refusal() {
-        let bytes = postcard::to_stdvec(&Portable::new(double as fn(u32) -> u32)).unwrap();
-        let back: Portable<fn(u32) -> u32> = postcard::from_bytes(&bytes).unwrap();
+    fn a_pointer_comes_back_as_the_type_that_it_was() {
+        let bytes = postcard::to_stdvec(&Portable::new(double as Function)).unwrap();
+        let back: Portable<Function> = postcard::from_bytes(&bytes).unwrap();
         assert_eq!((back.get())(4), 8);
-        assert!(postcard::from_bytes::<Portable<fn(u64) -> u32>>(&bytes).is_err(), "another type");
-        let foreign = postcard::to_stdvec(&(1u64, std::any::type_name::<fn(u32) -> u32>(), 16u64)).unwrap();
-        assert!(postcard::from_bytes::<Portable<fn(u32) -> u32>>(&foreign).is_err(), "another image");
+        assert!(is_refused::<fn(u64) -> u32>(&bytes), "another type");
+    }
+
+    /// Everything that safe code can learn from a serialised pointer does not let it name another address.
+    #[test]
+    fn safe_code_cannot_forge_an_address() {
+        let honest = Portable::new(double as Function);
+        let bytes = postcard::to_stdvec(&honest).unwrap();
+        let (seal, address): ([u64; 2], u64) = postcard::from_bytes(&bytes).unwrap();
+        let forged = |seal: [u64; 2], address: u64| postcard::to_stdvec(&(seal, address)).unwrap();
+        assert!(!is_refused::<Function>(&forged(seal, address)), "the test builds what it means");
+        for other in [0, 16, address + 1, address ^ (1 << 40)] {
+            assert!(is_refused::<Function>(&forged(seal, other)), "address {other}");
+        }
+        assert!(is_refused::<Function>(&forged([seal[0], 0], address)), "half a seal");
+        // What the type once carried: a token that any serialised pointer shows, the type's name, any address.
+        let name = std::any::type_name::<Function>();
+        let token = postcard::to_stdvec(&(seal[0], name, 16u64)).unwrap();
+        assert!(is_refused::<Function>(&token));
     }
 }

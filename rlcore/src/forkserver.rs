@@ -17,7 +17,7 @@
 //! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread; `atexit` in the master.
 use crate::affinity;
 use crate::channel::{Channel, ChannelError};
-use crate::fnptr::{Portable, image_token};
+use crate::fnptr::{Portable, draw_keys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
@@ -136,7 +136,7 @@ pub fn init() -> Result<(), ForkServerError> {
     if threads > 1 {
         return Err(ForkServerError::TooLate(threads));
     }
-    image_token();
+    draw_keys();
     let system = |e: std::io::Error| ForkServerError::System(e.to_string());
     let (ours, theirs) = Channel::pair().map_err(system)?;
     let socket = ours.fd().try_clone_to_owned().map_err(system)?;

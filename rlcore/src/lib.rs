@@ -27,8 +27,10 @@ unless_loom! {
     pub mod env;
     pub mod envs;
     pub mod exact;
+    pub mod factory;
     pub mod file;
     pub mod fnptr;
+    pub mod foreign;
     pub mod forkserver;
     pub mod manifest;
     pub mod memory;
@@ -47,8 +49,9 @@ unless_loom! {
     pub mod words;
 
     pub use batch_spec::{BatchSpec, EnvRank, GlobalSteps, LocalSteps, World};
-    pub use cells::{CellMut, CellRef, Row, RowMut, Tree};
-    pub use env::{Env, EnvContext, EnvError, EnvFactory, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
+    pub use cells::{CellError, CellMut, CellRef, Row, RowMut, Tree};
+    pub use env::{Env, EnvContext, EnvError, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
+    pub use factory::{EnvFactory, MakeSlice, SlicePlace};
     pub use schema::{DType, LeafSpec};
     pub use space::{BoxSpace, Space};
 }

@@ -18,6 +18,7 @@ use self::stepper::Stepper;
 use crate::slots::Place;
 use crate::watchdog::NOBODY;
 use agents::{Agent, Phase};
+use rlcore::SlicePlace;
 use rlcore::block::AgentSchema;
 use rlcore::progress::Progress;
 
@@ -35,14 +36,16 @@ impl std::fmt::Debug for Collector {
 }
 
 impl Collector {
-    /// Builds the environments. Nothing is reset yet.
+    /// Builds the environments, whose columns lie in `place`. Nothing is reset yet.
     pub(crate) fn new(
         spec: CollectorSpec,
         rows: Vec<RowViews>,
         schema: &AgentSchema,
+        place: &SlicePlace,
+        progress: &Progress,
     ) -> Result<Self, CollectorError> {
         let (n, rank, interval) = (spec.columns, spec.first_rank, spec.state_interval);
-        let stepper = Stepper::new(spec)?;
+        let stepper = Stepper::new(spec, place, progress)?;
         let actor = Actor::new(rows, n, &stepper.spaces, schema, rank, interval)?;
         Ok(Self { stepper, actor })
     }
@@ -58,7 +61,7 @@ impl Collector {
         let (stepper, actor) = (&mut self.stepper, &mut self.actor);
         let Place { slot, columns, last } = place;
         actor.begin_batch(slot);
-        stepper.begin_batch(columns, last, progress)?;
+        stepper.begin_batch(slot, columns, last, progress)?;
         for t in 0..columns.reward.rows() {
             progress.tick(NOBODY);
             actor.act(t, columns, &stepper.running, agent, phase)?;

@@ -57,7 +57,7 @@ impl Crew {
         let counts = Counts {
             workers: n,
             gates: groups.len(),
-            doors: 0,
+            doors: setup.env.doors(setup.config.b),
             weights: plan.model.params,
             weight_slots: BUFFERS,
             block_slots: setup.slots,

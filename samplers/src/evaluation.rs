@@ -8,11 +8,12 @@ use crate::collector::{Collector, CollectorError, CollectorSpec};
 use crate::config::EvalConfig;
 use crate::slots::Place;
 use agents::{Agent, Phase};
-use rlcore::block::{AgentSchema, Block, BlockOptions, Columns, Layout, flag};
+use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};
+use rlcore::manifest::SharedMemory;
 use rlcore::progress::Progress;
 use rlcore::segment::Pages;
 use rlcore::traj::TrajInfo;
-use rlcore::{BatchSpec, GlobalSteps};
+use rlcore::{BatchSpec, GlobalSteps, SlicePlace};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,14 +81,21 @@ pub(crate) struct Evaluator {
 
 impl Evaluator {
     /// Builds the environments.
-    pub(crate) fn new(spec: CollectorSpec, schema: &AgentSchema) -> Result<Self, CollectorError> {
+    pub(crate) fn new(
+        spec: CollectorSpec,
+        schema: &AgentSchema,
+        progress: &Progress,
+    ) -> Result<Self, CollectorError> {
         let batch = BatchSpec { t: EVAL_T, b: spec.columns };
         let layout = Layout::new(batch, &spec.spaces, schema, BlockOptions::default());
-        let block = Block::create(layout)?;
+        let memory = SharedMemory::for_block(layout, spec.env.doors(spec.columns))?;
+        let block = memory.block(0);
         let pages = block.pages();
         let columns = block.columns(0..spec.columns);
         let ranks = spec.first_rank.0..spec.first_rank.0 + spec.columns;
-        let collector = Collector::new(spec, vec![RowViews::of(&columns)], schema)?;
+        let place = SlicePlace { columns: 0..spec.columns, memory: Some(memory) };
+        let rows = vec![RowViews::of(&columns)];
+        let collector = Collector::new(spec, rows, schema, &place, progress)?;
         Ok(Self { collector, columns, ranks, _pages: pages })
     }
 

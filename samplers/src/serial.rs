@@ -7,14 +7,17 @@ use crate::sampler::{Sampler, Samples};
 use crate::setup::{Plan, Setup};
 use crate::slots::Slots;
 use crate::state::SamplerState;
-use crate::watchdog::{Watchdog, Who, building, called};
+use crate::watchdog::{Watchdog, Who, called};
 use crate::weights::{Publisher, Weights};
 use agents::{Agent, Phase};
-use rlcore::block::{Block, Layout, Slot};
+use rlcore::block::{Layout, Slot};
+use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::progress::Progress;
 use rlcore::seed::EvalSeries;
-use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
+use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, SlicePlace, World};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// See the module documentation.
 pub struct SerialSampler {
@@ -40,24 +43,29 @@ impl SerialSampler {
     /// Builds environments, resets them and takes the decorrelating steps.
     pub fn new(plan: Plan) -> Result<Self, SamplerError> {
         let setup = &plan.setup;
-        let slot = |_| -> Result<Slot, SamplerError> {
-            let block = Block::create(plan.layout.clone())?;
-            Ok(block.slot(&[], block.pages()))
-        };
-        let slots: Vec<Slot> = (0..setup.slots).map(slot).collect::<Result<_, _>>()?;
+        let b = setup.config.b;
+        let counts =
+            Counts { doors: setup.env.doors(b), block_slots: setup.slots, ..Counts::default() };
+        let memory =
+            SharedMemory::create("sample block", Manifest::new(counts, plan.layout.clone()))?;
+        let pages = memory.segment.pages();
+        let slot = |i| memory.block(i).slot(&[], Arc::clone(&pages));
+        let slots: Vec<Slot> = (0..setup.slots).map(slot).collect();
         let agent = setup.agent.build(&plan.context)?;
         let watchdog = Watchdog::start(setup.config.worker.step_timeout)?;
-        let (collector, eval) = guard(&watchdog, &sampling(setup), |progress| {
-            let spec = plan.collector_spec(0..setup.config.b);
+        let place = SlicePlace { columns: 0..b, memory: Some(memory) };
+        let collector = guard(&watchdog, &sampling(setup), |progress| {
+            let spec = plan.collector_spec(0..b);
             let rows = slots.iter().map(|slot| slot.read(RowViews::of)).collect();
-            let build = || Collector::new(spec, rows, &plan.schema);
-            let mut collector = building(progress, build)?;
+            let mut collector = Collector::new(spec, rows, &plan.schema, &place, progress)?;
             let steps = setup.config.max_decorrelation_steps;
             slots[0].write(|c| collector.start(c, steps, progress)).transpose()?;
-            let n_envs = setup.eval.as_ref().map_or(0, |(_, config)| config.n_envs);
-            let build = |spec| building(progress, || Evaluator::new(spec, &plan.schema));
-            let eval = plan.eval_spec(0..n_envs).map(build).transpose()?;
-            Ok((collector, eval))
+            Ok(collector)
+        })?;
+        let n_envs = setup.eval.as_ref().map_or(0, |(_, config)| config.n_envs);
+        let eval = guard(&watchdog, &evaluating(0..n_envs), |progress| {
+            let build = |spec| Evaluator::new(spec, &plan.schema, progress);
+            plan.eval_spec(0..n_envs).map(build).transpose()
         })?;
         let weights = Weights::local(plan.model.params);
         let slots = Slots::new(slots);
@@ -81,6 +89,10 @@ impl SerialSampler {
 fn sampling(setup: &Setup) -> Who {
     let first = setup.first_rank();
     Who { worker: "serial sampler", env_ranks: first..first + setup.config.b }
+}
+
+fn evaluating(env_ranks: Range<usize>) -> Who {
+    Who { worker: "serial sampler, evaluating", env_ranks }
 }
 
 /// Turns what happens to environments of this process into the named error.
@@ -169,7 +181,7 @@ impl Sampler for SerialSampler {
         let order = Order { number: series.number(), now, episodes, config };
         self.weights.order_here(&mut *self.agent, &mut self.held);
         let agent = &mut *self.agent;
-        let who = Who { worker: "serial sampler, evaluating", env_ranks: eval.ranks().clone() };
+        let who = evaluating(eval.ranks().clone());
         let out = guard(&self.watchdog, &who, |progress| eval.run(agent, &order, progress));
         self.ended(out)
     }
@@ -181,7 +193,11 @@ impl Sampler for SerialSampler {
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
         self.usable()?;
         self.slots.idle("save")?;
-        Ok(SamplerState { columns: self.slots.last().read(|c| self.collector.save(c)) })
+        let Self { collector, slots, .. } = self;
+        let saved = guard(&self.watchdog, &sampling(&self.plan.setup), |progress| {
+            slots.last().read(|c| collector.save(c, progress))
+        });
+        Ok(SamplerState { columns: self.ended(saved)? })
     }
 
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {

@@ -2,10 +2,11 @@
 use crate::collector::CollectorSpec;
 use crate::config::{EvalConfig, SamplerConfig};
 use crate::error::SamplerError;
-use crate::watchdog::{Watchdog, Who};
+use crate::watchdog::{NOBODY, Watchdog, Who};
 use agents::params::{ModelSize, ParamSpec};
 use agents::{AgentContext, AgentFactory, AgentOutline};
 use rlcore::block::{AgentSchema, BlockOptions, Layout};
+use rlcore::progress::Progress;
 use rlcore::slice::ResetMode;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, World};
 use std::ops::Range;
@@ -166,10 +167,10 @@ impl Setup {
         }
         let watchdog = Watchdog::start(self.config.worker.step_timeout)?;
         let who = Who { worker: "the master, for an example", env_ranks: 0..1 };
-        watchdog.watch(&who, || self.plan())
+        watchdog.watch(&who, || self.plan(watchdog.progress()))
     }
 
-    fn plan(self) -> Result<Plan, SamplerError> {
+    fn plan(self, progress: &Progress) -> Result<Plan, SamplerError> {
         if let Some((_, eval)) = &self.eval {
             eval.check().map_err(SamplerError::Config)?;
         }
@@ -178,6 +179,7 @@ impl Setup {
         if let Some((env, _)) = &self.eval
             && *env != self.env
         {
+            progress.tick(NOBODY);
             let other = Self::example_spaces(env)?;
             eval_spaces = Some(other.clone());
             if other != (EnvSpaces { truncates_every: other.truncates_every, ..spaces.clone() }) {
@@ -194,6 +196,7 @@ impl Setup {
             device: self.device.clone(),
         };
         let cpu = AgentContext { device: "cpu".into(), ..context.clone() };
+        progress.tick(NOBODY);
         let AgentOutline { schema, model, specs } = self.agent.outline(&cpu)?;
         let layout = Layout::new(self.spec(), &spaces, &schema, self.options);
         Ok(Plan { setup: self, spaces, eval_spaces, schema, model, specs, context, layout })

@@ -68,17 +68,8 @@ impl StallClock {
     }
 }
 
-/// Stands for the column in the progress word while a constructor or the agent runs: no environment can be named then.
+/// Stands for the column in the progress word while the agent or its constructor runs: no environment can be named then.
 pub(crate) const NOBODY: usize = (1 << 24) - 1;
-
-/// Runs constructors. Where they panic or stall, the progress word says so.
-pub(crate) fn building<T>(progress: &Progress, constructors: impl FnOnce() -> T) -> T {
-    let last = progress.column();
-    progress.tick(NOBODY);
-    let built = constructors();
-    progress.tick(last);
-    built
-}
 
 /// The environment called last, if one was.
 pub(crate) fn called(progress: &Progress, first_rank: usize) -> Option<usize> {
@@ -91,7 +82,7 @@ pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> C
     match called(progress, first_rank) {
         Some(env_rank) => Cause::Stalled { env_rank, seconds },
         None => Cause::Protocol(format!(
-            "the agent or a constructor has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+            "the agent or an example of an environment has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
         )),
     }
 }

@@ -7,18 +7,22 @@ use crate::error::{Cause, panic_text};
 use crate::evaluation::{Evaluation, Evaluator};
 use crate::protocol::{Acting, FromWorker, LaneState, MESSAGE_LIMIT, ToWorker, WorkerSetup};
 use crate::slots::{LaneSlots, Place};
-use crate::watchdog::{building, called};
+use crate::watchdog::{NOBODY, called};
 use crate::weights::{BUFFERS, buffer};
 use agents::{Agent, Phase};
+use rlcore::SlicePlace;
 use rlcore::block::Block;
 use rlcore::cells::Tree;
 use rlcore::channel::{Channel, ChannelError};
 use rlcore::control::{Op, Task, WorkerControl};
 use rlcore::gate::Gate;
+use rlcore::manifest::SharedMemory;
 use rlcore::patience::Patience;
 use rlcore::segment::Segment;
 use std::io::Write;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Exit code of a worker that said [`FromWorker::Fatal`].
@@ -167,10 +171,16 @@ impl<'a> Worker<'a> {
         control: &'static WorkerControl,
         channel: &'a Channel,
     ) -> Result<Self, Stop> {
-        let blocks: Vec<Block> = (0..setup.manifest.block.slots.len())
-            .map(|i| setup.manifest.block(segment, i))
-            .collect();
+        let manifest = &setup.manifest;
+        let memory = SharedMemory { segment, manifest: Arc::new(manifest.clone()) };
+        let slots = 0..manifest.block.slots.len();
+        let blocks: Vec<Block> = slots.map(|i| memory.block(i)).collect();
+        let place = |columns: &Range<usize>| SlicePlace {
+            columns: columns.clone(),
+            memory: Some(memory.clone()),
+        };
         let progress = &control.progress;
+        progress.tick(NOBODY);
         let build = || setup.agent.build(&setup.context);
         let wanted = setup.acting == Acting::Worker || setup.eval.is_some();
         let agent = wanted.then(build).transpose();
@@ -181,8 +191,9 @@ impl<'a> Worker<'a> {
                 let lane = &setup.lanes[0];
                 let mut slots = LaneSlots::new(&blocks, &lane.columns);
                 let rows = slots.all().iter().map(RowViews::of).collect();
-                let build = || Collector::new(lane.spec.clone(), rows, &setup.schema);
-                let mut collector = Box::new(building(progress, build)?);
+                let (spec, place) = (lane.spec.clone(), place(&lane.columns));
+                let mut collector =
+                    Box::new(Collector::new(spec, rows, &setup.schema, &place, progress)?);
                 collector.start(slots.last_mut(), steps, progress)?;
                 Work::Collect(collector, slots)
             }
@@ -191,7 +202,8 @@ impl<'a> Worker<'a> {
                 for lane in &setup.lanes {
                     control.set_first_rank(lane.spec.first_rank.0);
                     let mut slots = LaneSlots::new(&blocks, &lane.columns);
-                    let mut stepper = building(progress, || Stepper::new(lane.spec.clone()))?;
+                    let place = place(&lane.columns);
+                    let mut stepper = Stepper::new(lane.spec.clone(), &place, progress)?;
                     stepper.start(slots.last_mut(), steps, progress)?;
                     steppers.push((stepper, slots));
                 }
@@ -200,8 +212,8 @@ impl<'a> Worker<'a> {
         };
         let eval = match &setup.eval {
             Some(spec) => {
-                let build = || Evaluator::new(spec.clone(), &setup.schema);
-                Some(building(progress, build)?)
+                control.set_first_rank(spec.first_rank.0);
+                Some(Evaluator::new(spec.clone(), &setup.schema, progress)?)
             }
             None => None,
         };
@@ -254,7 +266,7 @@ impl<'a> Worker<'a> {
         for ((stepper, slots), gate) in steppers.iter_mut().zip(gates) {
             control.set_first_rank(stepper.first_rank());
             let Place { columns, last, .. } = slots.place(slot);
-            stepper.begin_batch(columns, last, &control.progress)?;
+            stepper.begin_batch(slot, columns, last, &control.progress)?;
             slots.filled(slot);
             control.arrive(gate, workers);
         }
@@ -290,18 +302,20 @@ impl<'a> Worker<'a> {
                 let found = eval.run(&mut **agent, &order, progress)?;
                 Ok(FromWorker::Evaluation(found))
             }
-            ToWorker::Save => Ok(FromWorker::State(match &self.work {
+            ToWorker::Save => Ok(FromWorker::State(match &mut self.work {
                 Work::Collect(collector, slots) => {
-                    let saved = collector.save(slots.last());
+                    let saved = collector.save(slots.last(), progress)?;
                     let (envs, acts) = saved.into_iter().map(|c| (c.env, c.act)).unzip();
                     vec![LaneState { envs, acts }]
                 }
                 Work::Serve(steppers) => {
-                    let lane = |(stepper, slots): &(Stepper, LaneSlots)| LaneState {
-                        envs: stepper.save(slots.last()),
-                        acts: vec![],
-                    };
-                    steppers.iter().map(lane).collect()
+                    let mut lanes = Vec::new();
+                    for (stepper, slots) in steppers {
+                        control.set_first_rank(stepper.first_rank());
+                        let envs = stepper.save(slots.last(), progress)?;
+                        lanes.push(LaneState { envs, acts: vec![] });
+                    }
+                    lanes
                 }
             })),
             ToWorker::Load(lanes) => {

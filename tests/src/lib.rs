@@ -9,6 +9,7 @@ pub mod pairwise;
 pub mod policies;
 pub mod program;
 pub mod python;
+pub mod record;
 pub mod setups;
 pub mod trace;
 pub mod tree;

@@ -194,7 +194,7 @@ impl Env for LoggingEnv {
 
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
         self.steps = 0;
-        observation.write(0, &[0f32])
+        Ok(observation.write(0, &[0f32])?)
     }
 
     fn step(

@@ -43,7 +43,7 @@ impl Env for SeenEnv {
     fn seed(&mut self, _seed: u64) {}
 
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
-        observation.write(0, &[0f32])
+        Ok(observation.write(0, &[0f32])?)
     }
 
     fn step(

@@ -9,132 +9,13 @@ use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
 use agents::{AgentFactory, MakeAgent};
 use libtest_mimic::Failed;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum, TimeLimit};
-use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
-use rlcore::traj::TrajInfo;
-use rlcore::{EnvFactory, GlobalSteps, MakeEnv};
-use samplers::{Evaluation, HostKind, SamplerKind, Samples, Setup};
+use rlcore::{EnvFactory, MakeEnv};
+use samplers::{HostKind, SamplerKind, Setup};
 use tests::pairwise::{pairwise, product};
 use tests::policies::{ByRow, GridPg, SlicePolicy, grid_dqn, grid_weights};
+use tests::record::{compare, record, record_held};
 use tests::{Body, setups};
-
-const BATCHES: usize = 50;
-
-/// Everything that a sampler gave, one entry a batch.
-#[derive(PartialEq)]
-struct Record {
-    parts: Vec<Vec<(String, Vec<u8>)>>,
-    trajectories: Vec<Vec<TrajInfo>>,
-    notes: Vec<Vec<(usize, String)>>,
-    evaluation: Option<Evaluation>,
-}
-
-impl Record {
-    fn add(&mut self, samples: &Samples) {
-        self.parts.push(bytes(samples));
-        self.trajectories.push(samples.trajectories());
-        self.notes.push(samples.notes().to_vec());
-    }
-}
-
-/// The weights of a batch: each acts with others than the one before.
-fn weights_of(batch: usize, weights: &[f32]) -> Vec<f32> {
-    let sign = if batch.is_multiple_of(2) { 1.0 } else { -1.0 };
-    weights.iter().map(|w| sign * w).collect()
-}
-
-fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
-    let mut sampler = samplers::build(setup.clone())?;
-    let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
-    let batch = sampler.spec().steps() as u64;
-    for i in 0..BATCHES {
-        let now = GlobalSteps(i as u64 * batch);
-        sampler.publisher().publish(&weights_of(i, weights))?;
-        if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(EvalSeries::Training(3), 8, now)?);
-        }
-        out.add(&sampler.obtain_samples(now)?);
-    }
-    Ok(out)
-}
-
-/// As [`record`] with two slots: each batch is held, and looked at only when the next is complete. The next one's weights are
-/// published while a batch is under way.
-fn record_held(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
-    let mut sampler = samplers::build(Setup { slots: 2, ..setup.clone() })?;
-    let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
-    let batch = sampler.spec().steps() as u64;
-    let publisher = sampler.publisher();
-    publisher.publish(&weights_of(0, weights))?;
-    let mut held: Option<Samples> = None;
-    for i in 0..BATCHES {
-        let now = GlobalSteps(i as u64 * batch);
-        if evaluate && i == BATCHES / 2 {
-            out.evaluation = Some(sampler.evaluate(EvalSeries::Training(3), 8, now)?);
-        }
-        sampler.begin(now)?;
-        publisher.publish(&weights_of(i + 1, weights))?;
-        let samples = sampler.finish()?;
-        if samples.weights_version() != i as u64 + 1 {
-            return Err(format!("batch {i}: weights {}", samples.weights_version()).into());
-        }
-        held.iter().for_each(|before| out.add(before));
-        held = Some(samples);
-    }
-    held.iter().for_each(|last| out.add(last));
-    Ok(out)
-}
-
-fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
-    let columns = samples.columns();
-    let mut out = Vec::new();
-    for (part, tree) in columns.parts() {
-        // Records and final observations beyond those of this batch are left over from earlier ones.
-        if matches!(part, rlcore::block::Part::Trajectory | rlcore::block::Part::FinalObservation) {
-            continue;
-        }
-        for (leaf, spec) in tree.specs().iter().enumerate() {
-            let rows = (0..tree.rows()).flat_map(|row| tree.row_bytes(leaf, row).to_vec());
-            out.push((spec.name.clone(), rows.collect()));
-        }
-    }
-    let flags = &columns.flags;
-    for column in 0..flags.columns() {
-        let cut = |t: &usize| {
-            let cell = flags.cell(*t, column);
-            cell.u8(rlcore::block::flag::TRUNCATED)[0] != 0
-                && cell.u8(rlcore::block::flag::TERMINATED)[0] == 0
-        };
-        let used = (0..flags.rows()).filter(cut).count();
-        for slot in 0..used {
-            for leaf in 0..columns.final_observation.specs().len() {
-                let seen = columns.final_observation.cell(slot, column).bytes(leaf).to_vec();
-                out.push((format!("final {column} {slot} {leaf}"), seen));
-            }
-        }
-    }
-    out
-}
-
-fn compare(want: &Record, got: &Record, who: &str) -> Result<(), Failed> {
-    for (batch, (w, g)) in want.parts.iter().zip(&got.parts).enumerate() {
-        for ((name, w), (other, g)) in w.iter().zip(g) {
-            if name != other || w != g {
-                return Err(format!("{who}: batch {batch}: {name} differs").into());
-            }
-        }
-    }
-    if want.trajectories != got.trajectories {
-        return Err(format!("{who}: trajectory informations differ").into());
-    }
-    if want.notes != got.notes {
-        return Err(format!("{who}: notes differ").into());
-    }
-    if got.evaluation.is_some() && want.evaluation != got.evaluation {
-        return Err(format!("{who}: evaluations differ").into());
-    }
-    Ok(())
-}
 
 /// What acts. `Lstm` is the real agent with a real LSTM, row by row; `Grid` ones act on all rows at once.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,6 +2,10 @@
 #![allow(missing_docs)]
 #[path = "seam/constructions.rs"]
 mod constructions;
+#[path = "seam/foreign.rs"]
+mod foreign;
+#[path = "seam/twin.rs"]
+mod twin;
 
 use tests::Body;
 
@@ -10,6 +14,7 @@ fn main() -> std::process::ExitCode {
         eprintln!("{e}");
         return std::process::ExitCode::FAILURE;
     }
-    let cases: Vec<(String, Body)> = constructions::cases();
+    let mut cases: Vec<(String, Body)> = constructions::cases();
+    cases.extend(foreign::cases());
     tests::main(cases)
 }

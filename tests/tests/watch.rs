@@ -31,7 +31,7 @@ fn plays_as_evaluated<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A) {
         sampler.evaluate(order.series, order.episodes, GlobalSteps(order.env_steps)).unwrap();
     let measured: Vec<(f64, f64)> =
         measured.trajectories.iter().map(|t| (t.length, t.ret)).collect();
-    let played = play(&env, &agent, "cpu", &weights, &order).unwrap();
+    let played = play(&env, &env.spaces().unwrap(), &agent, "cpu", &weights, &order).unwrap();
     assert!(played.iter().all(|e| !e.is_cut));
     let played: Vec<(f64, f64)> = played.iter().map(|e| (e.steps() as f64, e.ret())).collect();
     assert_eq!((played.len(), &played), (6, &measured));
@@ -68,7 +68,8 @@ fn the_end_is_seen() {
         episodes: 2,
         max_steps: 100,
     };
-    let episodes = play(&setup.env, &setup.agent, "cpu", &[], &order).unwrap();
+    let spaces = setup.env.spaces().unwrap();
+    let episodes = play(&setup.env, &spaces, &setup.agent, "cpu", &[], &order).unwrap();
     for episode in &episodes {
         let lit = |m: usize| -> Vec<usize> {
             let board = &episode.moments[m].observation;
@@ -78,7 +79,8 @@ fn the_end_is_seen() {
         assert!(lit(9).iter().all(|row| *row == 9), "{:?}", lit(9));
     }
     let short = Order { max_steps: 4, ..order };
-    let cut = play(&setup.env, &setup.agent, "cpu", &[], &short).unwrap();
+    let cut =
+        play(&setup.env, &setup.env.spaces().unwrap(), &setup.agent, "cpu", &[], &short).unwrap();
     assert!(cut.iter().all(|e| e.is_cut && e.steps() == 4));
     assert_eq!(cut[0].moments[..], episodes[0].moments[..5]);
 }

@@ -43,7 +43,8 @@ impl WatchArgs {
         );
         let env_config = eval_env(&config);
         let env = env_factory(env_config, config.time_limit)?;
-        let renderer = renderer(&kind(env_config)?, &env.spaces()?.observation)?;
+        let spaces = env.spaces()?;
+        let renderer = renderer(&kind(env_config)?, &spaces.observation)?;
         let checkpoint = match self.checkpoint {
             Some(path) => path,
             None => best(&self.run)?,
@@ -57,7 +58,7 @@ impl WatchArgs {
             max_steps: config.eval.max_steps,
         };
         let agent = agent_factory(&config)?;
-        let episodes = play(&env, &agent, &config.device.0, &weights, &order)?;
+        let episodes = play(&env, &spaces, &agent, &config.device.0, &weights, &order)?;
         let name = checkpoint.file_name().context("a checkpoint has a name")?.to_string_lossy();
         let mean = episodes.iter().map(Episode::ret).sum::<f64>() / episodes.len() as f64;
         let heading = format!(

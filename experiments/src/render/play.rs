@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 use rlcore::block::{Block, BlockOptions, Columns, Layout, flag};
 use rlcore::cells::Tree;
 use rlcore::env::EnvContext;
-use rlcore::envs::columns::{EnvSlice, StepIo};
+use rlcore::manifest::SharedMemory;
 use rlcore::progress::Progress;
 use rlcore::seed::EvalSeries;
 use rlcore::seed::{self, Rng, Role};
-use rlcore::slice::ResetMode;
+use rlcore::slice::{BlockRow, Ends, EnvSlice, ResetIo, ResetMode, StepIo, Ticks};
 use rlcore::tensor::RowTensors;
-use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps};
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps, SlicePlace};
 
 /// What was seen after some steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,15 +62,16 @@ pub struct Order {
     pub max_steps: usize,
 }
 
-/// Plays an agent with these weights in one environment.
+/// Plays an agent with these weights in one environment, which has these spaces.
 pub fn play(
     env: &EnvFactory,
+    spaces: &EnvSpaces,
     agent: &AgentFactory,
     device: &str,
     weights: &[f32],
     order: &Order,
 ) -> Result<Vec<Episode>> {
-    let mut stage = Stage::new(env, agent, device, weights, order)?;
+    let mut stage = Stage::new(env, spaces, agent, device, weights, order)?;
     let phase = Phase::Evaluate { now: GlobalSteps(order.env_steps) };
     let episodes =
         (0..order.episodes).map(|_| stage.episode(phase, order.max_steps)).collect::<Result<_>>();
@@ -98,14 +99,13 @@ struct Stage {
 impl Stage {
     fn new(
         env: &EnvFactory,
+        spaces: &EnvSpaces,
         agent: &AgentFactory,
         device: &str,
         weights: &[f32],
         order: &Order,
     ) -> Result<Self> {
         let rank = EnvRank(0);
-        let mut envs = env.build(&[EnvContext { env_rank: rank }])?;
-        let spaces = envs.spaces();
         let context = AgentContext {
             spaces: spaces.clone(),
             global_b: 1,
@@ -116,11 +116,15 @@ impl Stage {
         agent.load_weights(weights);
         let seed_of =
             |role| seed::seed_of_pair(order.seed, role, order.series.number(), rank.0 as u64);
-        envs.seed(0, seed_of(Role::EvalEnv));
         let spec = BatchSpec { t: 1, b: 1 };
-        let layout = Layout::new(spec, &spaces, &agent.schema(), BlockOptions::default());
-        let block = Block::create(layout)?;
+        let layout = Layout::new(spec, spaces, &agent.schema(), BlockOptions::default());
+        let memory = SharedMemory::for_block(layout, env.doors(1))?;
+        let block = memory.block(0);
         let columns = block.columns(0..1);
+        let progress = Progress::default();
+        let place = SlicePlace { columns: 0..1, memory: Some(memory) };
+        let mut envs = env.build(&[EnvContext { env_rank: rank }], &place, &progress)?;
+        envs.seed(0, seed_of(Role::EvalEnv));
         let first = |tree: &Tree| tree.row_tensors().into_iter().next().unwrap_or_default();
         Ok(Self {
             observation_tensors: first(&columns.observation),
@@ -128,8 +132,8 @@ impl Stage {
             prev_reward_tensors: first(&columns.prev_reward),
             state_tensors: first(&columns.agent_state),
             rng: [seed::rng(seed_of(Role::EvalAct))],
-            progress: Progress::default(),
-            spaces,
+            progress,
+            spaces: spaces.clone(),
             envs,
             agent,
             block,
@@ -138,7 +142,12 @@ impl Stage {
     }
 
     fn episode(&mut self, phase: Phase, max_steps: usize) -> Result<Episode> {
-        self.envs.reset(0, &mut self.columns.observation.row_mut(0), &self.progress)?;
+        let mut io = ResetIo {
+            at: BlockRow { slot: 0, row: 0 },
+            observation: self.columns.observation.row_mut(0),
+            ticks: Ticks::new(&self.progress),
+        };
+        self.envs.reset(0, &mut io)?;
         self.forget();
         let mut episode = Episode { moments: vec![self.moment(0, 0.0)], is_cut: false };
         for _ in 0..max_steps {
@@ -201,7 +210,9 @@ impl Stage {
         let [terminated, truncated, reset, _] = c.flags.row_mut(0).split::<u8, 4>();
         let [reward] = c.reward.row_mut(0).split::<f32, 1>();
         c.env_info.zero();
+        let mut used = [0];
         let mut io = StepIo {
+            at: BlockRow { slot: 0, row: 0 },
             running: &[1],
             action: c.action.row(0),
             observation: c.observation.row_mut(1),
@@ -210,13 +221,13 @@ impl Stage {
             truncated,
             reset,
             info: c.env_info.row_mut(0),
-            final_observation: &mut c.final_observation,
-            final_used: &mut [0],
-            progress: &self.progress,
+            // The end stays to be seen.
+            ends: Ends::new(ResetMode::Wait, &mut c.final_observation, &mut used),
+            ticks: Ticks::new(&self.progress),
         };
-        // The end stays to be seen.
-        self.envs.step(&mut io, ResetMode::Wait)?;
-        self.envs.take_notes(0);
+        self.envs.begin_step(&mut io)?;
+        self.envs.end_step(&mut io)?;
+        self.envs.take_notes();
         Ok(c.reward.row(0).get::<f32>(0)[0])
     }
 

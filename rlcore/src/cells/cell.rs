@@ -1,6 +1,6 @@
 //! One column of one time step: where an environment puts its observation.
+use super::error::CellError;
 use super::{LeafPtr, Row, RowMut};
-use crate::env::EnvError;
 use crate::schema::{DType, Element};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -121,18 +121,18 @@ impl CellMut<'_> {
     }
 
     /// Copies `values` into a leaf; an error where number or type of elements differ.
-    pub fn write<T: Element>(&mut self, leaf: usize, values: &[T]) -> Result<(), EnvError> {
+    pub fn write<T: Element>(&mut self, leaf: usize, values: &[T]) -> Result<(), CellError> {
         let Some(l) = self.leaves.get(leaf) else {
-            return Err(EnvError::new(format!("leaf {leaf} does not exist: the space has {}", self.leaves.len())));
+            return Err(CellError::NoLeaf { leaf, leaves: self.leaves.len() });
         };
         if !T::matches(l.dtype) || values.len() != l.elems {
-            return Err(EnvError::new(format!(
-                "leaf {leaf} holds {} elements of {:?}, but {} of {} were written",
-                l.elems,
-                l.dtype,
-                values.len(),
-                std::any::type_name::<T>()
-            )));
+            return Err(CellError::OtherElements {
+                leaf,
+                elems: l.elems,
+                dtype: l.dtype,
+                written: values.len(),
+                of: std::any::type_name::<T>(),
+            });
         }
         self.get(leaf).copy_from_slice(values);
         Ok(())
@@ -188,7 +188,9 @@ pub struct StepCells<'a> {
     pub observation: CellMut<'a>,
     /// Where the info goes.
     pub info: CellMut<'a>,
-    pub(super) columns: usize,
+    /// Column of the trees that is column 0 here.
+    first: usize,
+    columns: usize,
 }
 
 impl<'a> StepCells<'a> {
@@ -196,12 +198,14 @@ impl<'a> StepCells<'a> {
     pub fn new(action: Row<'a>, observation: RowMut<'a>, info: RowMut<'a>) -> Self {
         let columns = action.columns;
         assert!(observation.columns == columns && info.columns == columns && columns > 0);
+        let start = action.first;
+        assert!(observation.first == start && info.first == start);
         let first = |row: RowMut<'a>| CellMut {
             leaves: row.leaves,
-            at: At::new(row.row, 0),
+            at: At::new(row.row, start),
             _unique: PhantomData,
         };
-        Self { action: action.cell(0), observation: first(observation), info: first(info), columns }
+        Self { action: action.cell(0), observation: first(observation), info: first(info), first: start, columns }
     }
 
     /// Moves all three to `column`.
@@ -209,7 +213,7 @@ impl<'a> StepCells<'a> {
     pub fn move_to(&mut self, column: usize) {
         assert!(column < self.columns);
         for at in [&mut self.action.at, &mut self.observation.at, &mut self.info.at] {
-            *at = At::new(at.row(), column);
+            *at = At::new(at.row(), self.first + column);
         }
     }
 }

@@ -3,6 +3,7 @@ use super::cell::At;
 use super::{CellMut, CellRef, LeafPtr};
 use crate::schema::{DType, Element};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// All columns of one time step.
@@ -10,6 +11,8 @@ use std::ptr::NonNull;
 pub struct Row<'a> {
     pub(super) leaves: &'a [LeafPtr],
     pub(super) row: usize,
+    /// Column of the tree that is column 0 here.
+    pub(super) first: usize,
     pub(super) columns: usize,
 }
 
@@ -20,7 +23,7 @@ impl<'a> Row<'a> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: the row is in bounds, its cells are contiguous, and nobody writes while 'a is borrowed.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0).cast(), self.columns * l.elems).as_ref() }
+        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_ref() }
     }
 
     /// The same as an array `[columns, shape...]`, `shape` being the leaf's; panics where it is not.
@@ -35,14 +38,21 @@ impl<'a> Row<'a> {
     pub fn bytes(self, leaf: usize) -> &'a [u8] {
         let l = &self.leaves[leaf];
         // SAFETY: as in `get`; any initialised byte is a u8.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0), self.columns * l.cell_stride).as_ref() }
+        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first), self.columns * l.cell_stride).as_ref() }
     }
 
     /// One column.
     #[inline]
     pub fn cell(self, column: usize) -> CellRef<'a> {
         assert!(column < self.columns, "column {column} of {}", self.columns);
-        CellRef { leaves: self.leaves, at: At::new(self.row, column) }
+        CellRef { leaves: self.leaves, at: At::new(self.row, self.first + column) }
+    }
+
+    /// Some of the columns, as a row of their own.
+    #[inline]
+    pub fn part(self, columns: Range<usize>) -> Self {
+        assert!(columns.start <= columns.end && columns.end <= self.columns);
+        Self { first: self.first + columns.start, columns: columns.len(), ..self }
     }
 
     /// Number of leaves.
@@ -76,6 +86,8 @@ fn nan_at<T: Copy>(values: &[T], is_nan: impl Fn(T) -> bool) -> Option<usize> {
 pub struct RowMut<'a> {
     pub(super) leaves: &'a [LeafPtr],
     pub(super) row: usize,
+    /// Column of the tree that is column 0 here.
+    pub(super) first: usize,
     pub(super) columns: usize,
     pub(super) _unique: PhantomData<&'a mut u8>,
 }
@@ -87,19 +99,24 @@ impl<'a> RowMut<'a> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: as in `Row::get`, and the borrow of self makes this the only view.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0).cast(), self.columns * l.elems).as_mut() }
+        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_mut() }
     }
 
     /// One column.
     #[inline]
     pub fn cell(&mut self, column: usize) -> CellMut<'_> {
         assert!(column < self.columns, "column {column} of {}", self.columns);
-        CellMut { leaves: self.leaves, at: At::new(self.row, column), _unique: PhantomData }
+        CellMut { leaves: self.leaves, at: At::new(self.row, self.first + column), _unique: PhantomData }
     }
 
     /// Reads what was written.
     pub fn as_row(&self) -> Row<'_> {
-        Row { leaves: self.leaves, row: self.row, columns: self.columns }
+        Row {
+            leaves: self.leaves,
+            row: self.row,
+            first: self.first,
+            columns: self.columns,
+        }
     }
 
     /// The first `N` leaves at once, all of one type.
@@ -109,13 +126,26 @@ impl<'a> RowMut<'a> {
             let l = &self.leaves[leaf];
             l.check::<T>();
             // SAFETY: as in `get`; different leaves do not overlap, and self is consumed.
-            unsafe { NonNull::slice_from_raw_parts(l.at(self.row, 0).cast(), self.columns * l.elems).as_mut() }
+            unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_mut() }
         })
+    }
+
+    /// Some of the columns, as a row of their own.
+    #[inline]
+    pub fn part(&mut self, columns: Range<usize>) -> RowMut<'_> {
+        assert!(columns.start <= columns.end && columns.end <= self.columns);
+        RowMut {
+            leaves: self.leaves,
+            row: self.row,
+            first: self.first + columns.start,
+            columns: columns.len(),
+            _unique: PhantomData,
+        }
     }
 
     /// A shorter borrow of the same row.
     pub fn reborrow(&mut self) -> RowMut<'_> {
-        RowMut { leaves: self.leaves, row: self.row, columns: self.columns, _unique: PhantomData }
+        self.part(0..self.columns)
     }
 
     /// Number of columns.
@@ -134,7 +164,7 @@ impl<'a> RowMut<'a> {
         for (to, l) in self.leaves.iter().zip(from.leaves) {
             assert_eq!(to.cell_stride, l.cell_stride);
             // SAFETY: both rows are in bounds and of the same size; `copy` allows overlap.
-            unsafe { l.at(from.row, 0).copy_to(to.at(self.row, 0), self.columns * l.cell_stride) };
+            unsafe { l.at(from.row, from.first).copy_to(to.at(self.row, self.first), self.columns * l.cell_stride) };
         }
     }
 
@@ -143,14 +173,14 @@ impl<'a> RowMut<'a> {
         let l = &self.leaves[leaf];
         let byte = if l.dtype == DType::Bool { 1 } else { 0xff };
         // SAFETY: the row is in bounds; these bytes are valid for the element type.
-        unsafe { l.at(self.row, 0).write_bytes(byte, self.columns * l.cell_stride) };
+        unsafe { l.at(self.row, self.first).write_bytes(byte, self.columns * l.cell_stride) };
     }
 
     /// Zeroes the row.
     pub fn zero(&mut self) {
         for l in self.leaves {
             // SAFETY: the row is in bounds; zero bytes are valid for every element type.
-            unsafe { l.at(self.row, 0).write_bytes(0, self.columns * l.cell_stride) };
+            unsafe { l.at(self.row, self.first).write_bytes(0, self.columns * l.cell_stride) };
         }
     }
 }

@@ -61,7 +61,8 @@ pub(super) struct Lane<E> {
     info: Tree,
     /// What the last step returned; `None` after a reset.
     pub(super) last: Option<Step>,
-    notes: Vec<String>,
+    /// What the environment told after the last call, if that was a reset or asked for one.
+    pub(super) notes: Vec<String>,
 }
 
 impl<E: Env> Lane<E> {
@@ -103,8 +104,10 @@ impl<E: Env> Lane<E> {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.painted();
         self.last = None;
-        self.notes.clear();
-        guarded(|| self.env.reset(&mut self.observation.cell_mut(0, 0)))
+        guarded(|| self.env.reset(&mut self.observation.cell_mut(0, 0)))?;
+        // A slice asks before the reset: what is told only now would be lost, or told of the next episode.
+        self.notes = guarded(|| Ok(self.env.take_notes()))?;
+        Ok(())
     }
 
     pub(super) fn step(&mut self, action: CellRef<'_>) -> Result<Step, Failure> {

@@ -173,6 +173,13 @@ impl<'a, E: Env> Run<'a, E> {
         }
         self.stranger.take_if(|s| s.advance(action).is_err() || s.difference(first).is_some());
         self.check_observation(place);
+        if due == Due::Reset && !self.first.notes.is_empty() {
+            let text = format!(
+                "After {place} there were notes ({:?}); they are taken before the reset, so these are lost or told of the next episode.",
+                self.first.notes
+            );
+            self.found.add(Clause::Notes, text);
+        }
         if let Some(step) = self.first.last {
             self.coverage.steps += 1;
             self.check_step(step, place);

@@ -48,6 +48,7 @@ enum Fault {
     UpsideDownBounds,
     MaskOfAnotherLength,
     LoggedArray,
+    NotesAfterTheReset,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +70,7 @@ struct BrokenEnv {
     bonus: f64,
     steps_ever: usize,
     closed: bool,
+    note: Option<String>,
     now: (usize, bool, f32, Rng),
 }
 
@@ -77,7 +79,7 @@ impl MakeEnv for Broken {
 
     fn make(&self, _context: &EnvContext) -> Result<BrokenEnv, EnvError> {
         let now = (0, true, 0.0, seed::rng(0));
-        Ok(BrokenEnv { fault: self.fault, bonus: self.bonus, steps_ever: 0, closed: false, now })
+        Ok(BrokenEnv { fault: self.fault, bonus: self.bonus, steps_ever: 0, closed: false, note: None, now })
     }
 }
 
@@ -88,9 +90,9 @@ impl BrokenEnv {
         let late = *step >= LATE;
         let mut noise = [*step as f32 / 10.0, *draw];
         match self.fault {
-            Fault::WrongShape if late => return cell.write(0, &[0f32; 3]),
+            Fault::WrongShape if late => return Ok(cell.write(0, &[0f32; 3])?),
             Fault::WrongShapeByPanic if late => cell.f32(0).copy_from_slice(&[0.0; 3]),
-            Fault::WrongDtype if late => return cell.write(0, &[0f64; 2]),
+            Fault::WrongDtype if late => return Ok(cell.write(0, &[0f64; 2])?),
             Fault::NanObservation if late => noise[1] = f32::NAN,
             Fault::OutsideSpace if late => noise[1] = 1.5,
             Fault::IgnoresItsSeed => noise[1] = 0.0,
@@ -144,6 +146,9 @@ impl Env for BrokenEnv {
     }
 
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
+        if self.fault == Fault::NotesAfterTheReset && self.now.0 > 0 {
+            self.note = Some(format!("{} steps", self.now.0));
+        }
         (self.now.0, self.now.1) = (0, false);
         self.show(observation)
     }
@@ -205,6 +210,12 @@ impl Env for BrokenEnv {
         }
         self.now = from_state(state)?;
         Ok(())
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        let ended = self.now.1 && self.fault != Fault::NotesAfterTheReset;
+        let note = ended.then(|| format!("{} steps", self.now.0));
+        note.into_iter().chain(self.note.take()).collect()
     }
 
     fn close(&mut self) {
@@ -269,11 +280,14 @@ fn every_fault_is_caught_by_its_clause_alone() {
     }
 }
 
-/// These two cannot be told apart from what they entail.
+/// These cannot be told apart from what they entail.
 #[test]
 fn faults_with_consequences_are_caught_as_well() {
     let found = check(&broken(Fault::LeaksIntoTheNextSeed), &options()).unwrap_err();
     assert!(found.0.iter().any(|v| v.clause == Clause::Reseed), "{found}");
+    let found = check(&broken(Fault::NotesAfterTheReset), &options()).unwrap_err();
+    let late = found.0.iter().find(|v| v.clause == Clause::Notes).unwrap();
+    assert!(late.text.contains("[\"6 steps\"]"), "{found}");
     let found = check(&broken(Fault::TruncatedWithoutReset), &options()).unwrap_err();
     assert!(found.0.iter().any(|v| v.clause == Clause::Flags), "{found}");
 }
@@ -282,6 +296,49 @@ fn faults_with_consequences_are_caught_as_well() {
 fn what_needs_no_seed_says_so() {
     let without = Options { randomness: Randomness::None, ..options() };
     check(&broken(Fault::IgnoresItsSeed), &without).unwrap();
+}
+
+/// Settings with every attribute that a format without names cannot read back, as the true journey can.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Sound {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<usize>,
+    },
+    /// Becomes another on its way.
+    Lost {
+        #[serde(skip)]
+        limit: usize,
+        #[serde(rename(deserialize = "never sent"))]
+        other: usize,
+    },
+}
+
+impl MakeEnv for Tagged {
+    type Env = BrokenEnv;
+
+    fn make(&self, context: &EnvContext) -> Result<BrokenEnv, EnvError> {
+        broken(Fault::None).make(context)
+    }
+}
+
+/// Broken by a suite that sends settings in another way than workers get them.
+#[test]
+fn settings_travel_as_they_do_to_workers() {
+    for limit in [None, Some(3)] {
+        let seen = check(&Tagged::Sound { limit }, &options()).unwrap();
+        assert_eq!(seen.steps, 400);
+    }
+    let found = check(&Tagged::Lost { limit: 1, other: 2 }, &options()).unwrap_err();
+    assert_eq!(found.0[0].clause, Clause::Settings);
+    assert!(found.0[0].text.contains("never sent"), "{found}");
+}
+
+#[test]
+fn a_check_that_saw_nothing_fails() {
+    let found = check(&broken(Fault::None), &Options { steps: 0, ..options() }).unwrap_err();
+    assert!(found.to_string().contains("No step was taken"), "{found}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl<T: Task> Env for ClassicEnv<T> {
         now.state = T::start(&mut now.rng);
         now.elapsed = 0;
         now.over = false;
-        observation.write(0, T::observe(&now.state).as_ref())
+        Ok(observation.write(0, T::observe(&now.state).as_ref())?)
     }
 
     #[inline]
@@ -118,6 +118,13 @@ impl<T: Task> Env for ClassicEnv<T> {
     }
 }
 
+/// The square as NumPy's `x**2` of a `float64` has it: the C library's `pow`, which is not always the rounded product.
+#[inline]
+pub(super) fn squared(x: f64) -> f64 {
+    // A constant exponent would be compiled to `x * x`.
+    x.powf(std::hint::black_box(2.0))
+}
+
 /// A vector of f32 between these bounds.
 pub(super) fn f32_box<const N: usize>(low: [f64; N], high: [f64; N]) -> Space {
     let (low, high) = (low.to_vec(), high.to_vec());
@@ -139,4 +146,20 @@ pub(super) fn continuous(action: CellRef<'_>) -> Result<f32, EnvError> {
 #[cold]
 fn no_number(action: f32) -> EnvError {
     EnvError::new(format!("action {action} is not a finite number: the agent has diverged"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envs::golden::recorded_with_this_library;
+
+    /// Numbers whose `x**2` in NumPy differs from `x * x` in the last bit.
+    #[test]
+    fn squares_are_those_of_numpy() {
+        if recorded_with_this_library() {
+            assert_eq!(squared(1.2099316525355759), 1.4639346038074696);
+            assert_eq!(squared(1.3631083344298056), 1.8580643313919987);
+        }
+        assert_eq!(squared(-3.0), 9.0);
+    }
 }

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rlcore::block::Columns;
 use rlcore::progress::Progress;
 use rlcore::seed::{self, Rng, Role};
-use rlcore::slice::ResetMode;
+use rlcore::slice::{ResetMode, Ticks};
 use rlcore::traj::Trackers;
 
 impl Stepper {
@@ -64,13 +64,14 @@ impl Stepper {
                 }
             }
             self.final_used.fill(0);
-            self.step_envs(columns, at, last, ResetMode::AtOnce, progress)?;
+            self.step_envs(columns, at, ResetMode::AtOnce, progress)?;
+            // Of episodes that belong to no batch.
+            self.envs.take_notes();
             for c in (0..steps.len()).filter(|c| step < steps[*c]) {
                 let [terminated, truncated, reset, _] = columns.flags.row_mut(at).split::<u8, 4>();
                 self.fresh[c] = terminated[c] | truncated[c];
                 if reset[c] != 0 {
                     self.trackers.restart(c);
-                    self.envs.take_notes(c);
                 }
                 // The rows are used anew by columns that take more steps.
                 columns.prev_action.cell_mut(last, c).copy_from(columns.action.cell(at, c));
@@ -85,14 +86,19 @@ impl Stepper {
     }
 
     /// Everything that the future of each environment depends on, taken between batches.
-    pub(crate) fn save(&self, columns: &Columns) -> Vec<EnvState> {
+    pub(crate) fn save(
+        &mut self,
+        columns: &Columns,
+        progress: &Progress,
+    ) -> Result<Vec<EnvState>, CollectorError> {
         let last = last_row(columns);
-        let mut envs = self.envs.save_states();
+        let saved = self.envs.save_states(Ticks::new(progress));
+        let mut envs = saved.map_err(|e| self.spec.env_failed(e))?;
         let one = |c: usize| {
             let mut tracker = Trackers::new(1, self.spec.discount, &self.spaces);
             tracker.paste(0, &self.trackers, c);
             EnvState {
-                env: envs.as_mut().map(|e| std::mem::take(&mut e[c])),
+                env: envs[c].take(),
                 observation: column_bytes(&columns.observation, last, c),
                 prev_action: column_bytes(&columns.prev_action, last, c),
                 prev_reward: columns.prev_reward.row(last).get::<f32>(0)[c],
@@ -101,7 +107,7 @@ impl Stepper {
                 tracker,
             }
         };
-        (0..self.spec.columns).map(one).collect()
+        Ok((0..self.spec.columns).map(one).collect())
     }
 
     /// Takes back what [`Stepper::save`] gave. Environments that could not save start a new episode, with a seed that their
@@ -173,9 +179,14 @@ impl Collector {
     }
 
     /// Everything that the future of each column depends on, taken between batches.
-    pub(crate) fn save(&self, columns: &Columns) -> Vec<ColumnState> {
-        let columns = self.stepper.save(columns).into_iter().zip(self.actor.save());
-        columns.map(|(env, act)| ColumnState { env, act }).collect()
+    pub(crate) fn save(
+        &mut self,
+        columns: &Columns,
+        progress: &Progress,
+    ) -> Result<Vec<ColumnState>, CollectorError> {
+        let envs = self.stepper.save(columns, progress)?;
+        let columns = envs.into_iter().zip(self.actor.save());
+        Ok(columns.map(|(env, act)| ColumnState { env, act }).collect())
     }
 
     /// Takes back what [`Collector::save`] gave.

@@ -1,8 +1,8 @@
 //! What a collector is told, and how it fails.
 use crate::error::Cause;
-use rlcore::env::SliceError;
 use rlcore::segment::SegmentError;
 use rlcore::slice::ResetMode;
+use rlcore::slice::SliceError;
 use rlcore::{EnvFactory, EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize};
 

@@ -1,20 +1,22 @@
 //! The environments' half of a collector: steps one slice of columns and writes what comes of it straight into the block.
 use super::scan::{nan_in, not_finite, others};
 use super::{CollectorError, CollectorSpec};
-use rlcore::EnvSpaces;
+use crate::watchdog::NOBODY;
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
-use rlcore::env::{EnvContext, EnvError, SliceError};
-use rlcore::envs::columns::{EnvSlice, StepIo};
+use rlcore::env::{EnvContext, EnvError};
 use rlcore::progress::Progress;
-use rlcore::slice::ResetMode;
+use rlcore::slice::{BlockRow, Ends, EnvSlice, ResetIo, ResetMode, SliceError, StepIo, Ticks};
 use rlcore::traj::Trackers;
+use rlcore::{EnvSpaces, SlicePlace};
 
 /// Environments side by side, with everything that belongs to them but not to whoever acts.
 pub(crate) struct Stepper {
     pub(super) spec: CollectorSpec,
     pub(super) spaces: EnvSpaces,
     pub(super) envs: Box<dyn EnvSlice>,
+    /// Of the block: the slot that the batch goes to.
+    slot: usize,
     pub(super) trackers: Trackers,
     /// One cell with the null action.
     null_action: Tree,
@@ -54,18 +56,24 @@ fn continue_row(tree: &mut Tree, last: Option<&Tree>) {
 }
 
 impl Stepper {
-    /// Builds the environments. Nothing is reset yet.
-    pub(crate) fn new(spec: CollectorSpec) -> Result<Self, CollectorError> {
+    /// Builds the environments, whose columns lie in `place`; each constructor ticks. Nothing is reset yet.
+    pub(crate) fn new(
+        spec: CollectorSpec,
+        place: &SlicePlace,
+        progress: &Progress,
+    ) -> Result<Self, CollectorError> {
         let n = spec.columns;
         let contexts: Vec<_> =
             (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
-        let envs = spec.env.build(&contexts).map_err(|e| spec.env_failed(e))?;
+        let envs = spec.env.build(&contexts, place, progress).map_err(|e| spec.env_failed(e))?;
+        // What is constructed next is none of the environments.
+        progress.tick(NOBODY);
         let spaces = envs.spaces();
         if spaces != spec.spaces {
             let error = EnvError::new(
                 "its spaces differ from those of the example environment, from which the memory was laid out: every environment of a run must have the same",
             );
-            return Err(spec.env_failed(SliceError { column: 0, error }));
+            return Err(spec.env_failed(SliceError::new(0, error)));
         }
         Ok(Self {
             trackers: Trackers::new(n, spec.discount, &spaces),
@@ -80,6 +88,7 @@ impl Stepper {
             notes: Vec::new(),
             spaces,
             envs,
+            slot: 0,
             spec,
         })
     }
@@ -96,19 +105,21 @@ impl Stepper {
         row: usize,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        let mut row = c.observation.row_mut(row);
-        self.envs.reset(column, &mut row, progress).map_err(|e| self.spec.env_failed(e))
+        let at = BlockRow { slot: self.slot, row };
+        let observation = c.observation.row_mut(row);
+        let mut io = ResetIo { at, observation, ticks: Ticks::new(progress) };
+        self.envs.reset(column, &mut io).map_err(|e| self.spec.env_failed(e))
     }
 
-    /// Steps the running environments: actions and results in row `t`, observations in row `seen`.
+    /// Steps the running environments: actions and results in row `t`, observations in row `t + 1`.
     pub(super) fn step_envs(
         &mut self,
         c: &mut Columns,
         t: usize,
-        seen: usize,
         mode: ResetMode,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
+        let seen = t + 1;
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
         terminated.fill(0);
         truncated.fill(0);
@@ -118,6 +129,7 @@ impl Stepper {
         reward.fill(0.0);
         c.env_info.row_mut(t).zero();
         let mut io = StepIo {
+            at: BlockRow { slot: self.slot, row: t },
             running: &self.running,
             action: c.action.row(t),
             observation: c.observation.row_mut(seen),
@@ -126,11 +138,11 @@ impl Stepper {
             truncated,
             reset,
             info: c.env_info.row_mut(t),
-            final_observation: &mut c.final_observation,
-            final_used: &mut self.final_used,
-            progress,
+            ends: Ends::new(mode, &mut c.final_observation, &mut self.final_used),
+            ticks: Ticks::new(progress),
         };
-        self.envs.step(&mut io, mode).map_err(|e| self.spec.env_failed(e))?;
+        let stepped = self.envs.begin_step(&mut io).and_then(|()| self.envs.end_step(&mut io));
+        stepped.map_err(|e| self.spec.env_failed(e))?;
         let cut = others(c.flags.row(t).get::<u8>(flag::TRUNCATED), 0).next();
         let finals = cut.and_then(|_| {
             let slots = self.final_used.iter().copied().max().unwrap_or(0);
@@ -143,14 +155,16 @@ impl Stepper {
         Ok(())
     }
 
-    /// Begins a batch in `c`: the last row of the batch before it, which lies in `last` or, where that is none, in `c` too,
+    /// Begins a batch in `c`, which lies in this slot of the block: the last row of the batch before it, which lies in `last` or, where that is none, in `c` too,
     /// becomes row 0.
     pub(crate) fn begin_batch(
         &mut self,
+        slot: usize,
         c: &mut Columns,
         last: Option<&Columns>,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
+        self.slot = slot;
         continue_row(&mut c.observation, last.map(|l| &l.observation));
         continue_row(&mut c.prev_action, last.map(|l| &l.prev_action));
         continue_row(&mut c.prev_reward, last.map(|l| &l.prev_reward));
@@ -181,7 +195,7 @@ impl Stepper {
         t: usize,
         progress: &Progress,
     ) -> Result<(), CollectorError> {
-        self.step_envs(c, t, t + 1, self.spec.mode, progress)?;
+        self.step_envs(c, t, self.spec.mode, progress)?;
         self.finish_step(c, t);
         self.write_previous(c, t);
         if t + 1 == last_row(c) {
@@ -210,6 +224,7 @@ impl Stepper {
         for column in others(valid, 1) {
             self.fresh[column] = 1;
         }
+        let mut ended = false;
         for column in others(&self.fresh, 0) {
             if valid[column] == 0 {
                 continue;
@@ -219,8 +234,7 @@ impl Stepper {
                 self.trackers
                     .finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
                 self.finished[column] += 1;
-                let rank = self.spec.first_rank.offset(column).0;
-                self.notes.extend(self.envs.take_notes(column).into_iter().map(|n| (rank, n)));
+                ended = true;
                 if let Some(quota) = &mut self.quota {
                     quota[column] -= 1;
                     stop |= quota[column] == 0;
@@ -232,6 +246,11 @@ impl Stepper {
                 self.to_reset[column] =
                     u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
             }
+        }
+        if ended {
+            let rank = |column| self.spec.first_rank.offset(column).0;
+            let notes = self.envs.take_notes().into_iter();
+            self.notes.extend(notes.map(|(column, note)| (rank(column), note)));
         }
     }
 

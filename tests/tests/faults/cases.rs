@@ -191,7 +191,6 @@ impl Case {
         match (self.env.fault, self.env.place) {
             (Some(Fault::Kill), _) => "the process was killed by signal 9 (SIGKILL)".into(),
             (Some(Fault::Exit), _) => format!("the process exited with code {EXIT}"),
-            (Some(Fault::Panic), Place::Make) => format!("panicked: {TEXT}"),
             (Some(Fault::Panic), _) => format!("{who} panicked: {TEXT}"),
             (Some(Fault::Error), _) => format!("{who} reported: {TEXT}"),
             (Some(Fault::NanObservation), _) => format!("{who} gave a NaN in observation leaf 0"),
@@ -201,9 +200,6 @@ impl Case {
                 format!("{who} reported: leaf 0 holds 3 elements of F32, but 5 of f32 were written")
             }
             (Some(Fault::WrongType), _) => format!("{who} panicked: leaf holds F32, not f64"),
-            (Some(Fault::Stall), Place::Make) => {
-                "the agent or a constructor has not returned for 0.".into()
-            }
             (Some(Fault::Stall), _) => format!("{who} has not returned for 0."),
             (Some(Fault::Slow(_) | Fault::KillSibling(_)) | None, _) => "no fault".into(),
         }

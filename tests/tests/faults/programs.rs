@@ -136,7 +136,7 @@ fn stalled_agent(host: Host) -> Result<(), Failed> {
         SamplerKind::Gpu => format!("the action server (pid {pid}, env ranks 0..10)"),
         SamplerKind::Alternating => format!("the action server (pid {pid}, env ranks 5..10)"),
     };
-    let why = ": the agent or a constructor has not returned for 0.";
+    let why = ": the agent or an example of an environment has not returned for 0.";
     let family = [&workers[..], &[pid, server]].concat();
     program.fails(event, STALL + SOON, &[&format!("error: {who}"), why], &family)
 }
@@ -175,7 +175,7 @@ fn stalled_example() -> Result<(), Failed> {
     let (event, pid) = (Instant::now(), program.pid());
     let (server, _) = program.family(0)?;
     let text = format!(
-        "error: the master, for an example (pid {pid}, env ranks 0..1): the agent or a constructor"
+        "error: the master, for an example (pid {pid}, env ranks 0..1): the agent or an example of an environment"
     );
     program.fails(event, STALL + SOON, &[&text, "has not returned for 0."], &[pid, server])
 }

@@ -10,6 +10,7 @@ use rlcore::{EnvContext, EnvError, EnvFactory, GlobalSteps, MakeEnv};
 use samplers::{HostKind, SamplerKind, Setup};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tests::{Body, setups};
 
 /// CartPole that adds a line to a file whenever one is constructed, in whichever process.
@@ -94,6 +95,32 @@ fn counted(
     equal("environments after the start", &constructed(&env.file)?, &[])
 }
 
+/// CartPole whose constructor takes a while: all of them more than the limit, each of them less.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct SlowStart {}
+
+impl MakeEnv for SlowStart {
+    type Env = CartPoleEnv;
+
+    fn make(&self, context: &EnvContext) -> Result<CartPoleEnv, EnvError> {
+        std::thread::sleep(Duration::from_millis(150));
+        CartPole::default().make(context)
+    }
+}
+
+/// Broken by a progress word that does not change with every constructor: the run ends as stalled.
+fn slow_start(kind: SamplerKind) -> Result<(), Failed> {
+    let mut setup =
+        setups::serial(&SlowStart {}, &RandomAgentConfig::default(), 8, ResetMode::AtOnce);
+    setup.options = BlockOptions::default();
+    setup.config.worker.step_timeout = 1.0;
+    if kind != SamplerKind::Serial {
+        setup = setups::parallel(&setup, kind, 1, HostKind::Process);
+    }
+    samplers::build(setup)?.obtain_samples(GlobalSteps(0))?;
+    Ok(())
+}
+
 fn equal(what: &str, got: &[usize], want: &[usize]) -> Result<(), Failed> {
     if got == want {
         return Ok(());
@@ -114,6 +141,10 @@ pub(crate) fn cases() -> Vec<(String, Body)> {
             let name = format!("constructed_{kind:?}_{host:?}_evaluating_{eval:?}").to_lowercase();
             cases.push((name, Box::new(move || counted(kind, workers, host, eval))));
         }
+    }
+    for kind in [SamplerKind::Serial, SamplerKind::Gpu] {
+        let name = format!("slow_constructors_{kind:?}").to_lowercase();
+        cases.push((name, Box::new(move || slow_start(kind))));
     }
     cases
 }

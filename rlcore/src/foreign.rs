@@ -1,0 +1,398 @@
+//! Programs in other languages that step a slice of columns: a Rust handle of the program, and the protocol that it speaks.
+//!
+//! The program maps the segment that holds the block, reads actions from it, and writes observations, rewards and flags into it;
+//! no sample is copied on the way. A user's slice is a [`MakeSlice`](crate::factory::MakeSlice) whose `make` starts a [`Program`]
+//! and wraps it in a [`ForeignSlice`]; several programs of one worker step at the same time. `tests/tests/seam/toy.py` is a whole
+//! program in Python's standard library.
+//!
+//! # Protocol, version 1
+//!
+//! **Start.** The program finds the number of an open descriptor in the environment variable `COLONY_SOCKET`: a Unix stream
+//! socket on which both sides write JSON objects, one a line. The first line is the hello:
+//!
+//! ```json
+//! {"version": 1, "parent": 4711, "settings": {...}, "segment": 5, "manifest": {...}, "columns": [4, 8], "env_ranks": [4, 5, 6, 7]}
+//! ```
+//!
+//! `segment` is the number of an open descriptor, to be mapped shared with `manifest.bytes` bytes; `columns` are those of the block
+//! that the program steps, `env_ranks` the numbers of its environments. The `manifest` is described in [`crate::manifest`]: the
+//! words of a door by name, and dtype, shape, lead and offset of every leaf. An example, of which only the spaces are wanted, gets
+//! `"segment": null, "manifest": null`, and `columns` and `env_ranks` of one environment. The program constructs its environments
+//! and answers with `{"spaces": {...}}`, the JSON of [`EnvSpaces`](crate::env::EnvSpaces).
+//!
+//! **Orders.** The slice talks through `doors[columns[0]]`. It posts the wake word `ask`; the program waits for it and reads `op`:
+//!
+//! - `op` = 1, a message: read a line from the socket, do what it says, answer with a line there. A program without a segment
+//!   reads the next line at once. Columns count from the program's first.
+//!
+//!   | line | answer |
+//!   |---|---|
+//!   | `{"do": "reset", "column": c, "seed": n or null, "slot": s, "row": r}`: where there is a seed, seed first; write the observation to row `r` of slot `s` | `{}` |
+//!   | `{"do": "save"}` | `{"states": ["00ff...", null, ...]}`: hexadecimal bytes by column, null where it cannot be saved |
+//!   | `{"do": "load", "column": c, "state": "00ff..."}` | `{}` |
+//!   | `{"do": "notes"}` | `{"notes": [[c, "text"], ...]}`, and they are forgotten |
+//!   | `{"do": "error"}`, after a failed step | `{"error": "text", "column": c}` |
+//!   | `{"do": "close"}` | `{}`, then the program exits with code 0 |
+//!
+//!   Any order may be answered with `{"error": "text", "column": c}`, which ends the slice.
+//! - `op` = 2, a step: with `slot` and `row` = t, step every column whose `valid` flag in row t is not zero. Read its action from
+//!   row t; write the observation to row t + 1, and reward, `terminated`, `truncated`, `reset` and info to row t (they are zero
+//!   before). Where an episode is truncated and not terminated, write its last observation to row `final_used` of
+//!   `final_observation` too, with `final_used` from the door of that column, which has B rows at most as the part says. Where
+//!   `reset` is set: keep the environment's notes, and where `mode` = 0 reset it and write the new observation to row t + 1. Then
+//!   store `failed` (1 where an environment failed; say why when asked) and `notes` (how many there are) and post `answer`.
+//!
+//! Before every call of an environment store `progress`: the number of calls so far times 2^24, plus the column.
+//!
+//! **Wake words** are pairs of 32-bit words `seq` and `sleepers`, on shared futexes (`FUTEX_WAIT`, `FUTEX_WAKE` without
+//! `FUTEX_PRIVATE_FLAG`).
+//!
+//! - To post (each word has one poster): store what is handed over; store `seq + 1` with release ordering, in one 32-bit store;
+//!   full fence; where `sleepers` is not zero, `FUTEX_WAKE` all waiters of `seq`. A language without fences calls `FUTEX_WAKE` every
+//!   time: the system call is the fence.
+//! - To wait for another `seq` than the last one seen: look, with acquire ordering, for as long as that may pay. To sleep:
+//!   `sleepers += 1` (atomically; the one waiter of a door may store 1), full fence, `FUTEX_WAIT` on `seq` with the last one seen and
+//!   a time-out of some 100 ms, `sleepers -= 1`, look again. After a time-out see whether the parent lives.
+//!
+//! **Ends.** A program whose parent is gone exits; the kernel also kills it with the thread that started it. It ignores SIGINT,
+//! SIGTERM and SIGHUP, so that the master can end in order. Its standard output and error go where the worker's go.
+//!
+//! Unsafe here: what the child does between fork and exec, three system calls.
+mod slice;
+
+pub use self::slice::ForeignSlice;
+use crate::door::{Door, DoorOp};
+use crate::env::{EnvContext, EnvError, EnvSpaces};
+use crate::factory::SlicePlace;
+use crate::manifest::SharedMemory;
+use crate::patience::Patience;
+use crate::slice::{BlockRow, ResetMode, SliceError, Ticks};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Of this protocol.
+pub const VERSION: u32 = 1;
+
+/// The environment variable that names the socket.
+pub const SOCKET: &str = "COLONY_SOCKET";
+
+/// How often a waiting slice looks whether its program lives.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a program may take to exit after `close` before it is killed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A running program, from the side of the slice. Dropping it kills the program.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    name: String,
+    socket: UnixStream,
+    /// Received, and not yet a whole line.
+    received: Vec<u8>,
+    /// With the doors of all columns of the slice; none for an example.
+    doors: &'static [Door],
+    /// Posts of `answer` that were taken note of.
+    answered: u32,
+    patience: Patience,
+    /// Longest time without progress.
+    limit: Duration,
+    spaces: EnvSpaces,
+}
+
+impl Program {
+    /// Starts a program, and waits until it has constructed its environments. `settings` travel in the hello; `limit` is the
+    /// longest time without progress: an answer or a change of the progress word.
+    pub fn start(
+        command: Command,
+        settings: Value,
+        contexts: &[EnvContext],
+        place: &SlicePlace,
+        ticks: Ticks<'_>,
+        limit: Duration,
+    ) -> Result<Self, SliceError> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let cannot = |e: std::io::Error| {
+            SliceError::new(0, EnvError::new(format!("starting the program {name}: {e}")))
+        };
+        let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
+        let memory = place.memory.as_ref();
+        let segment = memory.map(descriptor).transpose().map_err(cannot)?;
+        let mut command = command;
+        let child = spawn(&mut command, &theirs, segment.as_ref()).map_err(cannot)?;
+        drop(theirs);
+        let doors = memory.map_or(&[][..], |m| m.manifest.doors(m.segment));
+        let doors = doors.get(place.columns.clone()).unwrap_or_default();
+        let answered = doors.first().map_or(0, |door| door.answer.current());
+        let spaces = EnvSpaces::new(crate::Space::Tuple(vec![]), crate::Space::Tuple(vec![]));
+        let mut program = Self {
+            child,
+            name: name.clone(),
+            socket: ours,
+            received: Vec::new(),
+            doors,
+            answered,
+            patience: Patience::default(),
+            limit,
+            spaces,
+        };
+        let hello = json!({
+            "version": VERSION,
+            "parent": std::process::id(),
+            "settings": settings,
+            "segment": segment.as_ref().map(AsRawFd::as_raw_fd),
+            "manifest": memory.map(|m| m.manifest.to_json()),
+            "columns": [place.columns.start, place.columns.start + contexts.len()],
+            "env_ranks": contexts.iter().map(|c| c.env_rank.0).collect::<Vec<_>>(),
+        });
+        match program.greet(&hello, ticks) {
+            Ok(spaces) => {
+                program.spaces = spaces;
+                Ok(program)
+            }
+            Err(error) => Err(SliceError::new(program.column(), error)),
+        }
+    }
+
+    fn greet(&mut self, hello: &Value, ticks: Ticks<'_>) -> Result<EnvSpaces, EnvError> {
+        self.send(hello)?;
+        let answer = self.receive(ticks)?;
+        field(&self.name, &answer, "spaces")
+    }
+
+    /// Spaces of each environment, as the program said at its start.
+    pub fn spaces(&self) -> &EnvSpaces {
+        &self.spaces
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The column whose environment was called last.
+    pub fn column(&self) -> usize {
+        self.doors.first().filter(|d| d.progress.stamp() != 0).map_or(0, |d| d.progress.column())
+    }
+
+    /// Sends a message and waits for its answer; an error where the program says so, ends, or makes no progress.
+    pub fn ask(&mut self, message: &Value, ticks: Ticks<'_>) -> Result<Value, EnvError> {
+        self.send(message)?;
+        if let Some(door) = self.doors.first() {
+            door.order(DoorOp::Message);
+        }
+        self.receive(ticks)
+    }
+
+    /// Hands a step over. `final_used`: by column, see [`crate::door`].
+    pub fn begin_step(
+        &mut self,
+        at: BlockRow,
+        mode: ResetMode,
+        final_used: impl Fn(usize) -> usize,
+    ) -> Result<(), EnvError> {
+        let Some(door) = self.doors.first() else {
+            return Err(EnvError::new(format!(
+                "the program {} was started without shared memory: it cannot step",
+                self.name
+            )));
+        };
+        for (column, door) in self.doors.iter().enumerate() {
+            door.set_final_used(final_used(column));
+        }
+        door.order_step(at, mode);
+        Ok(())
+    }
+
+    /// Waits until the step is done; the number of notes that the program keeps.
+    pub fn end_step(&mut self, ticks: Ticks<'_>) -> Result<u32, EnvError> {
+        let door = &self.doors[0];
+        let mut clock = Clock::new(door.progress.stamp());
+        loop {
+            if let Some(now) = door.answer.wait(self.answered, &mut self.patience, LOOK) {
+                self.answered = now;
+                break;
+            }
+            self.look(&mut clock, ticks)?;
+        }
+        let (failed, notes) = door.reply();
+        if failed {
+            self.ask(&json!({"do": "error"}), ticks)?;
+            return Err(EnvError::new("the program failed in a step, and says nothing of it"));
+        }
+        Ok(notes)
+    }
+
+    /// Asks the program to end, and sees it gone: killed where it does not go by itself within two seconds.
+    pub fn close(&mut self) {
+        if self.send(&json!({"do": "close"})).is_err() {
+            return;
+        }
+        if let Some(door) = self.doors.first() {
+            door.order(DoorOp::Message);
+        }
+        let until = Instant::now() + FAREWELL;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn send(&mut self, message: &Value) -> Result<(), EnvError> {
+        let line = format!("{message}\n");
+        let sent = self.socket.set_write_timeout(Some(self.limit));
+        sent.and_then(|()| self.socket.write_all(line.as_bytes())).map_err(|e| self.ended(&e))
+    }
+
+    fn receive(&mut self, ticks: Ticks<'_>) -> Result<Value, EnvError> {
+        let mut clock = Clock::new(self.doors.first().map_or(0, |d| d.progress.stamp()));
+        let line = loop {
+            if let Some(end) = self.received.iter().position(|b| *b == b'\n') {
+                break self.received.drain(..=end).collect::<Vec<u8>>();
+            }
+            if !self.readable() {
+                self.look(&mut clock, ticks)?;
+                continue;
+            }
+            let mut bytes = [0; 4096];
+            match self.socket.read(&mut bytes) {
+                Ok(0) => return Err(self.ended(&std::io::Error::other("it closed its socket"))),
+                Ok(n) => self.received.extend(&bytes[..n]),
+                Err(e) => return Err(self.ended(&e)),
+            }
+        };
+        let answer: Value = serde_json::from_slice(&line).map_err(|e| {
+            let line = String::from_utf8_lossy(&line);
+            EnvError::new(format!("the program {} answered {line:?}: {e}", self.name))
+        })?;
+        match answer.get("error").and_then(Value::as_str) {
+            Some(text) => Err(EnvError::new(text)),
+            None => Ok(answer),
+        }
+    }
+
+    fn readable(&self) -> bool {
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut fds, PollTimeout::from(LOOK.as_millis() as u16)), Ok(n) if n > 0)
+    }
+
+    /// Passes the program's progress on; an error where it has ended or makes none.
+    fn look(&mut self, clock: &mut Clock, ticks: Ticks<'_>) -> Result<(), EnvError> {
+        if let Some(door) = self.doors.first()
+            && clock.moved(door.progress.stamp())
+        {
+            ticks.tick(door.progress.column());
+        }
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return Err(self.ended(&std::io::Error::other("it is gone")));
+        }
+        let seconds = clock.since.elapsed();
+        if seconds > self.limit {
+            let seconds = seconds.as_secs_f64();
+            let (name, pid) = (&self.name, self.pid());
+            return Err(EnvError::new(format!(
+                "the program {name} (pid {pid}) has made no progress for {seconds:.1} s"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A broken socket or a lost process: says how it ended.
+    fn ended(&mut self, error: &std::io::Error) -> EnvError {
+        let until = Instant::now() + FAREWELL;
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status.to_string(),
+                Ok(None) if Instant::now() < until => std::thread::sleep(LOOK / 20),
+                _ => break format!("still runs, but: {error}"),
+            }
+        };
+        EnvError::new(format!("the program {} (pid {}) ended: {status}", self.name, self.pid()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let until = Instant::now() + FAREWELL;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Time since the last progress.
+struct Clock {
+    stamp: u64,
+    since: Instant,
+}
+
+impl Clock {
+    fn new(stamp: u64) -> Self {
+        Self { stamp, since: Instant::now() }
+    }
+
+    fn moved(&mut self, stamp: u64) -> bool {
+        if stamp == self.stamp {
+            return false;
+        }
+        *self = Self::new(stamp);
+        true
+    }
+}
+
+fn descriptor(memory: &SharedMemory) -> std::io::Result<OwnedFd> {
+    memory.segment.fd().ok_or_else(|| {
+        std::io::Error::other("its segment has no descriptor (it is named, or was released)")
+    })
+}
+
+/// One field of a program's answer.
+fn field<T: serde::de::DeserializeOwned>(
+    program: &str,
+    answer: &Value,
+    name: &str,
+) -> Result<T, EnvError> {
+    let value = answer.get(name).cloned().unwrap_or(Value::Null);
+    crate::exact::from_value(value).map_err(|e| {
+        EnvError::new(format!("the program {program} answered {answer} without a sound {name:?}: {e}"))
+    })
+}
+
+fn spawn(
+    command: &mut Command,
+    socket: &UnixStream,
+    segment: Option<&OwnedFd>,
+) -> std::io::Result<Child> {
+    let kept: Vec<RawFd> =
+        [Some(socket.as_raw_fd()), segment.map(AsRawFd::as_raw_fd)].into_iter().flatten().collect();
+    command.env(SOCKET, socket.as_raw_fd().to_string()).stdin(Stdio::null());
+    let parent = nix::unistd::getpid();
+    let settle = move || {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // It may have died before.
+        if nix::unistd::getppid() != parent {
+            return Err(nix::errno::Errno::ESRCH.into());
+        }
+        for s in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            // SAFETY: no handler runs: the signal is ignored.
+            unsafe { signal(s, SigHandler::SigIgn) }?;
+        }
+        for fd in &kept {
+            // SAFETY: the descriptors are open in the parent, hence in this copy of it.
+            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(*fd) };
+            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec these are system calls on numbers made before: nothing allocates or takes a lock.
+    unsafe { command.pre_exec(settle) };
+    command.spawn()
+}

@@ -1,0 +1,189 @@
+//! The toy environment of `toy.py` in Rust, and the slice that has Python step it.
+use rlcore::env::{from_state, to_state};
+use rlcore::factory::{MakeSlice, SlicePlace};
+use rlcore::foreign::{ForeignSlice, Program};
+use rlcore::progress::Progress;
+use rlcore::slice::{EnvSlice, SliceError, Ticks};
+use rlcore::{
+    CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvRank, EnvSpaces, InfoLeaf, LeafSpec,
+    MakeEnv, Reduce, Space, Step,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::process::Command;
+use std::time::Duration;
+
+const TRUNCATES_EVERY: usize = 7;
+
+/// The one environment of which neither side can save the state.
+const UNSAVED: usize = 9;
+
+/// Settings of [`TwinEnv`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Twin {}
+
+impl MakeEnv for Twin {
+    type Env = TwinEnv;
+
+    fn make(&self, context: &EnvContext) -> Result<TwinEnv, EnvError> {
+        let now = Now { draws: 0, x: 0, steps: 0, over: true };
+        Ok(TwinEnv { rank: context.env_rank.0, now })
+    }
+}
+
+/// Observation: position `[2] f32`, image `[3] u8`; three actions; lost lives, ends, truncations, an info and notes.
+pub(crate) struct TwinEnv {
+    rank: usize,
+    now: Now,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Now {
+    draws: u32,
+    x: i64,
+    steps: i64,
+    over: bool,
+}
+
+impl TwinEnv {
+    fn observe(&self, cell: &mut CellMut<'_>) {
+        let Now { x, steps, .. } = self.now;
+        cell.f32(0).copy_from_slice(&[x as f32 / 8.0, steps as f32 / 16.0]);
+        for (i, byte) in cell.u8(1).iter_mut().enumerate() {
+            *byte = (x * 7 + steps * 3 + i as i64).rem_euclid(256) as u8;
+        }
+    }
+}
+
+impl Env for TwinEnv {
+    fn spaces(&self) -> EnvSpaces {
+        let observation = Space::Dict(vec![
+            ("position".into(), Space::uniform_box(DType::F32, &[2], -8.0, 8.0)),
+            ("image".into(), Space::uniform_box(DType::U8, &[3], 0.0, 255.0)),
+        ]);
+        let steps = InfoLeaf { spec: LeafSpec::scalar("steps", DType::I64), log: Reduce::Last };
+        EnvSpaces {
+            info: vec![steps],
+            truncates_every: Some(TRUNCATES_EVERY),
+            ..EnvSpaces::new(observation, Space::Discrete { n: 3 })
+        }
+    }
+
+    fn seed(&mut self, seed: u64) {
+        self.now.draws = seed as u32;
+    }
+
+    fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
+        let draws = self.now.draws.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.now = Now { draws, x: i64::from((draws >> 16) % 4), steps: 0, over: false };
+        self.observe(observation);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        action: CellRef<'_>,
+        observation: &mut CellMut<'_>,
+        info: &mut CellMut<'_>,
+    ) -> Result<Step, EnvError> {
+        let now = &mut self.now;
+        if now.over {
+            return Err(EnvError::new("stepped after the end"));
+        }
+        now.x += action.discrete() - 1;
+        now.steps += 1;
+        let ended = now.x >= 6;
+        let truncated = now.steps >= TRUNCATES_EVERY as i64;
+        now.over = ended || truncated;
+        let step = Step {
+            reward: 0.25 * now.x.rem_euclid(5) as f64,
+            terminated: ended || now.x == -2,
+            truncated,
+            reset: now.over,
+        };
+        info.i64(0)[0] = now.steps;
+        self.observe(observation);
+        Ok(step)
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        if self.rank == UNSAVED { None } else { to_state(&self.now) }
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        self.now = from_state(state)?;
+        Ok(())
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        vec![format!("{} steps to {}", self.now.steps, self.now.x)]
+    }
+}
+
+/// The same environments, stepped by `toy.py`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Foreign {
+    /// Columns of one program.
+    pub(crate) most: usize,
+    /// What fails, see `toy.py`.
+    pub(crate) fault: Option<Fault>,
+    /// Longest time without progress, seconds.
+    pub(crate) limit: f64,
+    /// An argument that the program takes no notice of.
+    pub(crate) mark: String,
+}
+
+/// An argument by which this process knows its programs.
+pub(crate) fn mark() -> String {
+    format!("--of-test-{}", std::process::id())
+}
+
+/// In which call of which environment the program fails, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) call: String,
+    pub(crate) how: String,
+    pub(crate) rank: usize,
+}
+
+impl Foreign {
+    fn program(
+        &self,
+        contexts: &[EnvContext],
+        place: &SlicePlace,
+        ticks: Ticks<'_>,
+    ) -> Result<Program, SliceError> {
+        let mut python = Command::new(tests::python::path());
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seam/toy.py")).arg(&self.mark);
+        let settings = json!({ "fault": self.fault });
+        let limit = Duration::from_secs_f64(self.limit);
+        Program::start(python, settings, contexts, place, ticks, limit)
+    }
+}
+
+impl MakeSlice for Foreign {
+    fn most_columns(&self) -> usize {
+        self.most
+    }
+
+    fn spaces(&self) -> Result<EnvSpaces, EnvError> {
+        let progress = Progress::default();
+        // None of the environments that are to fail.
+        let context = EnvContext { env_rank: EnvRank(usize::MAX) };
+        let one = self.program(&[context], &SlicePlace::default(), Ticks::new(&progress));
+        let mut one = one.map_err(|e| e.error)?;
+        let spaces = one.spaces().clone();
+        one.close();
+        Ok(spaces)
+    }
+
+    fn make(
+        &self,
+        contexts: &[EnvContext],
+        place: &SlicePlace,
+        ticks: Ticks<'_>,
+    ) -> Result<Box<dyn EnvSlice>, SliceError> {
+        let program = self.program(contexts, place, ticks)?;
+        Ok(Box::new(ForeignSlice::new(program, contexts.len())))
+    }
+}
