@@ -1,4 +1,11 @@
-//! What an environment is, and how one is named so that worker processes can build it.
+//! What an environment is, and the settings that name one, so that worker processes can build it.
+//!
+//! # How to write one
+//!
+//! One type with the settings ([`MakeEnv`], a serde type) and one with the environment ([`Env`]); `examples/03_environment.rs` is a
+//! whole one, [`crate::conformance`] checks yours. [`EnvFactory::new`](crate::factory::EnvFactory::new) takes the settings to any
+//! sampler. Environments that step together as one thing are a slice: see [`crate::slice`]. Environments of another language are
+//! stepped by a program: see [`crate::foreign`].
 //!
 //! # The contract of a step
 //!

@@ -77,7 +77,7 @@ impl Env for TrappedEnv {
     fn seed(&mut self, _seed: u64) {}
 
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError> {
-        observation.write(0, &[1u8, 1])
+        Ok(observation.write(0, &[1u8, 1])?)
     }
 
     fn step(
