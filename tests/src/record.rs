@@ -94,8 +94,7 @@ pub fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
     for column in 0..flags.columns() {
         let cut = |t: &usize| {
             let cell = flags.cell(*t, column);
-            cell.u8(flag::TRUNCATED)[0] != 0
-                && cell.u8(flag::TERMINATED)[0] == 0
+            cell.u8(flag::TRUNCATED)[0] != 0 && cell.u8(flag::TERMINATED)[0] == 0
         };
         let used = (0..flags.rows()).filter(cut).count();
         for slot in 0..used {
