@@ -136,6 +136,14 @@ impl Trackers {
         self.length[column]
     }
 
+    /// Whether this has one column and adds up the same fields as `other`.
+    pub fn is_column_of(&self, other: &Self) -> bool {
+        let fields = |t: &Self| -> Vec<(usize, Reduce)> { t.user.iter().map(|u| (u.0, u.1)).collect() };
+        let one = |v: &Vec<f64>| v.len() == 1;
+        let all = [&self.length, &self.ret, &self.nonzero, &self.discounted, &self.weight];
+        all.into_iter().all(one) && self.user.iter().all(|u| one(&u.2)) && fields(self) == fields(other)
+    }
+
     /// Takes over what `from` says of its columns, starting at our column `first`.
     pub fn paste(&mut self, first: usize, from: &Self, from_column: usize) {
         let (to, at) = (first, from_column);

@@ -128,7 +128,9 @@ impl Crew {
                 config.step_timeout,
             )?);
         }
-        crew.answers()?;
+        crew.answers("that it is ready", |_, answer| {
+            matches!(answer, FromWorker::Ready).then_some(())
+        })?;
         let wards: Vec<_> = crew.workers.iter().filter_map(|w| w.ward().transpose()).collect();
         let wards = wards.into_iter().collect::<Result<Vec<_>, _>>()?;
         crew.supervisor = (!wards.is_empty()).then(|| Supervisor::start(wards)).transpose()?;
@@ -220,8 +222,12 @@ impl Crew {
         self.gates[gate].open.post();
     }
 
-    /// One answer of each worker, in order.
-    fn answers(&mut self) -> Result<Vec<FromWorker>, SamplerError> {
+    /// One answer of each worker, in order, as `take` has it; an error where one says something else than `wanted`.
+    fn answers<T>(
+        &mut self,
+        wanted: &str,
+        take: impl Fn(&WorkerHandle, FromWorker) -> Option<T>,
+    ) -> Result<Vec<T>, SamplerError> {
         self.attempt(|s| {
             let mut answers = Vec::new();
             for i in 0..s.workers.len() {
@@ -231,22 +237,18 @@ impl Crew {
                         break answer;
                     }
                 };
-                answers.push(answer);
+                let worker = &s.workers[i];
+                answers.push(take(worker, answer).ok_or_else(|| worker.unexpected(wanted))?);
             }
             Ok(answers)
         })
     }
 
-    fn ask(
-        &mut self,
-        messages: Vec<ToWorker>,
-        now: GlobalSteps,
-    ) -> Result<Vec<FromWorker>, SamplerError> {
+    fn ask(&mut self, messages: &[ToWorker], now: GlobalSteps) -> Result<(), SamplerError> {
         self.attempt(|s| {
             let task = Task { op: Op::Message, now, weights: s.weights.order(), slot: 0 };
-            s.workers.iter_mut().zip(&messages).try_for_each(|(w, m)| w.ask(m, task))
-        })?;
-        self.answers()
+            s.workers.iter_mut().zip(messages).try_for_each(|(w, m)| w.ask(m, task))
+        })
     }
 
     /// An evaluation, of which every worker has a part.
@@ -258,22 +260,32 @@ impl Crew {
         config: EvalConfig,
     ) -> Result<Evaluation, SamplerError> {
         let order = Order { number: series.number(), now, episodes, config };
-        let messages = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
-        let parts = self.ask(messages, now)?.into_iter().filter_map(|a| match a {
+        let messages: Vec<_> = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
+        self.ask(&messages, now)?;
+        let parts = self.answers("an evaluation", |_, answer| match answer {
             FromWorker::Evaluation(part) => Some(part),
             _ => None,
         });
-        Ok(Evaluation::merge(parts.collect()))
+        Ok(Evaluation::merge(parts?))
     }
 
-    /// The state of every column, in order of columns; the acting side is missing where the master acts.
-    pub(crate) fn save(&mut self) -> Result<Vec<LaneState>, SamplerError> {
-        let messages = self.workers.iter().map(|_| ToWorker::Save).collect();
-        let parts = self.ask(messages, GlobalSteps(0))?.into_iter().filter_map(|a| match a {
-            FromWorker::State(lanes) => Some(lanes.into_iter()),
+    /// The state of every column, in order of columns; with the acting side where workers act.
+    pub(crate) fn save(&mut self, acting: Acting) -> Result<Vec<LaneState>, SamplerError> {
+        let messages: Vec<_> = self.workers.iter().map(|_| ToWorker::Save).collect();
+        self.ask(&messages, GlobalSteps(0))?;
+        let whole = |lane: &LaneState, ranks: &Range<usize>| {
+            let acts = if acting == Acting::Worker { ranks.len() } else { 0 };
+            lane.envs.len() == ranks.len() && lane.acts.len() == acts
+        };
+        let wanted = "the state of each of its environments";
+        let by_worker = self.answers(wanted, |worker, answer| match answer {
+            FromWorker::State(lanes) if lanes.len() == worker.lanes().len() => {
+                let all = lanes.iter().zip(worker.lanes()).all(|(lane, ranks)| whole(lane, ranks));
+                all.then_some(lanes.into_iter())
+            }
             _ => None,
         });
-        let mut by_worker: Vec<_> = parts.collect();
+        let mut by_worker = by_worker?;
         let groups = 0..self.gates.len();
         Ok(groups
             .flat_map(|_| by_worker.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
@@ -287,8 +299,12 @@ impl Crew {
             state.columns[ranks.start - first..ranks.end - first].to_vec()
         };
         let message = |w: &WorkerHandle| ToWorker::Load(w.lanes().iter().map(of).collect());
-        let messages = self.workers.iter().map(message).collect();
-        self.ask(messages, GlobalSteps(0)).map(|_| ())
+        let messages: Vec<_> = self.workers.iter().map(message).collect();
+        self.ask(&messages, GlobalSteps(0))?;
+        let loaded = self.answers("that it has loaded", |_, answer| {
+            matches!(answer, FromWorker::Loaded).then_some(())
+        });
+        loaded.map(drop)
     }
 
     /// Free-form notes of environments since the last call.
@@ -337,5 +353,28 @@ mod tests {
         // Both are at the gate, which nobody has opened.
         let error = crew.wait(0).unwrap_err().to_string();
         assert!(error.contains("env ranks 0..4, 4..8): everybody has waited"), "{error}");
+    }
+    #[test]
+    fn an_unexpected_answer_is_an_error_that_names_the_worker() {
+        let env = EnvFactory::new(&CartPole::default()).unwrap();
+        let agent = AgentFactory::new(&RandomAgentConfig::default()).unwrap();
+        let worker = WorkerConfig { n: 2, host: HostKind::Thread, ..Default::default() };
+        let config = SamplerConfig { kind: SamplerKind::Gpu, worker, ..Default::default() };
+        let plan = Setup::new(config, env, agent).check().unwrap();
+        let groups = std::slice::from_ref(&(0..8));
+        let start = || Crew::start(&plan, groups, Acting::Master).unwrap().0;
+
+        // Workers say their environments' states, and not those of the agent, which acts here.
+        let error = start().save(Acting::Worker).err().unwrap().to_string();
+        let wanted = "gave another answer than the state of each of its environments";
+        assert!(error.contains("worker 0") && error.contains(wanted), "{error}");
+        let mut crew = start();
+        assert_eq!(crew.save(Acting::Master).unwrap().len(), 2);
+        crew.ask(&[ToWorker::Save, ToWorker::Save], GlobalSteps(0)).unwrap();
+        let loaded = crew
+            .answers("that it has loaded", |_, a| matches!(a, FromWorker::Loaded).then_some(()));
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains("gave another answer than that it has loaded"), "{error}");
+        assert!(matches!(crew.save(Acting::Master), Err(SamplerError::Unusable)));
     }
 }

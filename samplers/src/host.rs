@@ -131,6 +131,11 @@ impl WorkerHandle {
         (self.asked && self.answers.is_empty()) || self.control.arrivals() != self.due
     }
 
+    /// It answered something else than `wanted`.
+    pub(crate) fn unexpected(&self, wanted: &str) -> SamplerError {
+        self.failed(Cause::Protocol(format!("gave another answer than {wanted}")))
+    }
+
     fn failed(&self, cause: Cause) -> SamplerError {
         let phase = if self.evaluating && self.eval_ranks.is_some() { ", evaluating" } else { "" };
         SamplerError::Worker {

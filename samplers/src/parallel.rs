@@ -138,8 +138,9 @@ impl Sampler for ParallelSampler {
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
         self.crew.usable()?;
         self.slots.idle("save")?;
+        let acting = if self.server.is_none() { Acting::Worker } else { Acting::Master };
         let (mut envs, mut acts) = (Vec::new(), Vec::new());
-        for lane in self.crew.save()? {
+        for lane in self.crew.save(acting)? {
             envs.extend(lane.envs);
             acts.extend(lane.acts);
         }
@@ -153,7 +154,7 @@ impl Sampler for ParallelSampler {
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.crew.usable()?;
         self.slots.all_free()?;
-        state.fits(self.plan.setup.config.b)?;
+        state.fits(&self.plan)?;
         self.crew.load(&state)?;
         if let Some(server) = &mut self.server {
             server.load(&state.columns);

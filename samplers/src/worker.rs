@@ -319,6 +319,13 @@ impl<'a> Worker<'a> {
                 }
             })),
             ToWorker::Load(lanes) => {
+                let wanted: Vec<usize> = self.setup.lanes.iter().map(|l| l.columns.len()).collect();
+                let given: Vec<usize> = lanes.iter().map(Vec::len).collect();
+                if given != wanted {
+                    return Err(Stop::Cause(Cause::Protocol(format!(
+                        "was given the states of {given:?} environments, it has {wanted:?}"
+                    ))));
+                }
                 match &mut self.work {
                     Work::Collect(collector, slots) => {
                         collector.load(slots.last_mut(), &lanes[0], progress)?;

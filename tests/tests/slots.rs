@@ -5,7 +5,7 @@ use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::seed::EvalSeries;
 use rlcore::slice::ResetMode;
 use rlcore::{GlobalSteps, Tree};
-use samplers::{HostKind, Sampler, SamplerError, SamplerKind, Samples, Setup};
+use samplers::{HostKind, Sampler, SamplerError, SamplerKind, SamplerState, Samples, Setup};
 use tests::policies::{grid_dqn, grid_weights};
 use tests::setups;
 
@@ -42,7 +42,7 @@ fn under_way(sampler: &mut dyn Sampler) {
         refused(sampler.begin(NOW)),
         refused(sampler.evaluate(EvalSeries::Training(0), 5, NOW)),
         refused(sampler.save()),
-        refused(sampler.load(samplers::SamplerState { columns: vec![] })),
+        refused(sampler.load(SamplerState { columns: vec![] })),
     ];
     for e in refusals {
         assert!(matches!(e, SamplerError::UnderWay { .. }), "{e}");
@@ -160,5 +160,34 @@ fn samples_outlive_their_sampler_and_publishers_do_not() {
         assert!(before[2].iter().any(|b| *b != 0));
         assert_eq!(before, seen(&samples), "{kind:?}");
         assert!(publisher.publish(&weights).is_err(), "{kind:?}: nobody would act with them");
+    }
+}
+
+/// A state of another model or environment is refused with a name, before anything of it is loaded.
+#[test]
+fn a_state_of_other_widths_is_refused_and_changes_nothing() {
+    type Change = fn(&mut SamplerState);
+    let changes: [(Change, &str); 4] = [
+        (|s| s.columns[7].env.observation[0].push(0), "the observation of environment 7"),
+        (|s| s.columns[2].env.prev_action.clear(), "the previous action of environment 2"),
+        (|s| s.columns[9].act.state.push(vec![0; 4]), "the recurrent state of environment 9"),
+        (|s| s.columns.truncate(9), "9 environments were saved, sampler.b = 10"),
+    ];
+    for setup in setups(1) {
+        let kind = setup.config.kind;
+        let mut want = samplers::build(setup.clone()).unwrap();
+        let mut sampler = samplers::build(setup).unwrap();
+        let old = sampler.save().unwrap();
+        for sampler in [&mut want, &mut sampler] {
+            sampler.obtain_samples(NOW).unwrap();
+        }
+        for (change, text) in changes {
+            let mut state = old.clone();
+            change(&mut state);
+            let error = refused(sampler.load(state)).to_string();
+            assert!(error.contains(text), "{kind:?}: {error}");
+        }
+        let [want, got] = [want, sampler].map(|mut s| seen(&s.obtain_samples(NOW).unwrap()));
+        assert_eq!(want, got, "{kind:?}");
     }
 }
