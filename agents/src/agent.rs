@@ -4,6 +4,7 @@
 //! An agent therefore has no hidden per-environment state, works on any slice of columns, and needs no alternating variant.
 //! Phase is an argument. Weights come from outside: the algorithm owns the trained parameters, every acting agent holds a
 //! copy that it is told to take.
+use crate::error::AgentError;
 use crate::model::ModelInput;
 use crate::params::{ModelSize, ParamSpec};
 use rlcore::block::AgentSchema;
@@ -13,26 +14,6 @@ use rlcore::seed::Rng;
 use rlcore::{EnvRank, EnvSpaces, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
-
-/// Why an agent could not be built or could not act.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("{text}")]
-pub struct AgentError {
-    text: String,
-}
-
-impl AgentError {
-    /// An error that says `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
-    }
-}
-
-impl From<tch::TchError> for AgentError {
-    fn from(e: tch::TchError) -> Self {
-        Self::new(rlcore::panics::without_backtrace(&e.to_string()))
-    }
-}
 
 /// What the actions are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,7 @@
 //! Acting by the values of a Q-model, feed-forward or recurrent.
+use crate::AgentError;
 use crate::acting::Acting;
-use crate::agent::{
-    ActIo, Agent, AgentContext, AgentError, AgentOutline, MakeAgent, Phase, Seen, device,
-};
+use crate::agent::{ActIo, Agent, AgentContext, AgentOutline, MakeAgent, Phase, Seen, device};
 use crate::exploration::{EpsilonGreedy, Exploration, MakeExploration, greedy};
 use crate::model::{MakeQModel, ModelInput, QMlp, QModel, QOutput, action_count};
 use crate::params::{Grad, ParamBuilder, Params};

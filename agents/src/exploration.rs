@@ -2,7 +2,8 @@
 //!
 //! [`EpsilonGreedy`] follows `rlpyt/agents/dqn/epsilon_greedy.py`. Another exploration is another [`MakeExploration`], given to
 //! the same agent.
-use crate::agent::{AgentContext, AgentError, Phase};
+use crate::AgentError;
+use crate::agent::{AgentContext, Phase};
 use crate::epsilon::{EpsilonConfig, anneal};
 use rand::RngExt;
 use rlcore::EnvRank;

@@ -10,6 +10,7 @@ mod agent;
 pub mod dist;
 mod dqn_agent;
 pub mod epsilon;
+mod error;
 pub mod exploration;
 pub mod model;
 pub mod nn;
@@ -22,9 +23,9 @@ pub mod staging;
 mod testing;
 
 pub use agent::{
-    ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentOutline, MakeAgent, Phase, Seen,
-    device,
+    ActIo, Agent, AgentContext, AgentFactory, AgentOutline, MakeAgent, Phase, Seen, device,
 };
 pub use dqn_agent::{DqnAgent, DqnAgentConfig, Q};
+pub use error::AgentError;
 pub use exploration::EpsilonGreedy;
 pub use random_agent::{RandomAgent, RandomAgentConfig};

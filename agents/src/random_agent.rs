@@ -1,5 +1,6 @@
 //! Uniformly random actions: for benches, for decorrelation, and as the simplest agent to copy.
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase};
+use crate::AgentError;
+use crate::agent::{ActIo, Agent, AgentContext, MakeAgent, Phase};
 use crate::exploration::random_action;
 use rand::RngExt;
 use rlcore::Space;

@@ -1,5 +1,5 @@
 //! What an algorithm is built for, and where the gradients of replicas meet.
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 mod algo;
 mod context;
 pub mod dqn;
+mod error;
 pub mod optim;
 pub mod pg;
 pub mod replay;
@@ -16,9 +17,10 @@ mod saved;
 mod settings;
 pub mod trained;
 
-pub use algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
+pub use algo::{Algo, OptInfo, Restored, SaveScope, Saved};
 pub use context::{Alone, Average, LearnContext};
 pub use dqn::{Dqn, DqnConfig};
+pub use error::AlgoError;
 pub use pg::NormalizeAdvantage;
 pub use pg::a2c::{A2c, A2cConfig};
 pub use pg::ppo::{Ppo, PpoConfig};

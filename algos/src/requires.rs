@@ -1,5 +1,5 @@
 //! What an algorithm needs of the agent and the sampler that feed it, by name, and whether it is there.
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use rlcore::LeafSpec;
 use rlcore::block::{Columns, Layout, Part};
 use rlcore::cells::Tree;

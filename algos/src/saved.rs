@@ -1,5 +1,6 @@
 //! Arrays of a saved state: flat f32 vectors, and f64 ones that must come back to the bit.
-use crate::algo::{AlgoError, Restored};
+use crate::algo::Restored;
+use crate::error::AlgoError;
 use rlcore::DType;
 use rlcore::checkpoint::NamedArray;
 use std::borrow::Cow;

@@ -2,8 +2,9 @@
 //!
 //! An update: the gradient of a loss, averaged over the replicas, clipped, and one step of Adam. All of it works on the flat
 //! vector of the trained parameters; buffers keep their values.
-use crate::algo::{AlgoError, Restored};
+use crate::algo::Restored;
 use crate::context::{Average, LearnContext};
+use crate::error::AlgoError;
 use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm};
 use crate::saved::{flat_array, flat_values};
 use agents::params::{Grad, ParamSpec, Params};

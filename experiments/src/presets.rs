@@ -101,6 +101,27 @@ mod tests {
     use super::*;
     use rlcore::config::resolve;
 
+    /// Broken by a default that comes back where a setting was removed, at once or when a run's config.toml is read.
+    #[test]
+    fn clipping_and_epsilon_are_removed_on_the_command_line() {
+        for name in ["cartpole-dqn", "cartpole-ppo", "cartpole-a2c"] {
+            let preset = (find(name).unwrap().config)();
+            let sets = ["algo.clip_grad_norm=".to_owned(), "algo.adam_eps=".to_owned()];
+            let sets = if name == "cartpole-dqn" { &sets[..] } else { &sets[..1] };
+            let config: Config = resolve(&preset, None, sets).unwrap();
+            let text = rlcore::config::to_toml(&config).unwrap();
+            let again: Config = rlcore::config::read(std::path::Path::new("c"), &text).unwrap();
+            assert_eq!(again, config);
+            let (clip, eps) = match again.algo {
+                AlgoConfig::Dqn(c) => (c.clip_grad_norm, Some(c.adam_eps())),
+                AlgoConfig::Ppo(c) => (c.clip_grad_norm, None),
+                AlgoConfig::A2c(c) => (c.clip_grad_norm, None),
+                AlgoConfig::Reinforce(c) => (c.clip_grad_norm, None),
+            };
+            assert_eq!((clip, eps.is_none_or(|e| e == 0.01 / 128.0)), (None, true), "{name}");
+        }
+    }
+
     /// From any preset to any agent and algorithm that fit: what the old kind had and the new has not gives way, a network of
     /// the same key included.
     #[test]

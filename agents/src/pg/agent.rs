@@ -4,8 +4,9 @@
 //! sampler, so there is nothing to vary. Differs: evaluation takes the mode unless told to sample.
 use super::evaluate::Evaluate;
 use super::model::{MakePgModel, PgModel, PgOutput};
+use crate::AgentError;
 use crate::acting::Acting;
-use crate::agent::{ActIo, Agent, AgentContext, AgentError, AgentOutline, Phase, Seen, device};
+use crate::agent::{ActIo, Agent, AgentContext, AgentOutline, Phase, Seen, device};
 use crate::dist::{Categorical, Distribution, Draw, Gaussian};
 use crate::model::ModelInput;
 use crate::params::{Grad, ParamBuilder, Params};

@@ -5,8 +5,9 @@
 //! the update (libtorch's generator cannot be saved).
 use super::config::DqnConfig;
 use super::loss;
-use crate::algo::{Algo, AlgoError, OptInfo, Restored, SaveScope, Saved};
+use crate::algo::{Algo, OptInfo, Restored, SaveScope, Saved};
 use crate::context::LearnContext;
+use crate::error::AlgoError;
 use crate::optim::update_target;
 use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay};
 use crate::requires::Requires;

@@ -1,6 +1,6 @@
 //! Hyper-parameters of DQN.
-use crate::algo::AlgoError;
 use crate::context::LearnContext;
+use crate::error::AlgoError;
 use crate::replay::{ReplaySettings, TransitionReplay, Uniform};
 use crate::settings::{AlgoNeeds, AlgoSettings, check, pass, step_bytes, training};
 use agents::params::ModelSize;

@@ -2,7 +2,7 @@
 //!
 //! Tensors are views of the block, copies only where the model is on another device; what the estimators work on lies in
 //! vectors of the host. Steps are numbered `t * B + b`.
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::requires::leaf;
 use agents::model::ModelInput;
 use agents::pg::VALUE;

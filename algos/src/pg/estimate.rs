@@ -3,7 +3,7 @@ use super::batch::Batch;
 use super::finals;
 use super::learner::Learner;
 use super::returns::{Steps, gae};
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use rlcore::block::Columns;
 
 /// The batch with generalised advantage estimates, and returns for the value to learn.

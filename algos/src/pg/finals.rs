@@ -5,7 +5,7 @@
 //! the previous ones. rlpyt values such steps as if the episode had ended.
 use super::batch::{Batch, Inputs, Past};
 use super::learner::Learner;
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::replay::ReplayError;
 use rlcore::block::Columns;
 use rlcore::cells::Tree;

@@ -4,7 +4,7 @@ use super::learner::Learner;
 use super::log::Ratio;
 use super::loss::{Losses, Outputs, Targets};
 use super::minibatch::Normalized;
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::settings::AlgoSettings;
 use crate::trained::TrainedSettings;
 use rlcore::block::Columns;

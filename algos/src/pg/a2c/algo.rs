@@ -3,7 +3,7 @@
 //! Follows `rlpyt/algos/pg/a2c.py` (Mnih et al. 2016 with synchronous workers); differs: truncated episodes bootstrap.
 use super::config::A2cConfig;
 use super::loss::loss;
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
 use crate::pg::{
     Batch, Learner, Method, NormalizeAdvantage, Normalized, PolicyGradient, Ratio, estimated,

@@ -5,7 +5,7 @@
 //! 1.5 times it.
 use super::config::PpoConfig;
 use super::loss::loss;
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
 use crate::pg::returns::normalize;
 use crate::pg::{

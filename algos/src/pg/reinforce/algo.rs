@@ -5,7 +5,7 @@
 //! episode counts as ended.
 use super::config::ReinforceConfig;
 use super::loss::loss;
-use crate::algo::AlgoError;
+use crate::error::AlgoError;
 use crate::pg::loss::{Losses, Outputs, Targets};
 use crate::pg::returns::discount_return;
 use crate::pg::{Batch, Learner, Method, Normalized, PolicyGradient, Ratio};
