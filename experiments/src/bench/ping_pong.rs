@@ -15,6 +15,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 const BYTES: usize = 2 * size_of::<CachePadded<AtomicU64>>();
 /// Round trips between two looks at the clock.
 const ROUNDS: u64 = 20_000;
+/// Looks of the waiting side between two at the other, some 13 ms: it must not die unseen.
+const LOOKS: u32 = 1 << 20;
 /// What the other side answers by going back to sleep.
 const QUIT: u64 = u64::MAX;
 
@@ -43,7 +45,16 @@ pub(super) fn ping_pong(b: usize) -> Result<Contender> {
         for _ in 0..ROUNDS {
             round += 1;
             ping.store(round, Ordering::Release);
+            let mut looks = 0_u32;
             while pong.load(Ordering::Acquire) != round {
+                looks = looks.wrapping_add(1);
+                if looks.is_multiple_of(LOOKS) {
+                    let gone = child.ended()?.is_some();
+                    ensure!(
+                        !gone,
+                        "the other side of the ping-pong gave up: is another process using its core?"
+                    );
+                }
                 std::hint::spin_loop();
             }
             bare.random_step(round as usize % ROWS)?;
