@@ -3,7 +3,7 @@ use crate::error::RunError;
 use crate::record::Record;
 use algos::{Algo, AlgoError, Restored, SaveScope};
 use rlcore::checkpoint::{CheckpointReader, CheckpointWriter, Prefixed};
-use samplers::{Sampler, SamplerState};
+use samplers::{Sampler, SamplerState, SavedSampler};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) fn has_replay(algo: &dyn Algo) -> Result<bool, RunError> {
 pub(crate) fn save(
     dir: &Path,
     record: &Record,
-    sampler: &SamplerState,
+    sampler: SamplerState,
     algo: &dyn Algo,
     scope: SaveScope,
     build: &Build,
@@ -73,7 +73,11 @@ pub(crate) fn save(
         writer.lacks_replay();
     }
     writer.value("record", record)?;
-    writer.value("sampler", sampler)?;
+    let (sampler, arrays) = sampler.into_saved()?;
+    writer.value("sampler", &sampler)?;
+    for a in arrays {
+        writer.array(&format!("sampler/{}", a.name), a.dtype, &a.shape, a.bytes)?;
+    }
     writer.value("build", build)?;
     writer.value("algo", &saved.values)?;
     for a in saved.arrays {
@@ -97,7 +101,10 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
     reader.verify()?;
     let loaded = Loaded {
         record: reader.value("record")?,
-        sampler: reader.value("sampler")?,
+        sampler: SamplerState::from_saved(
+            reader.value::<SavedSampler>("sampler")?,
+            &Prefixed::new(&reader, "sampler/"),
+        )?,
         build: reader.value("build")?,
         has_replay: reader.has_replay(),
     };

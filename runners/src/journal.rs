@@ -239,7 +239,7 @@ impl Journal {
         self.csv.sync()?;
         self.events.sync()?;
         let path = self.dir.checkpoints().join(&name);
-        checkpoint::save(&path, &self.record, &state, algo, scope, &self.build)?;
+        checkpoint::save(&path, &self.record, state, algo, scope, &self.build)?;
         self.written = Some((now, scope));
         let last = NonZeroUsize::new(self.config.keep_checkpoints).unwrap_or(NonZeroUsize::MIN);
         let best = self.record.best.as_ref().map(|(_, name)| name.as_str());
