@@ -43,9 +43,7 @@ impl SamplerState {
     ///
     /// # Errors
     /// Columns that differ in their leaves.
-    pub fn into_saved(
-        mut self,
-    ) -> Result<(SavedSampler, Vec<NamedArray<'static>>), SamplerError> {
+    pub fn into_saved(mut self) -> Result<(SavedSampler, Vec<NamedArray<'static>>), SamplerError> {
         let mut arrays = Vec::new();
         for (part, leaves) in PARTS {
             let first = self.columns.first_mut().map(leaves);
@@ -57,8 +55,11 @@ impl SamplerState {
                 }
             }
             for (leaf, width) in widths.into_iter().enumerate() {
-                let bytes: Vec<u8> =
-                    self.columns.iter_mut().flat_map(|c| std::mem::take(&mut leaves(c)[leaf])).collect();
+                let bytes: Vec<u8> = self
+                    .columns
+                    .iter_mut()
+                    .flat_map(|c| std::mem::take(&mut leaves(c)[leaf]))
+                    .collect();
                 arrays.push(array(&format!("{part}/{leaf}"), &[self.columns.len(), width], bytes));
             }
         }

@@ -96,10 +96,10 @@ fn file(checkpoint: &Path, name: &str) -> Vec<u8> {
     std::fs::read(checkpoint.join(name)).unwrap()
 }
 
-/// Counters, generators, environments; without seconds.
+/// Counters, generators, environments; without seconds, and without who sampled.
 fn state(checkpoint: &Path) -> Value {
     let mut state: Value = serde_json::from_slice(&file(checkpoint, "state.json")).unwrap();
-    for time in ["/record/seconds", "/record/eval_seconds", "/record/at_row/2"] {
+    for time in ["/record/seconds", "/record/eval_seconds", "/record/at_row/2", "/build/sampler"] {
         *state.pointer_mut(time).expect(time) = Value::Null;
     }
     state
@@ -250,20 +250,18 @@ fn killed_between_replays() {
 #[test]
 fn continued_without_a_replay() {
     let program = Program::new(BINARY);
-    let rare = ["runner.replay_interval_steps=700", "runner.keep_checkpoints=1"];
+    let rare = ["runner.replay_interval_steps=700", "runner.keep_checkpoints=9"];
     let run = begun(&program, "cut", &rare);
     run.signal(Signal::SIGKILL);
     run.end().killed_by(Signal::SIGKILL);
     let cut = program.path("cut");
     // One at which the replay was not due: those that were are at least 700 steps apart.
-    let lacks = kept(&cut)
-        .into_iter()
-        .map(|name| cut.join("checkpoints").join(name))
-        .find(|path| CheckpointReader::open(path).is_ok_and(|checkpoint| !checkpoint.has_replay()));
+    let lacks =
+        kept(&cut).into_iter().map(|name| cut.join("checkpoints").join(name)).find(|path| {
+            steps_of(path).is_some() && CheckpointReader::open(path).is_ok_and(|c| !c.has_replay())
+        });
     let Some(lacks) = lacks else { panic!("all of {:?} have a replay", kept(&cut)) };
     let (name, at) = (lacks.file_name().unwrap().to_str().unwrap(), steps_of(&lacks).unwrap());
-    let complete = latest_complete(&cut.join("checkpoints")).unwrap();
-    assert!(complete.is_some_and(|c| c != lacks), "the newest with its replay is kept");
     let more = format!("runner.n_steps={}", at + 600);
     let from = format!("cut/checkpoints/{name}");
     let end = program.succeeds(&["resume", "cut", "--checkpoint", &from, "--set", &more]);
