@@ -50,6 +50,7 @@ impl<'a> Row<'a> {
 
     /// Some of the columns, as a row of their own.
     #[inline]
+    #[must_use]
     pub fn part(self, columns: Range<usize>) -> Self {
         assert!(columns.start <= columns.end && columns.end <= self.columns);
         Self { first: self.first + columns.start, columns: columns.len(), ..self }

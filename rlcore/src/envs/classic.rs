@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn squares_are_those_of_numpy() {
         if recorded_with_this_library() {
-            assert_eq!(squared(1.2099316525355759), 1.4639346038074696);
-            assert_eq!(squared(1.3631083344298056), 1.8580643313919987);
+            assert_eq!(squared(1.209_931_652_535_575_9), 1.463_934_603_807_469_6);
+            assert_eq!(squared(1.363_108_334_429_805_6), 1.858_064_331_391_998_7);
         }
         assert_eq!(squared(-3.0), 9.0);
     }

@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn the_torque_is_squared_as_numpy_does() {
         if crate::envs::golden::recorded_with_this_library() {
-            assert_eq!(cost([0.0, 0.0], -1.6047275), 0.002575150690972805);
-            assert_eq!(cost([0.0, 0.0], -1.130_227_7), 0.0012774147326126695);
+            assert_eq!(cost([0.0, 0.0], -1.604_727_5), 0.002_575_150_690_972_805);
+            assert_eq!(cost([0.0, 0.0], -1.130_227_7), 0.001_277_414_732_612_669_5);
         }
     }
 

@@ -112,10 +112,10 @@ fn notes_tell_of_the_episode_that_ended() {
     let mut told = 0;
     for (t, notes) in notes.iter().enumerate() {
         let mut want = Vec::new();
-        for column in 0..N {
+        for (column, began) in began.iter_mut().enumerate() {
             if c.flags.cell(t, column).u8(flag::RESET)[0] != 0 {
-                want.push((column, format!("walked {} steps", t + 1 - began[column])));
-                began[column] = t + 1;
+                want.push((column, format!("walked {} steps", t + 1 - *began)));
+                *began = t + 1;
             }
         }
         assert_eq!(notes.len(), want.len(), "step {t}");
