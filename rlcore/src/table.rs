@@ -115,7 +115,7 @@ impl ProgressCsv {
         let used = used.max().map_or(0, |last| last + 1);
         let columns = found.columns[..used].to_vec();
         let (rows, after) = (found.rows.len() as u64, written_anew(&columns, &found.rows));
-        Ok(Kept { path, after, columns, rows, before })
+        Ok(Kept { path, before, after, columns, rows })
     }
 
     /// Rows without the header; a checkpoint stores this.

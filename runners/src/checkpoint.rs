@@ -53,7 +53,7 @@ impl Build {
 pub(crate) fn has_replay(algo: &dyn Algo) -> Result<bool, RunError> {
     let count = |scope| match algo.save(scope) {
         Ok(saved) => Ok(saved.arrays.len()),
-        Err(error) => Err(RunError::Algo { error, checkpoint: None }),
+        Err(error) => Err(RunError::Algo { error: Box::new(error), checkpoint: None }),
     };
     Ok(count(SaveScope::Everything)? > count(SaveScope::WithoutReplay)?)
 }
@@ -66,7 +66,7 @@ pub(crate) fn save(
     scope: SaveScope,
     build: &Build,
 ) -> Result<(), RunError> {
-    let failed = |error| RunError::Algo { error, checkpoint: None };
+    let failed = |error| RunError::Algo { error: Box::new(error), checkpoint: None };
     let saved = algo.save(scope).map_err(failed)?;
     let mut writer = CheckpointWriter::new();
     if scope == SaveScope::WithoutReplay {
@@ -109,8 +109,9 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
         has_replay: reader.has_replay(),
     };
     let arrays = Prefixed::new(&reader, "algo/");
-    algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? })
-        .map_err(|error| RunError::Algo { error, checkpoint: Some(dir.to_owned()) })?;
+    algo.load(&Restored { arrays: &arrays, values: reader.value("algo")? }).map_err(|error| {
+        RunError::Algo { error: Box::new(error), checkpoint: Some(dir.to_owned()) }
+    })?;
     Ok(loaded)
 }
 

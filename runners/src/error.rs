@@ -17,7 +17,7 @@ pub enum RunError {
     #[error("{error}; {}", last(checkpoint.as_ref()))]
     Algo {
         /// The algorithm's words. Part of the message, so not given as `source` too.
-        error: AlgoError,
+        error: Box<AlgoError>,
         /// The newest checkpoint.
         checkpoint: Option<PathBuf>,
     },

@@ -133,7 +133,9 @@ impl Journal {
         record.best.take_if(|(_, name)| !dir.checkpoints().join(name).is_dir());
         notes.push(format!("resumed from {} at {} steps", checkpoint.display(), record.env_steps));
         let mut console = Console::new(Some(&dir.log()))?;
-        notes.iter().for_each(|note| console.line(note));
+        for note in &notes {
+            console.line(note);
+        }
         let (config, user_fields) = (config.clone(), user_field_names(sampler.spaces()));
         let (written, has_replay) = (None, None);
         Ok(Self {
@@ -185,9 +187,10 @@ impl Journal {
     /// What a checkpoint holds that is due now.
     pub(crate) fn scope_due(&self) -> SaveScope {
         let since = self.record.env_steps - self.record.replay_saved_at;
-        match since >= self.config.replay_interval_steps {
-            true => SaveScope::Everything,
-            false => SaveScope::WithoutReplay,
+        if since >= self.config.replay_interval_steps {
+            SaveScope::Everything
+        } else {
+            SaveScope::WithoutReplay
         }
     }
 
@@ -250,7 +253,7 @@ impl Journal {
     /// The error of a failed update, with the checkpoint from before it.
     pub(crate) fn failed(&self, error: AlgoError) -> RunError {
         match latest(&self.dir.checkpoints()) {
-            Ok(checkpoint) => RunError::Algo { error, checkpoint },
+            Ok(checkpoint) => RunError::Algo { error: Box::new(error), checkpoint },
             Err(e) => e.into(),
         }
     }

@@ -45,6 +45,7 @@ pub fn traced<S: AsRef<str>>(
     command.args(["-c", r#"kill -STOP $$; exec "$0" "$@""#]).arg(binary);
     command.args(args.iter().map(AsRef::as_ref)).current_dir(root);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[allow(clippy::zombie_processes)] // the tracer waits for it
     let child = command.spawn().expect("a shell");
     let pid = Pid::from_raw(child.id() as i32);
     crate::program::until("it stands still", || {

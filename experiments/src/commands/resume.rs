@@ -42,7 +42,9 @@ impl ResumeArgs {
             runner.dir().write_config(&rlcore::config::to_toml(&config)?)?;
         }
         runner.dir().add_meta(meta(&config))?;
-        note.iter().for_each(|note| runner.console().line(note));
+        if let Some(note) = note {
+            runner.console().line(&note);
+        }
         introduce(&mut runner, &config);
         finish(&runner.run()?, None)
     }

@@ -62,7 +62,7 @@ pub(super) fn head(bytes: &[u8], rows: u64) -> Head<'_> {
 }
 
 fn damaged(bytes: &[u8], at: usize, what: String) -> End {
-    let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count();
+    let line = bytes[..at].split(|b| *b == b'\n').count();
     End::Damaged { line, what }
 }
 
