@@ -88,10 +88,9 @@ impl ActionServer {
             group.actor.begin_batch(slot);
         }
         for t in 0..=steps {
-            for i in 0..n {
+            for (i, c) in columns.iter_mut().enumerate() {
                 crew.wait(i)?;
                 let (group, agent) = (&mut self.groups[i], &mut *self.agent);
-                let c = &mut columns[i];
                 if t > 0 {
                     group.finish_step(t - 1, c, self.mode);
                 }

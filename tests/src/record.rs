@@ -69,10 +69,14 @@ pub fn record_held(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Rec
         if samples.weights_version() != i as u64 + 1 {
             return Err(format!("batch {i}: weights {}", samples.weights_version()).into());
         }
-        held.iter().for_each(|before| out.add(before));
+        if let Some(before) = &held {
+            out.add(before);
+        }
         held = Some(samples);
     }
-    held.iter().for_each(|last| out.add(last));
+    if let Some(last) = &held {
+        out.add(last);
+    }
     Ok(out)
 }
 
