@@ -67,7 +67,8 @@ fn stopped(host: Host) -> Result<(), Failed> {
     let error =
         sampler.obtain_samples(GlobalSteps(0)).map(drop).err().ok_or("the stop was not noticed")?;
     soon(event)?;
-    let want = format!("worker 1 (pid {victim}, env ranks {}): environment ", host.ranks(1));
+    // It was stopped before its first batch: no environment is to blame.
+    let want = format!("worker 1 (pid {victim}, env ranks {}): the agent or ", host.ranks(1));
     if !error.to_string().starts_with(&want) || !error.to_string().contains("has not returned") {
         return Err(format!("want: {want}\n got: {error}").into());
     }
