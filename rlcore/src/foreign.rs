@@ -18,7 +18,7 @@
 //! that the program steps, `env_ranks` the numbers of its environments. The `manifest` is described in [`crate::manifest`]: the
 //! words of a door by name, and dtype, shape, lead and offset of every leaf. An example, of which only the spaces are wanted, gets
 //! `"segment": null, "manifest": null`, and `columns` and `env_ranks` of one environment. The program constructs its environments
-//! and answers with `{"spaces": {...}}`, the JSON of [`EnvSpaces`](crate::env::EnvSpaces).
+//! and answers with `{"spaces": {...}}`, the JSON of [`crate::env::EnvSpaces`].
 //!
 //! **Orders.** The slice talks through `doors[columns[0]]`. It posts the wake word `ask`; the program waits for it and reads `op`:
 //!

@@ -12,8 +12,8 @@
 //! |---|---|---|
 //! | a yield came back at once | nobody else wants this core | twice as many looks before the next yield |
 //! | a yield let somebody run | processes share this core | one look between yields |
-//! | one yield took longer than [`WATCH`] | whoever ran does not hand over | sleep at once, for [`REST`] times as long; twice as long as the last time if no watch saw a post since |
-//! | the post took longer than [`WATCH`] | watching is not worth its CPU time | sleep at once, until a post comes sooner |
+//! | one yield took longer than `WATCH` | whoever ran does not hand over | sleep at once, for `REST` times as long; twice as long as the last time if no watch saw a post since |
+//! | the post took longer than `WATCH` | watching is not worth its CPU time | sleep at once, until a post comes sooner |
 use std::time::{Duration, Instant};
 
 /// Most looks between two yields, some 13 us: so long may somebody else wait for a core that was this waiter's alone.

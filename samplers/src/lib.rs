@@ -11,6 +11,7 @@ mod config;
 mod crew;
 mod error;
 mod evaluation;
+mod fits;
 mod host;
 mod needs;
 mod parallel;

@@ -154,7 +154,7 @@ impl Sampler for ParallelSampler {
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.crew.usable()?;
         self.slots.all_free()?;
-        state.fits(&self.plan)?;
+        self.plan.check_state(&state)?;
         self.crew.load(&state)?;
         if let Some(server) = &mut self.server {
             server.load(&state.columns);

@@ -203,7 +203,7 @@ impl Sampler for SerialSampler {
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError> {
         self.usable()?;
         self.slots.all_free()?;
-        state.fits(&self.plan)?;
+        self.plan.check_state(&state)?;
         let Self { collector, slots, .. } = self;
         let out = guard(&self.watchdog, &sampling(&self.plan.setup), |progress| {
             let load = |c: &mut _| collector.load(c, &state.columns, progress);

@@ -1,8 +1,4 @@
 //! What a resumed run needs to continue its episodes to the bit. By column, so that another number of workers can take over.
-use crate::error::SamplerError;
-use crate::setup::Plan;
-use rlcore::LeafSpec;
-use rlcore::block::Part;
 use rlcore::cells::Tree;
 use rlcore::seed::Rng;
 use rlcore::traj::Trackers;
@@ -53,45 +49,6 @@ pub struct SamplerState {
 }
 
 impl SamplerState {
-    /// An error that names the first difference where this is the state of another number of environments, or of columns with
-    /// other observations, actions, recurrent states or episode fields. Nothing is loaded before all columns are known to fit.
-    pub(crate) fn fits(&self, plan: &Plan) -> Result<(), SamplerError> {
-        let (saved, b) = (self.columns.len(), plan.setup.config.b);
-        if saved != b {
-            let text = format!("{saved} environments were saved, sampler.b = {b}");
-            return Err(SamplerError::State(text));
-        }
-        let widths = |leaves: &[LeafSpec]| -> Vec<usize> {
-            leaves.iter().map(LeafSpec::cell_bytes).collect()
-        };
-        let layout = &plan.layout;
-        let observation = widths(&layout.part(Part::Observation).leaves);
-        let action = widths(&layout.part(Part::PrevAction).leaves);
-        let state = widths(&plan.schema.state);
-        let tracker = Trackers::new(1, plan.setup.discount, &plan.spaces);
-        for (column, ColumnState { env, act }) in self.columns.iter().enumerate() {
-            let rank = plan.setup.first_rank() + column;
-            for (what, saved, now) in [
-                ("observation", &env.observation, &observation),
-                ("previous action", &env.prev_action, &action),
-                ("recurrent state", &act.state, &state),
-            ] {
-                let saved: Vec<usize> = saved.iter().map(Vec::len).collect();
-                if saved != *now {
-                    return Err(SamplerError::State(format!(
-                        "the {what} of environment {rank} was saved as leaves of {saved:?} bytes, now they have {now:?}: resume with the environment and model of the run"
-                    )));
-                }
-            }
-            if !env.tracker.is_column_of(&tracker) {
-                return Err(SamplerError::State(format!(
-                    "the episode of environment {rank} was saved with other fields than the environment has now: resume with the environment of the run"
-                )));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether every environment could save itself; where not, resuming starts new episodes.
     pub fn exact(&self) -> bool {
         self.columns.iter().all(|c| c.env.env.is_some())

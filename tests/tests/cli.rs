@@ -353,7 +353,13 @@ fn episodes_become_pictures() {
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run() {
     let program = Program::new(BINARY);
-    let huge = ["algo.learning_rate=1e30", "runner.n_steps=100000"];
+    // After one step of this size, a deep network's values square to infinity.
+    let huge = [
+        "algo.learning_rate=1e3",
+        "algo.delta_clip=1e38",
+        "agent.model.hidden=[64,64,64,64,64,64]",
+        "runner.n_steps=100000",
+    ];
     let checkpoint = "run/checkpoints/step_000000000256";
     let last = format!("the last checkpoint is {checkpoint}");
     let texts = ["of update ", "batch of 16 drawn after ", "lower algo.learning_rate", &last];

@@ -107,7 +107,8 @@ fn named(text: &str, keys: &[String], key: &str) -> bool {
 fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<String> {
     let set = format!("{key}={value}");
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), String> {
-        let config = resolve(config, None, &[set.clone()]).map_err(|e| e.to_string())?;
+        let config =
+            resolve(config, None, std::slice::from_ref(&set)).map_err(|e| e.to_string())?;
         let prepared = prepare(&config).map_err(|e| format!("{e:#}"))?;
         // A huge number may ask for as much time as it says.
         if INTEGERS[3..].contains(&value) {

@@ -127,7 +127,7 @@ fn a_batch_acts_with_the_weights_that_were_newest_when_it_began() {
         sampler.begin(NOW).unwrap();
         // From another thread, any number of times: the batch keeps its weights.
         std::thread::spawn(move || {
-            (2..9).for_each(|v| assert_eq!(publisher.publish(&zeros).unwrap(), v))
+            (2..9).for_each(|v| assert_eq!(publisher.publish(&zeros).unwrap(), v));
         })
         .join()
         .unwrap();

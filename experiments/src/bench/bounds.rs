@@ -1,5 +1,4 @@
 //! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
-use super::company::{Company, Job};
 use super::measure::{Contender, median};
 use agents::model::{MakeQModel, ModelInput, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
@@ -90,22 +89,8 @@ pub(super) fn mlp(b: usize) -> Result<Contender> {
     forward_and_step(format!("bound, {b} rows"), b, b)
 }
 
-/// Two cores, both at work for half of the rows each.
-pub(super) fn mlp_on_two_cores(b: usize) -> Result<Contender> {
-    let name = format!("bound, 2 x {} rows", b / 2);
-    let half = forward_and_step(name, b / 2, b / 2)?;
-    Ok(half.beside(Company::start(Job::Mlp { rows: b / 2 })?))
-}
-
-/// Forward pass over `b` rows on one core, steps on two: those of the other core are done at the same time as all of this.
-pub(super) fn mlp_with_steps_on_two_cores(b: usize) -> Result<Contender> {
-    let name = format!("bound, {b} rows, steps on 2 cores");
-    let one = forward_and_step(name, b, b / 2)?;
-    Ok(one.beside(Company::start(Job::Bare { rows: b / 2 })?))
-}
-
 /// One core: forward pass over `b` rows, arg-max, then the first `stepped` environments' steps. Counts `b` steps.
-fn forward_and_step(name: String, b: usize, stepped: usize) -> Result<Contender> {
+pub(super) fn forward_and_step(name: String, b: usize, stepped: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, 64)?;
     let seen = bare.columns.observation.row_tensors();

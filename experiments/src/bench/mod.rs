@@ -1,6 +1,8 @@
 //! Speed, measured side by side with a bound or a peer in the same run.
 mod bounds;
+mod collecting;
 mod company;
+mod jobs;
 mod learner;
 mod measure;
 mod peer;

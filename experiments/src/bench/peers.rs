@@ -1,10 +1,10 @@
 //! `experiments bench peers`: ours and a pip package take turns on the same cores, as far as one can with the same network and
 //! settings; the peer in its fastest arrangement, which it looks for before it says that it is ready.
+use super::collecting::{Policy, sampler};
 use super::measure::{
     Contender, Protocol, Window, mad, measure, median, median_rate, raw, readable,
 };
 use super::peer::{Python, peer};
-use super::samplers::{Policy, sampler};
 use super::training;
 use anyhow::{Context, Result};
 use rlcore::envs::CartPole;

@@ -1,75 +1,18 @@
 //! `experiments bench samplers`: every sampler beside the bare work that it has to do.
 use super::bounds;
-use super::company::{Company, Job};
+use super::collecting::{Policy, sampler};
+use super::jobs::{Job, mlp_on_two_cores, mlp_with_steps_on_two_cores};
 use super::measure::{
     Contender, Protocol, Window, measure, median, median_rate, ratio, raw, readable,
 };
 use super::ping_pong::ping_pong;
-use agents::epsilon::EpsilonConfig;
-use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy, RandomAgentConfig};
 use anyhow::{Context, Result, bail};
-
 use rlcore::envs::{CartPole, Slow};
-use rlcore::{BatchSpec, EnvFactory, GlobalSteps, affinity};
+use rlcore::{BatchSpec, EnvFactory, affinity};
+use samplers::SamplerKind;
 use samplers::SamplerKind::{Alternating, Cpu, Gpu, Serial};
-use samplers::{Sampler, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-#[derive(Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Policy {
-    Random,
-    Mlp(usize),
-}
-
-impl Policy {
-    fn name(self) -> String {
-        match self {
-            Self::Random => "random actions".into(),
-            Self::Mlp(width) => format!("MLP {width}-{width}"),
-        }
-    }
-
-    fn agent(self) -> Result<AgentFactory> {
-        let Self::Mlp(width) = self else {
-            return Ok(AgentFactory::new(&RandomAgentConfig {})?);
-        };
-        let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
-        let model = QMlp { hidden: vec![width, width] };
-        let exploration = EpsilonGreedy { epsilon, start_steps: 0, end_steps: 1 };
-        Ok(AgentFactory::new(&DqnAgentConfig { model, exploration })?)
-    }
-}
-
-/// Such as `gpu, 1 worker`.
-pub(super) fn title(kind: SamplerKind, workers: usize) -> String {
-    match (kind, workers) {
-        (Serial, _) => "serial".to_owned(),
-        (_, 1) => format!("{kind:?}, 1 worker").to_lowercase(),
-        _ => format!("{kind:?}, {workers} workers").to_lowercase(),
-    }
-}
-
-/// A sampler that collects batch after batch.
-pub(super) fn sampler(
-    policy: Policy,
-    kind: SamplerKind,
-    workers: usize,
-    spec: BatchSpec,
-    env: &EnvFactory,
-) -> Result<Contender> {
-    let worker = WorkerConfig { n: workers, ..Default::default() };
-    let config = SamplerConfig { kind, t: spec.t, b: spec.b, worker, ..Default::default() };
-    let setup = Setup::new(config, env.clone(), policy.agent()?);
-    let mut sampler: Box<dyn Sampler> = samplers::build(setup)?;
-    let pids = sampler.worker_pids();
-    let work = move || {
-        sampler.obtain_samples(GlobalSteps(1 << 40))?;
-        Ok(spec.steps() as u64)
-    };
-    Ok(Contender::new(title(kind, workers), pids, work))
-}
 
 /// A group of contenders that are measured side by side, and what is said of them.
 struct Group {
@@ -179,7 +122,7 @@ fn random() -> Result<Group> {
 /// All samplers over the MLP. Goals of four workers depend on the size of the batch.
 fn mlp(t: usize, b: usize) -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), t, b)?;
-    let (whole, halves) = (g.add(bounds::mlp(b)?), g.add(bounds::mlp_on_two_cores(b)?));
+    let (whole, halves) = (g.add(bounds::mlp(b)?), g.add(mlp_on_two_cores(b)?));
     g.line(whole, Versus::Nothing, "", None);
     let serial = g.sampler(Serial, 1)?;
     g.line(serial, Versus::Of(whole), ONE_CORE, Some(0.8));
@@ -192,7 +135,7 @@ fn mlp(t: usize, b: usize) -> Result<Group> {
         match kind {
             Cpu => g.line(two, Versus::Of(halves), TWO_CORES, Some(0.8)),
             Gpu => {
-                let shared = g.add(bounds::mlp_with_steps_on_two_cores(b)?);
+                let shared = g.add(mlp_with_steps_on_two_cores(b)?);
                 let what = "of the bare forward pass, then steps on two cores";
                 g.line(two, Versus::Of(shared), what, large.then_some(0.8));
             }
@@ -260,7 +203,7 @@ fn shared(b: usize) -> Result<Group> {
                 (second, "of one run, two runs together", 0.8),
             ] {
                 let run = sampler(policy, kind, workers, spec, &g.env)?;
-                let run = g.add(run.beside(Company::start(job)?));
+                let run = g.add(run.beside(job.start()?));
                 g.line(run, Versus::Of(alone), what, Some(goal));
             }
         }

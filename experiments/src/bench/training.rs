@@ -1,6 +1,6 @@
 //! Our side of whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without its files.
+use super::collecting::title;
 use super::measure::Contender;
-use super::samplers::title;
 use crate::assemble::{self, Parts};
 use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
 use agents::epsilon::EpsilonConfig;

@@ -163,10 +163,10 @@ fn example() -> Result<(), Failed> {
 }
 
 pub(crate) fn cases() -> Vec<(String, Body)> {
-    let mut cases: Vec<(String, Body)> = Vec::new();
     use HostKind::{Process, Thread};
     use ResetMode::{AtOnce, Wait};
     use SamplerKind::{Alternating, Cpu, Gpu, Serial};
+    let mut cases: Vec<(String, Body)> = Vec::new();
     for (kind, host, reset, most, slots) in [
         (Serial, Thread, AtOnce, 4, 2),
         (Gpu, Process, AtOnce, 100, 1),
