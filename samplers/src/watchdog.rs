@@ -82,7 +82,7 @@ pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> C
     match called(progress, first_rank) {
         Some(env_rank) => Cause::Stalled { env_rank, seconds },
         None => Cause::Protocol(format!(
-            "the agent or an example of an environment has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+            "no progress for {seconds:.1} s, and no environment was called: the agent or a constructor has not returned, or the process was stopped (limit: sampler.worker.step_timeout)"
         )),
     }
 }

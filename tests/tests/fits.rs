@@ -22,19 +22,20 @@ fn agent(hidden: &[usize]) -> CategoricalPgAgentConfig {
 }
 
 /// What a runner says to a sampler with these options and an agent of this model, and a PPO of its own.
-fn refusal(options: BlockOptions, hidden: &[usize]) -> Option<String> {
+fn refusal(options: BlockOptions, hidden: &[usize]) -> anyhow::Result<Option<String>> {
     let settings = agent(&[8]);
     let mut setup = setups::serial(&CartPole::default(), &agent(hidden), 4, ResetMode::AtOnce);
     (setup.eval, setup.options) = (None, options);
-    let spaces = Setup::example_spaces(&setup.env).unwrap();
-    let distribution = Box::new(Categorical::new(&spaces).unwrap());
+    let spaces = Setup::example_spaces(&setup.env)?;
+    let distribution = Box::new(Categorical::new(&spaces)?);
     let context = LearnContext::new(&spaces, setup.spec(), GlobalSteps(80), 1);
     let ppo = PolicyGradient::new(PpoConfig::default(), settings.model(), distribution, &context);
-    let scratch = tempfile::tempdir().unwrap();
-    let dir = RunDir::create(&scratch.path().join("run"), Existing::Refuse).unwrap();
+    let scratch = tempfile::tempdir()?;
+    let dir = RunDir::create(&scratch.path().join("run"), Existing::Refuse)?;
     let config = RunnerConfig { n_steps: 80, evaluate: false, ..Default::default() };
-    let sampler = samplers::build(setup).unwrap();
-    MinibatchRl::new(config, sampler, Box::new(ppo.unwrap()), dir).err().map(|e| e.to_string())
+    let sampler = samplers::build(setup)?;
+    let made = MinibatchRl::new(config, sampler, Box::new(ppo?), dir);
+    Ok(made.err().map(|e| e.to_string()))
 }
 
 /// Both panicked at the first batch.
@@ -42,10 +43,10 @@ fn refusal(options: BlockOptions, hidden: &[usize]) -> Option<String> {
 fn a_sampler_that_does_not_feed_the_algorithm_is_refused() {
     let spec = rlcore::BatchSpec { t: 4, b: 10 };
     let records = PpoConfig::default().records(spec);
-    assert_eq!(refusal(records, &[8]), None);
-    let text = refusal(BlockOptions::default(), &[8]).unwrap();
+    assert_eq!(refusal(records, &[8]).unwrap(), None);
+    let text = refusal(BlockOptions::default(), &[8]).unwrap().unwrap();
     assert!(text.contains("no bootstrap_value"), "{text}");
-    let text = refusal(records, &[16]).unwrap();
+    let text = refusal(records, &[16]).unwrap().unwrap();
     assert!(text.contains("weights") && text.contains("the same settings"), "{text}");
 }
 

@@ -68,7 +68,7 @@ fn stopped(host: Host) -> Result<(), Failed> {
         sampler.obtain_samples(GlobalSteps(0)).map(drop).err().ok_or("the stop was not noticed")?;
     soon(event)?;
     // It was stopped before its first batch: no environment is to blame.
-    let want = format!("worker 1 (pid {victim}, env ranks {}): the agent or ", host.ranks(1));
+    let want = format!("worker 1 (pid {victim}, env ranks {}): no progress for ", host.ranks(1));
     if !error.to_string().starts_with(&want) || !error.to_string().contains("has not returned") {
         return Err(format!("want: {want}\n got: {error}").into());
     }

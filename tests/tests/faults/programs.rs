@@ -136,7 +136,7 @@ fn stalled_agent(host: Host) -> Result<(), Failed> {
         SamplerKind::Gpu => format!("the action server (pid {pid}, env ranks 0..10)"),
         SamplerKind::Alternating => format!("the action server (pid {pid}, env ranks 5..10)"),
     };
-    let why = ": the agent or an example of an environment has not returned for 0.";
+    let why = ": no progress for 0.";
     let family = [&workers[..], &[pid, server]].concat();
     program.fails(event, STALL + SOON, &[&format!("error: {who}"), why], &family)
 }
@@ -174,10 +174,9 @@ fn stalled_example() -> Result<(), Failed> {
     program.says("begins")?;
     let (event, pid) = (Instant::now(), program.pid());
     let (server, _) = program.family(0)?;
-    let text = format!(
-        "error: the master, for an example (pid {pid}, env ranks 0..1): the agent or an example of an environment"
-    );
-    program.fails(event, STALL + SOON, &[&text, "has not returned for 0."], &[pid, server])
+    let text =
+        format!("error: the master, for an example (pid {pid}, env ranks 0..1): no progress for ");
+    program.fails(event, STALL + SOON, &[&text, "has not returned"], &[pid, server])
 }
 
 pub(crate) fn tests() -> Vec<(String, Body)> {
