@@ -67,6 +67,7 @@ use crate::factory::SlicePlace;
 use crate::manifest::SharedMemory;
 use crate::patience::Patience;
 use crate::slice::{BlockRow, ResetMode, SliceError, Ticks};
+use crate::stopwatch::Stopwatch;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -293,9 +294,8 @@ impl Program {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return Err(self.ended(&std::io::Error::other("it is gone")));
         }
-        let seconds = clock.since.elapsed();
-        if seconds > self.limit {
-            let seconds = seconds.as_secs_f64();
+        let seconds = clock.since.look();
+        if seconds > self.limit.as_secs_f64() {
             let (name, pid) = (&self.name, self.pid());
             return Err(EnvError::new(format!(
                 "the program {name} (pid {pid}) has made no progress for {seconds:.1} s"
@@ -331,12 +331,12 @@ impl Drop for Program {
 /// Time since the last progress.
 struct Clock {
     stamp: u64,
-    since: Instant,
+    since: Stopwatch,
 }
 
 impl Clock {
     fn new(stamp: u64) -> Self {
-        Self { stamp, since: Instant::now() }
+        Self { stamp, since: Stopwatch::start() }
     }
 
     fn moved(&mut self, stamp: u64) -> bool {

@@ -42,6 +42,7 @@ unless_loom! {
     pub mod segment;
     pub mod slice;
     pub mod space;
+    pub mod stopwatch;
     pub mod table;
     #[cfg(feature = "tch")]
     pub mod tensor;

@@ -71,7 +71,7 @@ impl Patience {
         let took = now - before;
         self.looks = if took > SWITCHED { 1 } else { (self.looks() * 2).min(MOST_LOOKS) };
         if took > WATCH {
-            self.rest = (self.rest * 2).min(LONGEST_REST).max(took * REST);
+            self.rest = (self.rest * 2).max(took * REST).min(LONGEST_REST);
             self.rest_until = Some(now + self.rest);
             return false;
         }

@@ -137,7 +137,8 @@ impl Journal {
             console.line(note);
         }
         let (config, user_fields) = (config.clone(), user_field_names(sampler.spaces()));
-        let (written, has_replay) = (None, None);
+        // The checkpoint of now is there: without a step there is nothing to add to it.
+        let (written, has_replay) = (Some((record.env_steps, SaveScope::Everything)), None);
         Ok(Self {
             dir,
             console,

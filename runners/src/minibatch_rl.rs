@@ -99,7 +99,8 @@ impl MinibatchRl {
             let now = self.journal.record.env_steps;
             if now / interval > before / interval || now >= self.config.n_steps {
                 self.log_row()?;
-                if self.journal.checkpoint_is_due() {
+                // The last checkpoint follows at once where this row ends the run.
+                if self.journal.checkpoint_is_due() && self.stop().is_none() {
                     let scope = self.journal.scope_due();
                     self.journal.save(&mut *self.sampler, &*self.algo, scope)?;
                 }

@@ -7,7 +7,6 @@ use crate::protocol::{Acting, CHECK_EVERY, FromWorker, Lane, LaneState, ToWorker
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
 use crate::supervisor::Supervisor;
-use crate::watchdog::Stopwatch;
 use crate::weights::{BUFFERS, Weights};
 use agents::AgentContext;
 use rlcore::GlobalSteps;
@@ -20,6 +19,7 @@ use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::patience::Patience;
 use rlcore::seed::EvalSeries;
 use rlcore::segment::Pages;
+use rlcore::stopwatch::Stopwatch;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 //!
 //! There is one collector loop (`collector`). A [`SerialSampler`] runs it in this process over all columns. A
 //! [`ParallelSampler`] runs it in every worker over that worker's columns, with a copy of the agent; or it splits the loop:
-//! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the bit.
+//! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the
+//! bit, for a policy whose rows do not depend on how they are batched.
 #![forbid(unsafe_code)]
 
 mod build;

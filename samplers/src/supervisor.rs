@@ -5,9 +5,9 @@
 //! ([`crate::watchdog`]). A checkpoint that is being written then is not there: it gets its name once it is whole.
 use crate::error::{Cause, SamplerError};
 use crate::protocol::{FromWorker, MESSAGE_LIMIT};
-use crate::watchdog::Stopwatch;
 use rlcore::channel::Channel;
 use rlcore::forkserver::{self, Child};
+use rlcore::stopwatch::Stopwatch;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;

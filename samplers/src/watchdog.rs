@@ -1,40 +1,12 @@
 //! Ends the process when an environment that runs in it never returns: nothing else can be done with a thread.
 use crate::error::{Cause, SamplerError};
 use rlcore::progress::Progress;
+use rlcore::stopwatch::Stopwatch;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// The most that counts of the time between two looks, which come every 20 to 200 ms.
-const LONGEST_GAP: Duration = Duration::from_millis(250);
-
-/// Adds up the time between looks. A gap longer than [`LONGEST_GAP`] counts as that much: whoever looks was stopped (Ctrl-Z, a
-/// scheduler's SIGSTOP), and so, most likely, was what it looks at. A worker that is stopped alone is still seen.
-#[derive(Debug)]
-pub(crate) struct Stopwatch {
-    looked: Instant,
-    sum: Duration,
-}
-
-impl Stopwatch {
-    /// Starts now.
-    pub(crate) fn start() -> Self {
-        Self { looked: Instant::now(), sum: Duration::ZERO }
-    }
-
-    /// Seconds since the start.
-    pub(crate) fn look(&mut self) -> f64 {
-        self.look_at(Instant::now())
-    }
-
-    fn look_at(&mut self, now: Instant) -> f64 {
-        self.sum += (now - self.looked).min(LONGEST_GAP);
-        self.looked = now;
-        self.sum.as_secs_f64()
-    }
-}
+use std::time::Duration;
 
 /// Tells a stalled environment from a slow batch by the progress word.
 #[derive(Debug)]
@@ -170,24 +142,5 @@ impl Drop for Watchdog {
             // It never panics: it only reads atomics.
             let _ = thread.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_in_which_nobody_looked_does_not_count() {
-        let mut watch = Stopwatch::start();
-        let begun = watch.looked;
-        let seconds = |watch: &mut Stopwatch, ms: u64| {
-            (watch.look_at(begun + Duration::from_millis(ms)) * 1e3).round() as u64
-        };
-        assert_eq!(seconds(&mut watch, 20), 20);
-        assert_eq!(seconds(&mut watch, 220), 220);
-        // Stopped for an hour.
-        assert_eq!(seconds(&mut watch, 3_600_220), 470);
-        assert_eq!(seconds(&mut watch, 3_600_240), 490);
     }
 }

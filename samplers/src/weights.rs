@@ -5,10 +5,10 @@
 //! order, and keeps to it for the whole batch. A publisher overwrites the version before the newest, so it waits until every worker that was ordered that version has confirmed that it has taken it in (`taken` of
 //! [`rlcore::control::WorkerControl`]); the newest version is never waited for.
 use crate::error::SamplerError;
-use crate::watchdog::Stopwatch;
 use agents::Agent;
 use rlcore::cells::Tree;
 use rlcore::control::WorkerControl;
+use rlcore::stopwatch::Stopwatch;
 use rlcore::{DType, LeafSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,7 +29,7 @@ struct Buffers {
     buffers: Vec<Tree>,
     count: usize,
     newest: u64,
-    /// The version in the last order.
+    /// The version in the last order that workers read weights for.
     ordered: u64,
     readers: Vec<&'static WorkerControl>,
     /// Seconds for which a publisher waits.
@@ -144,11 +144,11 @@ impl Weights {
         b.newest
     }
 
-    /// As [`Weights::order`], and loads that version into an agent of this process, which holds version `held`.
+    /// Loads the newest version into an agent of this process, which holds version `held`, and returns it. No worker is ordered to
+    /// read it.
     pub(crate) fn order_here(&self, agent: &mut dyn Agent, held: &mut u64) -> u64 {
         // Under one lock: a publisher waits for workers alone.
-        let mut b = lock(&self.0);
-        b.ordered = b.newest;
+        let b = lock(&self.0);
         if b.newest != *held {
             agent.load_weights(b.buffers[buffer(b.newest)].row(0).get(0));
             *held = b.newest;

@@ -133,8 +133,7 @@ fn run(
                 worker.collect(task)?;
             }
             Op::Serve => {
-                // The master acts: the weights are not read here.
-                control.take(task.weights);
+                // The master acts: no weights are read here, so none are confirmed.
                 worker.serve(task.slot)?;
             }
             Op::Message => {

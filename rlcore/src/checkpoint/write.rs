@@ -120,12 +120,15 @@ impl<'a> CheckpointWriter<'a> {
     pub fn commit(self, dir: &Path) -> Result<(), CheckpointError> {
         let parent = parent_of(dir);
         let (temp, _writing) = locked_temp(dir)?;
-        let done = self.write_into(&temp, dir).and_then(|()| Ok(put_in_place(&temp, dir)?));
+        let done = self.write_into(&temp, dir).and_then(|()| {
+            put_in_place(&temp, dir)?;
+            // Before what was replaced goes: after a power cut one of the two is there, whole.
+            Ok(sync_dir(parent)?)
+        });
         if fs::symlink_metadata(&temp).is_ok() {
             let _ = fs::remove_dir_all(&temp); // our failure, or the checkpoint that was replaced
         }
-        done?;
-        Ok(sync_dir(parent)?)
+        done
     }
 
     /// Into `dir`, which will be renamed to `to`.

@@ -62,6 +62,7 @@ impl<E: Env> EnvSlice for EnvColumns<E> {
                 self.notes.extend(notes.map(|note| (column, note)));
             }
             if reset_now {
+                io.ticks.tick(column);
                 env.reset(&mut cells.observation).map_err(|e| SliceError::new(column, e))?;
             }
         }

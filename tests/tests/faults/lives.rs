@@ -89,10 +89,6 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
     let slow = Faulty { fault: Some(Fault::Slow(15)), place, rank: 2, at: 0 };
     let mut setup = setup(&slow, &Faulty { rank: 1, ..slow }, host)?;
     setup.config.worker.step_timeout = 0.2;
-    if place == Place::Make {
-        // The whole start counts, in which an example is built as well.
-        setup.config.worker.step_timeout = 5.0;
-    }
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(GlobalSteps(0))?;
     sampler.evaluate(EvalSeries::Training(0), EPISODES, GlobalSteps(0))?;
