@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 /// The most that counts of the time between two looks, which come every 20 to 200 ms.
 const LONGEST_GAP: Duration = Duration::from_millis(250);
 
-/// Adds up the time between looks. A gap longer than [`LONGEST_GAP`] counts as that much: whoever looks was stopped (Ctrl-Z, a
+/// Adds up the time between looks. A gap longer than `LONGEST_GAP` counts as that much: whoever looks was stopped (Ctrl-Z, a
 /// scheduler's SIGSTOP), and so, most likely, was what it looks at. A worker that is stopped alone is still seen.
 #[derive(Debug)]
 pub struct Stopwatch {
