@@ -12,11 +12,11 @@ use rlcore::memory::Need;
 
 /// Bytes of a tensor that is a view of one row of one leaf.
 const VIEW: u64 = 600;
-/// Bytes that are kept of a column: two random streams, an episode's sums, a small environment; most of it while a checkpoint
-/// holds them as text.
+/// Bytes that are kept per column: two random streams, the sums of an episode, a small environment, and their copies while a
+/// checkpoint is written. An upper estimate.
 const COLUMN: u64 = 12 << 10;
-/// Bytes that one byte of a column's observation, action and recurrent state takes while a checkpoint holds it as text.
-const AS_TEXT: u64 = 32;
+/// Copies of a column's observation, action and recurrent state that exist while a checkpoint is written. An upper estimate.
+const COPIES: u64 = 32;
 /// Bytes that a worker process takes of its own: heap, stacks, buffers of libtorch.
 const WORKER: u64 = 24 << 20;
 /// Rows of the widest layer that an agent holds at once while it acts: a layer's input, its output, a copy.
@@ -36,7 +36,7 @@ impl Plan {
         let (seen, done) = (self.spaces.observation.leaves(""), self.spaces.action.leaves(""));
         let cells = seen.iter().chain(&done).chain(&self.schema.state);
         let cells = cells.map(|leaf| leaf.cell_bytes() as u64).fold(0, u64::saturating_add);
-        let column = cells.saturating_mul(AS_TEXT).saturating_add(COLUMN);
+        let column = cells.saturating_mul(COPIES).saturating_add(COLUMN);
         needs.push(Need::new(
             "what is kept of each environment",
             product(&[b, column]),
