@@ -4,7 +4,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-/// Installs a panic hook that says nothing of a libtorch exception: whoever catches it says it in one line. Call it before anything
+/// Installs a panic hook that prints nothing for a libtorch exception: the code that catches it prints one line. Call it before anything
 /// else, so that workers have it too.
 pub fn quiet_exceptions() {
     let before = std::panic::take_hook();

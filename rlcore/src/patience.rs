@@ -10,16 +10,16 @@
 //!
 //! | what a wait showed | what it means | what the next waits do |
 //! |---|---|---|
-//! | a yield came back at once | nobody else wants this core | twice as many looks before the next yield |
-//! | a yield let somebody run | processes share this core | one look between yields |
-//! | one yield took longer than `WATCH` | whoever ran does not hand over | sleep at once, for `REST` times as long; twice as long as the last time if no watch saw a post since |
+//! | a yield returned at once | no other process wants this core | twice as many looks before the next yield |
+//! | a yield let another process run | processes share this core | one look between yields |
+//! | one yield took longer than `WATCH` | whoever ran does not hand over | sleep at once, for `REST` times as long; twice as long as the last time if no watch saw a post since; at most `LONGEST_REST` |
 //! | the post took longer than `WATCH` | watching is not worth its CPU time | sleep at once, until a post comes sooner |
 use std::time::{Duration, Instant};
 
-/// Most looks between two yields, some 13 us: so long may somebody else wait for a core that was this waiter's alone.
+/// Most looks between two yields, about 13 us: the longest that another process waits for a core that only this waiter used.
 const MOST_LOOKS: u32 = 1024;
 
-/// A yield that takes longer has let somebody else run: one that has not takes 0.5 us.
+/// A yield that takes longer has let another process run; a yield that returns at once takes 0.5 us.
 const SWITCHED: Duration = Duration::from_nanos(1500);
 
 /// How long a waiter watches at most. Being woken adds at most some 5% to a wait of this length.
@@ -29,7 +29,7 @@ const WATCH: Duration = Duration::from_micros(500);
 /// Rest after a yield that took too long, in lengths of that yield: such yields take at most a fifth of the time.
 const REST: u32 = 4;
 
-/// Longest rest but for a longer yield.
+/// Longest time for which waits sleep at once before a waiter watches again.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What one waiter has learned from its waits; see the module documentation. Each waiter has one, in its own memory.

@@ -1,4 +1,4 @@
-//! Time as somebody who waits for another process counts it: time in which the whole run was stopped is nobody's fault.
+//! A clock for waits on another process. Time in which the whole run was stopped (Ctrl-Z, SIGSTOP) does not count.
 use std::time::{Duration, Instant};
 
 /// The most that counts of the time between two looks, which come every 20 to 200 ms.

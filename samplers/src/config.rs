@@ -26,7 +26,7 @@ pub enum HostKind {
     Thread,
 }
 
-/// Shortest limit of a step, seconds: below it whoever waits for a CPU is taken for stalled.
+/// Shortest limit of a step, seconds: with a shorter one, a process that only waits for a CPU would count as stalled.
 const LEAST_TIMEOUT: f64 = 0.01;
 
 /// Samplers' settings.

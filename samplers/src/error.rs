@@ -119,7 +119,7 @@ pub enum SamplerError {
         /// Slots of this sampler.
         slots: usize,
     },
-    /// A state cannot be loaded under samples that somebody reads.
+    /// A state cannot be loaded while samples are leased.
     #[error("samples of this sampler are still held: drop them before you load a state")]
     Leased,
     /// Weights of another model.

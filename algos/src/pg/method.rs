@@ -59,6 +59,6 @@ pub trait Method: AlgoSettings + Clone + Send {
 pub enum Order {
     /// As they lie.
     InPlace,
-    /// Shuffled anew for each pass.
+    /// Shuffled again for each pass.
     Shuffled,
 }

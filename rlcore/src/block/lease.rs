@@ -1,4 +1,4 @@
-//! A slot of a sampler: filled by the sampler alone, then read by whoever holds a lease of it, then filled again.
+//! A slot of a sampler: only the sampler fills it; then the holder of its lease reads it; then it is filled again.
 //!
 //! A slot is free when no lease of it is held; only a free slot can be written. The sampler may read a slot that is leased
 //! (row T becomes row 0 of the next batch).
