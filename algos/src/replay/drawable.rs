@@ -1,5 +1,6 @@
 //! Which steps can be drawn.
-use super::store::{Outcome, Store};
+use super::outcome::Outcome;
+use super::store::Store;
 use std::ops::Range;
 
 /// The cells of a run of time steps of a store, skipped steps excepted. The candidates are all cells

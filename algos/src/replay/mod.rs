@@ -66,6 +66,7 @@ mod leaf;
 #[cfg(test)]
 mod leaves;
 mod n_step;
+mod outcome;
 #[cfg(test)]
 mod recorded;
 mod state;
@@ -87,8 +88,9 @@ pub use error::ReplayError;
 pub use key::Key;
 pub use leaf::StoredLeaf;
 pub use n_step::{NStep, Window};
+pub use outcome::Outcome;
 pub use state::{Place, ReplayMeta};
-pub use store::{Outcome, Store};
+pub use store::Store;
 pub use tensors::TensorBatch;
 pub use transitions::{ReplaySettings, TransitionReplay};
 pub use uniform::Uniform;

@@ -8,7 +8,8 @@
 //! n-1). A window never reads past a skipped step.
 use super::ReplayError;
 use super::leaf::zeroed;
-use super::store::{Outcome, Store};
+use super::outcome::Outcome;
+use super::store::Store;
 
 /// The return that starts at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,8 @@
 //! observations are saved in the order of their steps, so that equal replays give equal files.
 //! Arrays are lent to the writer and read into place, so that a replay is never held twice.
 use super::leaf::LeafStore;
-use super::store::{Outcome, Store};
+use super::outcome::Outcome;
+use super::store::Store;
 use super::{Draw, ReplayError, TransitionReplay};
 use rlcore::DType;
 use rlcore::block::Part;

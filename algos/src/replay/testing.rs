@@ -1,6 +1,6 @@
 //! For tests: a stream of steps that is kept whole, blocks cut from it, and what a replay should
 //! say of it.
-use super::store::Outcome;
+use super::outcome::Outcome;
 use super::{ReplayError, ReplaySettings, TransitionReplay, Uniform};
 use rand::RngExt;
 use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};

@@ -7,7 +7,8 @@
 use super::batch::{BatchLeaf, Transitions, fill, fill_f32};
 use super::leaf::{StoredLeaf, cell_bytes, product};
 use super::n_step::{NStep, Window};
-use super::store::{Outcome, SLOT_BYTES, STEP_BYTES, Store};
+use super::outcome::Outcome;
+use super::store::{SLOT_BYTES, STEP_BYTES, Store};
 use super::{Draw, Drawable, Key, ReplayError};
 use rlcore::block::{Columns, Part};
 use rlcore::seed::Rng;

@@ -1,0 +1,75 @@
+//! Settings and samples that are refused, with what to change.
+use super::{MEMORY, NOW, PLAIN, ppo};
+use crate::pg::testing::{Ends, SPEC, algorithm, block};
+use crate::{Algo, PpoConfig};
+use rlcore::block::Lease;
+
+/// Samples of a sampler that was told nothing, and of an agent of another model: errors, where there were panics.
+#[test]
+fn samples_that_lack_something_are_refused() {
+    use crate::pg::testing::spaces;
+    use rlcore::block::{AgentSchema, Block, BlockOptions, Layout};
+    use rlcore::{DType, LeafSpec};
+    let value = LeafSpec::scalar("value", DType::F32);
+    let dist = |n: usize| LeafSpec::array("dist", DType::F32, &[n]);
+    let h = |n: usize| LeafSpec::array("h", DType::F32, &[n]);
+    let bootstrap = BlockOptions { bootstrap_value: true, state_interval: SPEC.t };
+    let refused = |info: Vec<LeafSpec>, state: Vec<LeafSpec>, options, weights: usize| {
+        let mut algo = algorithm(ppo(), MEMORY, 1000).unwrap();
+        let layout = Layout::new(SPEC, &spaces(), &AgentSchema { info, state }, options);
+        let weights = if weights == 0 { algo.params().len() } else { weights };
+        let checked = algo.requires().check(&layout, weights).unwrap_err().to_string();
+        if weights == algo.params().len() {
+            let samples = Block::create(layout).unwrap().columns(0..SPEC.b);
+            let taken = algo.take_in(Lease::unslotted(samples), NOW).unwrap_err().to_string();
+            assert_eq!(checked, taken);
+        }
+        checked
+    };
+    let all = || vec![value.clone(), dist(3)];
+    let text = refused(all(), vec![h(1)], BlockOptions::default(), 0);
+    assert!(
+        text.contains("no bootstrap_value") && text.contains("AlgoSettings::records"),
+        "{text}"
+    );
+    let text = refused(vec![], vec![h(1)], bootstrap, 0);
+    assert!(text.contains("does not record agent_info.value"), "{text}");
+    let text = refused(vec![dist(5), value.clone()], vec![h(1)], bootstrap, 0);
+    assert!(text.contains("agent_info.dist as F32 [5], the algorithm needs F32 [3]"), "{text}");
+    let text = refused(all(), vec![h(7)], bootstrap, 0);
+    assert!(text.contains("state is h F32 [7], the algorithm's model has h F32 [1]"), "{text}");
+    let text = refused(all(), vec![h(1)], bootstrap, 12);
+    assert!(text.contains("the agent has 12 weights"), "{text}");
+    // More leaves, in another order, are none of its business.
+    let algo = algorithm(ppo(), MEMORY, 1000).unwrap();
+    let info = vec![LeafSpec::scalar("mu", DType::F32), dist(3), value.clone()];
+    let schema = AgentSchema { info, state: vec![h(1)] };
+    let layout = Layout::new(SPEC, &spaces(), &schema, bootstrap);
+    algo.requires().check(&layout, algo.params().len()).unwrap();
+}
+
+#[test]
+fn errors_say_what_to_change() {
+    let refused =
+        |config: PpoConfig, model| algorithm(config, model, 1000).unwrap_err().to_string();
+    let many = PpoConfig { minibatches: 8, ..ppo() };
+    assert!(refused(many.clone(), MEMORY).contains("raise sampler.b"));
+    assert!(algorithm(many, PLAIN, 1000).is_ok());
+    assert!(
+        refused(PpoConfig { gae_lambda: 1.5, ..ppo() }, PLAIN).contains("algo.gae_lambda = 1.5")
+    );
+    assert!(refused(PpoConfig { target_kl: Some(0.0), ..ppo() }, PLAIN).contains("algo.target_kl"));
+
+    for huge in
+        [PpoConfig { ratio_clip: 1e308, ..ppo() }, PpoConfig { value_clip: Some(1e308), ..ppo() }]
+    {
+        assert!(refused(huge, PLAIN).contains("_clip = 1000"), "no tensor holds it");
+    }
+
+    let mut samples = block(SPEC, Ends::GoOn, 4);
+    samples.reward.cell_mut(2, 3).f32(0)[0] = 1e30;
+    let mut algo = algorithm(ppo(), PLAIN, 1000).unwrap();
+    let error = algo.optimize(Lease::unslotted(samples), NOW).unwrap_err().to_string();
+    assert!(error.contains("of update 0 is") && error.contains("environment 3"), "{error}");
+    assert!(error.contains("84 environment steps"), "{error}");
+}
