@@ -96,12 +96,7 @@ impl Agent for DqnAgent {
         let q = slice::<f32>(&out.q);
         // The only leaf.
         io.info.get::<f32>(0).copy_from_slice(q);
-        let action = io.action.get::<i64>(0);
-        for (c, (q, action)) in q.chunks_exact(self.actions).zip(action).enumerate() {
-            let allowed = self.mask.map(|leaf| io.seen.observation.cell(c).u8(leaf));
-            let (rank, rng) = (io.seen.first_rank.offset(c), &mut io.rng[c]);
-            *action = self.exploration.choose(q, allowed, phase, rank, rng) as i64;
-        }
+        self.exploration.choose_all(q, self.actions, self.mask, io, phase);
         for (leaf, state) in out.state.iter().enumerate() {
             io.state.get::<f32>(leaf).copy_from_slice(slice(state));
         }
