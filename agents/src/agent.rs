@@ -11,6 +11,7 @@ use rlcore::block::AgentSchema;
 use rlcore::cells::{Row, RowMut};
 use rlcore::fnptr::Portable;
 use rlcore::seed::Rng;
+use rlcore::table::Values;
 use rlcore::{EnvRank, EnvSpaces, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
@@ -135,6 +136,12 @@ pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
         let model = ModelSize { params, trained: params, largest: params, ..Default::default() };
         Ok(AgentOutline { schema: agent.schema(), model, specs: Arc::new([]) })
     }
+
+    /// The values that the agent's schedules have after `now` environment steps, under the names that the log gives them, such as
+    /// `epsilon`. Computed from the settings alone, since the agents themselves may live in worker processes.
+    fn schedules(&self, _context: &AgentContext, _now: GlobalSteps) -> Values {
+        Values::new()
+    }
 }
 
 /// What a run has to know of an agent before it builds one.
@@ -151,12 +158,14 @@ pub struct AgentOutline {
 
 type BuildAgent = fn(&[u8], &AgentContext) -> Result<Box<dyn Agent>, AgentError>;
 type OutlineAgent = fn(&[u8], &AgentContext) -> Result<AgentOutline, AgentError>;
+type Schedules = fn(&[u8], &AgentContext, &GlobalSteps) -> Result<Values, AgentError>;
 
 /// Builds agents of one kind anywhere in this program's processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentFactory {
     build: Portable<BuildAgent>,
     outline: Portable<OutlineAgent>,
+    schedules: Portable<Schedules>,
     settings: Vec<u8>,
 }
 
@@ -168,7 +177,8 @@ impl AgentFactory {
         })?;
         let build = Portable::new(build_agent::<M> as BuildAgent);
         let outline = Portable::new(outline_agent::<M> as OutlineAgent);
-        Ok(Self { build, outline, settings })
+        let schedules = Portable::new(schedules::<M> as Schedules);
+        Ok(Self { build, outline, schedules, settings })
     }
 
     /// One agent.
@@ -179,6 +189,15 @@ impl AgentFactory {
     /// What an agent would record, and the size of its model: see [`MakeAgent::outline`].
     pub fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
         (self.outline.get())(&self.settings, context)
+    }
+
+    /// The values of the agent's schedules after `now` environment steps: see [`MakeAgent::schedules`].
+    pub fn schedules(
+        &self,
+        context: &AgentContext,
+        now: GlobalSteps,
+    ) -> Result<Values, AgentError> {
+        (self.schedules.get())(&self.settings, context, &now)
     }
 }
 
@@ -200,4 +219,12 @@ fn outline_agent<M: MakeAgent>(
     context: &AgentContext,
 ) -> Result<AgentOutline, AgentError> {
     received::<M>(settings)?.outline(context)
+}
+
+fn schedules<M: MakeAgent>(
+    settings: &[u8],
+    context: &AgentContext,
+    now: &GlobalSteps,
+) -> Result<Values, AgentError> {
+    Ok(received::<M>(settings)?.schedules(context, *now))
 }

@@ -6,8 +6,9 @@ use crate::exploration::{EpsilonGreedy, Exploration, MakeExploration, greedy};
 use crate::model::{MakeQModel, ModelInput, QMlp, QModel, QOutput, action_count};
 use crate::params::{Grad, ParamBuilder, Params};
 use rlcore::block::AgentSchema;
+use rlcore::table::Values;
 use rlcore::tensor::slice;
-use rlcore::{DType, LeafSpec};
+use rlcore::{DType, GlobalSteps, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad_guard};
 
@@ -49,6 +50,10 @@ impl<M: MakeQModel, E: MakeExploration> MakeAgent for DqnAgentConfig<M, E> {
         let model = self.model.make(&context.spaces, &mut builder)?;
         let schema = schema(action_count(&context.spaces)?, model.state());
         Ok(AgentOutline { schema, model: builder.size()?, specs: builder.finish()? })
+    }
+
+    fn schedules(&self, context: &AgentContext, now: GlobalSteps) -> Values {
+        self.exploration.schedules(context, now)
     }
 }
 

@@ -6,8 +6,9 @@ use crate::AgentError;
 use crate::agent::{ActIo, AgentContext, Phase};
 use crate::epsilon::{EpsilonConfig, anneal};
 use rand::RngExt;
-use rlcore::EnvRank;
 use rlcore::seed::Rng;
+use rlcore::table::{Stats, Values};
+use rlcore::{EnvRank, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Chooses actions by their values.
@@ -49,6 +50,12 @@ pub trait Exploration: Send {
 pub trait MakeExploration: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// Builds it for the environments of `context`.
     fn make(&self, context: &AgentContext) -> Result<Box<dyn Exploration>, AgentError>;
+
+    /// The values of its schedules after `now` environment steps, for the log: see
+    /// [`MakeAgent::schedules`](crate::MakeAgent::schedules).
+    fn schedules(&self, _context: &AgentContext, _now: GlobalSteps) -> Values {
+        Values::new()
+    }
 }
 
 /// The action of the largest value among those allowed; the first of equals. Action 0 where a mask allows nothing, which a
@@ -91,6 +98,30 @@ impl MakeExploration for EpsilonGreedy {
             settings: self.clone(),
         }))
     }
+
+    /// `epsilon` of the next training step; the mean over all environments, beside `epsilonMin` and `epsilonMax`, where they have
+    /// one each.
+    fn schedules(&self, context: &AgentContext, now: GlobalSteps) -> Values {
+        let finals = self.epsilon.final_values(context.global_b, EnvRank(0), context.global_b);
+        let all: Vec<f64> = finals.iter().map(|last| self.annealed(*last, now)).collect();
+        let stats = Stats::of(&all);
+        match self.epsilon.eps_final_min {
+            None => vec![("epsilon".into(), all[0])],
+            Some(_) => vec![
+                ("epsilon".into(), stats.average),
+                ("epsilonMin".into(), stats.min),
+                ("epsilonMax".into(), stats.max),
+            ],
+        }
+    }
+}
+
+impl EpsilonGreedy {
+    /// Epsilon after `now` steps, of an environment whose final value is `last`.
+    fn annealed(&self, last: f64, now: GlobalSteps) -> f64 {
+        let (start, end) = (self.start_steps as f64, self.end_steps as f64);
+        anneal(self.epsilon.eps_init, last, now.0 as f64, start, end)
+    }
 }
 
 /// [`EpsilonGreedy`] for the environments of one agent.
@@ -103,13 +134,11 @@ struct Epsilons {
 
 impl Epsilons {
     fn epsilon(&self, phase: Phase, rank: EnvRank) -> f64 {
-        let EpsilonGreedy { epsilon, start_steps, end_steps } = &self.settings;
         match phase {
-            Phase::Evaluate { now } => epsilon.evaluation(now.0),
+            Phase::Evaluate { now } => self.settings.epsilon.evaluation(now.0),
             Phase::Sample { now } => {
                 let last = self.finals[(rank.0 - self.first).min(self.finals.len() - 1)];
-                let (start, end) = (*start_steps as f64, *end_steps as f64);
-                anneal(epsilon.eps_init, last, now.0 as f64, start, end)
+                self.settings.annealed(last, now)
             }
         }
     }
@@ -135,6 +164,37 @@ impl Exploration for Epsilons {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rlcore::{DType, EnvSpaces, Space};
+
+    /// What is logged is what the next step explores with.
+    #[test]
+    fn the_epsilon_that_is_logged_is_the_one_that_is_used() {
+        let context = AgentContext {
+            spaces: EnvSpaces::new(
+                Space::uniform_box(DType::F32, &[2], -1.0, 1.0),
+                Space::Discrete { n: 2 },
+            ),
+            global_b: 4,
+            local: (EnvRank(0), 4),
+            device: "cpu".into(),
+        };
+        let epsilon = EpsilonConfig { eps_final: 0.1, ..Default::default() };
+        let mut greedy = EpsilonGreedy { epsilon, start_steps: 100, end_steps: 300 };
+        for (now, want) in [(0, 1.0), (100, 1.0), (200, 0.55), (300, 0.1), (999, 0.1)] {
+            let seen = greedy.schedules(&context, GlobalSteps(now));
+            assert!(seen.len() == 1 && seen[0].0 == "epsilon", "{seen:?}");
+            assert!((seen[0].1 - want).abs() < 1e-12, "{now}: {seen:?}");
+        }
+        greedy.epsilon.eps_final_min = Some(0.001);
+        let seen = greedy.schedules(&context, GlobalSteps(300));
+        let want = [0.001, 0.001 * 10f64.powf(2.0 / 3.0), 0.001 * 10f64.powf(4.0 / 3.0), 0.1];
+        let mean = want.iter().sum::<f64>() / 4.0;
+        for ((name, value), (wanted, number)) in
+            seen.iter().zip([("epsilon", mean), ("epsilonMin", 0.001), ("epsilonMax", 0.1)])
+        {
+            assert!(name == wanted && (value - number).abs() < 1e-12, "{seen:?}");
+        }
+    }
 
     #[test]
     fn masks_are_obeyed_and_ties_go_to_the_first() {

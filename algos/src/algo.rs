@@ -5,6 +5,7 @@ use agents::params::Params;
 use rlcore::GlobalSteps;
 use rlcore::block::Lease;
 use rlcore::checkpoint::{ArraySource, NamedArray};
+use rlcore::table::Values;
 
 /// Values logged of a batch's updates, by rlpyt's names; each becomes Average, Std, Median, Min and Max.
 pub type OptInfo = Vec<(&'static str, Vec<f64>)>;
@@ -68,6 +69,12 @@ pub trait Algo: Send {
     fn optimize(&mut self, samples: Lease, now: GlobalSteps) -> Result<OptInfo, AlgoError> {
         self.take_in(samples, now)?;
         self.learn(u64::MAX)
+    }
+
+    /// The values that the algorithm's schedules have now, under the names that the log gives them, such as `learningRate`; those of
+    /// the last batch, where they change with each.
+    fn schedules(&self) -> Values {
+        Values::new()
     }
 
     /// Updates made so far.

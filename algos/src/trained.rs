@@ -13,6 +13,9 @@ use rlcore::seed::{Role, seed_of};
 use std::sync::Arc;
 use tch::Tensor;
 
+/// The name of the learning rate in the log: see [`Algo::schedules`](crate::Algo::schedules).
+pub const LEARNING_RATE: &str = "learningRate";
+
 /// Settings of an optimiser, as the settings of the algorithms name them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainedSettings {
@@ -103,6 +106,11 @@ impl Trained {
     /// Sets the learning rate to `share * settings.learning_rate` from the next step on.
     pub fn scale_learning_rate(&mut self, share: f64) {
         self.adam.set_learning_rate(self.settings.learning_rate * share);
+    }
+
+    /// The learning rate of the next step.
+    pub fn learning_rate(&self) -> f64 {
+        self.adam.config().learning_rate
     }
 
     /// The gradient of `loss` (0-d), averaged over the replicas and clipped.

@@ -11,6 +11,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// Named numbers of one moment, such as the current learning rate; each becomes a column.
+pub type Values = Vec<(String, f64)>;
+
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {

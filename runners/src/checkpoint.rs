@@ -1,5 +1,7 @@
 //! What a run's checkpoint holds: runner, sampler and algorithm, and the weights under their PyTorch names.
+use crate::config::RunnerConfig;
 use crate::error::RunError;
+use crate::journal::Stop;
 use crate::record::Record;
 use algos::{Algo, AlgoError, Restored, SaveScope};
 use rlcore::checkpoint::{CheckpointReader, CheckpointWriter, Prefixed};
@@ -120,8 +122,36 @@ pub fn weights(checkpoint: &Path) -> Result<Vec<u8>, RunError> {
     Ok(CheckpointReader::open(checkpoint)?.file(WEIGHTS_FILE)?)
 }
 
-/// The name of the checkpoint with the best return up to this one, where the run is evaluated. It is kept beside the newest.
-pub fn best(checkpoint: &Path) -> Result<Option<String>, RunError> {
-    let record: Record = CheckpointReader::open(checkpoint)?.value("record")?;
-    Ok(record.best.map(|(_, name)| name))
+/// How far a run had come at a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Environment steps of all replicas.
+    pub env_steps: u64,
+    /// Seconds of all parts of the run, evaluation included.
+    pub seconds: f64,
+    /// Mean return: of the last evaluation, or of its confirmation where that held; without evaluation, of the last
+    /// `runner.log_traj_window` training episodes. None before there is one.
+    pub last_return: Option<f64>,
+    /// The best evaluation up to here, and the name of its checkpoint, which is kept beside the newest.
+    pub best: Option<(f64, String)>,
+    /// Why a run with these settings ends here; none where it goes on.
+    pub stop: Option<Stop>,
+}
+
+impl Progress {
+    /// Reads a checkpoint of a run that has or shall have these settings.
+    ///
+    /// # Errors
+    /// A checkpoint that is missing or damaged.
+    pub fn at(checkpoint: &Path, config: &RunnerConfig) -> Result<Self, RunError> {
+        let record: Record = CheckpointReader::open(checkpoint)?.value("record")?;
+        let evaluated = record.trusted_return.or(record.last_return);
+        Ok(Self {
+            env_steps: record.env_steps,
+            seconds: record.seconds,
+            last_return: if config.evaluate { evaluated } else { record.recent_return() },
+            stop: record.stop(config),
+            best: record.best,
+        })
+    }
 }

@@ -28,15 +28,29 @@ const SHOWN: [(&str, usize, &str, usize); 8] = [
 /// The bar counts in this many parts.
 const PARTS: f64 = 1000.0;
 
+/// Where it is shown how far a run is.
+enum Shown {
+    Nowhere,
+    Bar(ProgressBar),
+    Elsewhere(Box<dyn FnMut(f64, &str) + Send>),
+}
+
 /// Terminal and `log.txt`.
-#[derive(Debug)]
 pub struct Console {
     log: Option<File>,
-    bar: Option<ProgressBar>,
+    shown: Shown,
     speed: Speed,
     status: String,
+    /// Share of the run that is done.
+    done: f64,
     redrawn: Instant,
     headed: bool,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Console({:?})", self.status)
+    }
 }
 
 impl Console {
@@ -52,11 +66,19 @@ impl Console {
         let log = log.map(open).transpose()?;
         let style = ProgressStyle::with_template("{wide_bar:.cyan/dim} {percent:>3}%  {msg}")
             .map_or_else(|_| ProgressStyle::default_bar(), |s| s.progress_chars("━╸─"));
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(|| ProgressBar::new(PARTS as u64).with_style(style));
+        let shown = if std::io::stderr().is_terminal() {
+            Shown::Bar(ProgressBar::new(PARTS as u64).with_style(style))
+        } else {
+            Shown::Nowhere
+        };
         let (speed, status) = (Speed::default(), String::new());
-        Ok(Self { log, bar, speed, status, redrawn: Instant::now(), headed: false })
+        Ok(Self { log, shown, speed, status, done: 0.0, redrawn: Instant::now(), headed: false })
+    }
+
+    /// Instead of a progress bar, `show` is called ten times a second at most: with the share of the run that is done, within 0 and 1,
+    /// and a line of text (steps, return, speed, time left).
+    pub fn show_elsewhere(&mut self, show: impl FnMut(f64, &str) + Send + 'static) {
+        self.shown = Shown::Elsewhere(Box::new(show));
     }
 
     /// One line for terminal and log.
@@ -96,7 +118,9 @@ impl Console {
 
     /// Moves the bar, ten times a second at most.
     pub(crate) fn progress(&mut self, record: &Record, config: &RunnerConfig) {
-        let Some(bar) = &self.bar else { return };
+        if matches!(self.shown, Shown::Nowhere) {
+            return;
+        }
         self.speed.seen(record.env_steps, record.seconds, record.seconds - record.eval_seconds);
         if self.redrawn.elapsed() < Duration::from_millis(100) {
             return;
@@ -110,26 +134,38 @@ impl Console {
             left = Some(left.map_or(until, |left| left.min(until)));
         }
         let steps = format!("{}/{} steps", readable(record.env_steps), readable(config.n_steps));
-        let seen = record.recent_return().map(|r| format!("return {}", number(r, 1)));
+        let seen = record.recent_return().map(|r| format!("training return {}", number(r, 1)));
         let speed = self.speed.steps_per_second();
         let speed = speed.map(|s| format!("{} steps/s", readable(s as u64)));
         let parts = [Some(steps), seen, speed].into_iter().flatten();
         self.status = parts.map(|part| part + "  ").collect();
         let left = left.map_or(String::new(), |s| format!("{} left", clock(s)));
-        bar.set_message(format!("{}{left}", self.status));
-        bar.set_position((done.min(1.0) * PARTS) as u64);
+        let done = done.min(1.0);
+        self.show(done, &left);
+        self.done = done;
+    }
+
+    /// Shows the status with `more` behind it.
+    fn show(&mut self, done: f64, more: &str) {
+        let text = format!("{}{more}", self.status);
+        match &mut self.shown {
+            Shown::Nowhere => {}
+            Shown::Bar(bar) => {
+                bar.set_message(text);
+                bar.set_position((done * PARTS) as u64);
+            }
+            Shown::Elsewhere(show) => show(done, &text),
+        }
     }
 
     /// Says on the bar what takes so long that it does not move.
-    pub(crate) fn busy(&self, with: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}{with}", self.status));
-        }
+    pub(crate) fn busy(&mut self, with: &str) {
+        self.show(self.done, with);
     }
 
     /// Removes the bar.
     pub(crate) fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Shown::Bar(bar) = std::mem::replace(&mut self.shown, Shown::Nowhere) {
             bar.finish_and_clear();
         }
     }
@@ -137,9 +173,9 @@ impl Console {
     fn say(&self, text: &str) {
         // Standard output may be a closed pipe (`| head`): no reason to stop a run.
         let say = || drop(writeln!(std::io::stdout(), "{text}"));
-        match &self.bar {
-            Some(bar) => bar.suspend(say),
-            None => say(),
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(say),
+            Shown::Nowhere | Shown::Elsewhere(_) => say(),
         }
     }
 }

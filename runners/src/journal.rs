@@ -6,7 +6,7 @@ use crate::console::Console;
 use crate::error::RunError;
 use crate::record::Record;
 use algos::{Algo, AlgoError, SaveScope};
-use rlcore::EnvSpaces;
+use rlcore::{EnvSpaces, GlobalSteps};
 use rlcore::checkpoint::{discard_after, keep, latest, step_name};
 use rlcore::run_dir::RunDir;
 use rlcore::table::{Events, ProgressCsv};
@@ -156,11 +156,14 @@ impl Journal {
     /// A row of everything since the last one.
     pub(crate) fn row(
         &mut self,
+        sampler: &dyn Sampler,
         algo: &dyn Algo,
         evaluation: Option<&Evaluation>,
     ) -> Result<(), RunError> {
         let (updates, batch) = (algo.updates(), algo.batch_size());
-        let row = self.record.row(updates, batch, &self.user_fields, evaluation);
+        let mut schedules = sampler.schedules(GlobalSteps(self.record.env_steps))?;
+        schedules.extend(algo.schedules());
+        let row = self.record.row(updates, batch, &self.user_fields, evaluation, schedules);
         self.in_place(|journal| {
             journal.csv.row(&row)?;
             Ok(journal.events.row(journal.record.env_steps, &row)?)

@@ -11,7 +11,7 @@ mod record;
 pub mod signals;
 mod speed;
 
-pub use checkpoint::{WEIGHTS_FILE, best, weights};
+pub use checkpoint::{Progress, WEIGHTS_FILE, weights};
 pub use config::RunnerConfig;
 pub use console::Console;
 pub use error::RunError;

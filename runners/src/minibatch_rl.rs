@@ -23,6 +23,8 @@ pub struct MinibatchRl {
     /// Version of the weights that the sampler acts with.
     published: Option<u64>,
     weights: Vec<f32>,
+    /// Whether the user was told of evaluation episodes that do not end.
+    said_unfinished: bool,
 }
 
 impl std::fmt::Debug for MinibatchRl {
@@ -43,7 +45,7 @@ impl MinibatchRl {
         prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::new(dir, &config, &*sampler)?;
         let weights = vec![0.0; algo.params().len()];
-        Ok(Self { config, sampler, algo, journal, published: None, weights })
+        Ok(Self { config, sampler, algo, journal, published: None, weights, said_unfinished: false })
     }
 
     /// The run in `dir`, continued from `checkpoint`, which is one of its own; progress.csv and the TensorBoard events are cut back to
@@ -61,7 +63,7 @@ impl MinibatchRl {
         prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::resume(dir, &config, checkpoint, &mut *sampler, &mut *algo)?;
         let weights = vec![0.0; algo.params().len()];
-        Ok(Self { config, sampler, algo, journal, published: None, weights })
+        Ok(Self { config, sampler, algo, journal, published: None, weights, said_unfinished: false })
     }
 
     /// Where the run lies.
@@ -112,22 +114,7 @@ impl MinibatchRl {
     }
 
     fn stop(&self) -> Option<Stop> {
-        let r = &self.journal.record;
-        let c = &self.config;
-        let reached =
-            if c.evaluate { r.trusted_return } else { r.online_return(c.log_traj_window) };
-        if let Some(signal) = signals::caught() {
-            return Some(Stop::Signal(signal));
-        }
-        if let (Some(reached), Some(wanted)) = (reached, c.stop_return)
-            && reached >= wanted
-        {
-            return Some(Stop::Return(reached));
-        }
-        if c.stop_seconds.is_some_and(|s| r.seconds >= s) {
-            return Some(Stop::Seconds);
-        }
-        (r.env_steps >= c.n_steps).then_some(Stop::Steps)
+        signals::caught().map(Stop::Signal).or_else(|| self.journal.record.stop(&self.config))
     }
 
     fn publish(&mut self) -> Result<(), RunError> {
@@ -179,6 +166,14 @@ impl MinibatchRl {
         r.last_return = found.mean_return().filter(|_| found.unfinished == 0);
         // What is to be confirmed is not trusted until it is.
         r.trusted_return = r.last_return.filter(|_| self.config.confirm_episodes == 0);
+        if found.unfinished > 0 && !self.said_unfinished {
+            self.said_unfinished = true;
+            let all = found.trajectories.len() + found.unfinished;
+            self.journal.console.line(&format!(
+                "note: {} of {all} evaluation episodes did not end within the limit of steps (eval.max_steps): an evaluation with such episodes neither stops the run nor counts as its best; limit the episodes (time_limit) or raise eval.max_steps",
+                found.unfinished
+            ));
+        }
         Ok(found)
     }
 
@@ -201,17 +196,26 @@ impl MinibatchRl {
         let s = Stats::of(&returns);
         let error = s.std / (returns.len() as f64 - 1.0).sqrt();
         let holds = found.unfinished == 0 && s.average - 2.0 * error >= wanted;
-        let verdict = if holds { "confirmed" } else { "not confirmed, training goes on" };
         let seen =
             format!("mean return {:.1} +- {error:.1} over {episodes} fresh episodes", s.average);
-        self.journal.console.line(&format!("{verdict}: {seen}"));
+        let verdict = if holds {
+            format!("confirmed: {seen}")
+        } else if found.unfinished > 0 {
+            format!("not confirmed, training goes on: {} of {episodes} fresh episodes did not end within eval.max_steps", found.unfinished)
+        } else {
+            format!(
+                "not confirmed, training goes on: {seen}; less two standard errors that is {:.1}, below runner.stop_return = {wanted}",
+                s.average - 2.0 * error
+            )
+        };
+        self.journal.console.line(&verdict);
         self.journal.record.trusted_return = holds.then_some(s.average);
         Ok(())
     }
 
     fn log_row(&mut self) -> Result<(), RunError> {
         let evaluation = if self.config.evaluate { Some(self.evaluate()?) } else { None };
-        self.journal.row(&*self.algo, evaluation.as_ref())?;
+        self.journal.row(&*self.sampler, &*self.algo, evaluation.as_ref())?;
         if self.config.evaluate { self.confirm() } else { Ok(()) }
     }
 }

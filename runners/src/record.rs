@@ -1,5 +1,7 @@
 //! What a run knows about itself, and the rows it makes of that: rlpyt's columns (`runners/minibatch_rl.py`).
-use rlcore::table::{Cell, Stats};
+use crate::config::RunnerConfig;
+use crate::journal::Stop;
+use rlcore::table::{Cell, Stats, Values};
 use rlcore::traj::TrajInfo;
 use samplers::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -37,14 +39,50 @@ pub(crate) struct Record {
     pub(crate) replay_saved_at: u64,
     /// The last training episodes.
     window: VecDeque<TrajInfo>,
+    /// Returns of the training episodes that ended since the last row. A checkpoint from before this was logged has none.
+    #[serde(default)]
+    new_returns: Returns,
     /// Since the last row: episodes, values of updates; at the last row: steps, updates, seconds in training.
     new_completed: u64,
     opt: Vec<(String, Vec<f64>)>,
     at_row: (u64, u64, f64),
 }
 
+/// Summary of returns, without the returns: there may be millions between two rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Returns {
+    count: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Returns {
+    fn add(&mut self, ret: f64) {
+        let first = self.count == 0;
+        self.min = if first { ret } else { self.min.min(ret) };
+        self.max = if first { ret } else { self.max.max(ret) };
+        self.sum += ret;
+        self.count += 1;
+    }
+
+    /// Mean, least and greatest, NaN where no episode ended.
+    fn columns(&self) -> [(String, f64); 3] {
+        let some = |value: f64| if self.count == 0 { f64::NAN } else { value };
+        [
+            (format!("{TRAIN_RETURN}Average"), self.sum / self.count as f64),
+            (format!("{TRAIN_RETURN}Min"), some(self.min)),
+            (format!("{TRAIN_RETURN}Max"), some(self.max)),
+        ]
+    }
+}
+
+/// The column of training returns: those that ended since the last row.
+const TRAIN_RETURN: &str = "TrainReturn";
+
 impl Record {
     pub(crate) fn add_trajectories(&mut self, infos: Vec<TrajInfo>, window: usize) {
+        infos.iter().for_each(|info| self.new_returns.add(info.ret));
         self.completed += infos.len() as u64;
         self.new_completed += infos.len() as u64;
         self.window.extend(infos);
@@ -67,18 +105,37 @@ impl Record {
         full.then(|| self.window.iter().map(|t| t.ret).sum::<f64>() / self.window.len() as f64)
     }
 
+    /// Why a run of these settings ends here, if it does.
+    pub(crate) fn stop(&self, config: &RunnerConfig) -> Option<Stop> {
+        let reached = if config.evaluate {
+            self.trusted_return
+        } else {
+            self.online_return(config.log_traj_window)
+        };
+        if let (Some(reached), Some(wanted)) = (reached, config.stop_return)
+            && reached >= wanted
+        {
+            return Some(Stop::Return(reached));
+        }
+        if config.stop_seconds.is_some_and(|s| self.seconds >= s) {
+            return Some(Stop::Seconds);
+        }
+        (self.env_steps >= config.n_steps).then_some(Stop::Steps)
+    }
+
     /// Mean return of the training episodes seen last, for a progress bar.
     pub(crate) fn recent_return(&self) -> Option<f64> {
         self.online_return(self.window.len().max(1))
     }
 
-    /// The next row; what is counted since the last one starts anew.
+    /// The next row; what is counted since the last one starts anew. `schedules`: their values now.
     pub(crate) fn row(
         &mut self,
         updates: u64,
         batch_size: usize,
         user: &[String],
         evaluation: Option<&Evaluation>,
+        schedules: Values,
     ) -> Vec<(String, Cell)> {
         let train_seconds = self.seconds - self.eval_seconds;
         let (steps, new_updates) = (self.env_steps - self.at_row.0, updates - self.at_row.1);
@@ -105,6 +162,7 @@ impl Record {
             diagnostic("UnfinishedInEval", int(e.unfinished as u64));
             diagnostic("CumEvalTime", self.eval_seconds.into());
             diagnostic("CumTrainTime", train_seconds.into());
+            diagnostic("NewCompletedTrajs", int(self.new_completed));
         } else {
             diagnostic("NewCompletedTrajs", int(self.new_completed));
             let in_window: f64 = self.window.iter().map(|t| t.length).sum();
@@ -121,9 +179,60 @@ impl Record {
             row.extend(Stats::of(values).columns(name).map(|(n, v)| (n, v.into())));
             values.clear();
         }
+        row.extend(self.new_returns.columns().map(|(n, v)| (n, v.into())));
+        row.extend(schedules.into_iter().map(|(n, v)| (n, v.into())));
+        self.new_returns = Returns::default();
         self.new_completed = 0;
         self.at_row = (self.env_steps, updates, train_seconds);
         self.rows += 1;
         row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn episode(ret: f64) -> TrajInfo {
+        let user = vec![];
+        TrajInfo { t: 0, env_rank: 0, length: 1.0, ret, nonzero_rewards: 1.0, discounted_return: ret, user }
+    }
+
+    fn cell(row: &[(String, Cell)], name: &str) -> f64 {
+        match row.iter().find(|(n, _)| n == name).map(|(_, c)| c) {
+            Some(Cell::Float(v)) => *v,
+            Some(Cell::Int(v)) => *v as f64,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// Broken by counting an episode in two rows, by a window in place of the episodes since the last row, and by 0 for no episode.
+    #[test]
+    fn training_returns_are_those_since_the_last_row() {
+        let mut record = Record::default();
+        let names = ["TrainReturnAverage", "TrainReturnMin", "TrainReturnMax"];
+        let mut row = |returns: &[f64]| {
+            record.add_trajectories(returns.iter().map(|r| episode(*r)).collect(), 100);
+            // A checkpoint in the midst of an interval loses nothing.
+            let saved = serde_json::to_string(&record).unwrap();
+            record = serde_json::from_str(&saved).unwrap();
+            record.add_trajectories(vec![], 100);
+            let row = record.row(0, 1, &[], None, vec![("epsilon".into(), 0.5)]);
+            assert_eq!(cell(&row, "epsilon"), 0.5);
+            (cell(&row, "Diagnostics/NewCompletedTrajs"), names.map(|n| cell(&row, n)))
+        };
+        assert_eq!(row(&[-3.0, 5.0, 1.0]), (3.0, [1.0, -3.0, 5.0]));
+        assert_eq!(row(&[-7.0]), (1.0, [-7.0; 3]));
+        let (count, none) = row(&[]);
+        assert!(count == 0.0 && none.iter().all(|v| v.is_nan()), "{none:?}");
+    }
+
+    /// A checkpoint from before training returns were logged.
+    #[test]
+    fn an_older_record_can_be_read() {
+        let mut old = serde_json::to_value(Record::default()).unwrap();
+        assert!(old.as_object_mut().unwrap().remove("new_returns").is_some());
+        let record: Record = serde_json::from_value(old).unwrap();
+        assert_eq!(record.new_returns.count, 0);
     }
 }

@@ -9,14 +9,26 @@ static CAUGHT: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 /// Starts to listen. Call it after the fork server has started; again is harmless.
 pub fn listen() -> std::io::Result<()> {
+    begin(true)
+}
+
+/// As [`listen`], except that a second signal changes nothing: for a process whose parent decides when to wait no longer, and which a
+/// terminal's Ctrl-C reaches as well as the parent's signal.
+pub fn listen_patiently() -> std::io::Result<()> {
+    begin(false)
+}
+
+fn begin(second_exits: bool) -> std::io::Result<()> {
     if CAUGHT.get().is_some() {
         return Ok(());
     }
     let (caught, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: a first signal finds `again` unset, a second one set.
-        flag::register_conditional_shutdown(signal, exit_code(signal), again.clone())?;
-        flag::register(signal, again.clone())?;
+        if second_exits {
+            // In this order: a first signal finds `again` unset, a second one set.
+            flag::register_conditional_shutdown(signal, exit_code(signal), again.clone())?;
+            flag::register(signal, again.clone())?;
+        }
         flag::register_usize(signal, caught.clone(), signal as usize)?;
     }
     // Lost only to another caller, whose handlers then do the same.

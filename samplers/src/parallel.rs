@@ -14,6 +14,7 @@ use crate::weights::Publisher;
 use rlcore::block::Layout;
 use rlcore::control::{Op, Task};
 use rlcore::seed::EvalSeries;
+use rlcore::table::Values;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::ops::Range;
 
@@ -82,6 +83,10 @@ impl Sampler for ParallelSampler {
 
     fn weight_count(&self) -> usize {
         self.plan.model.params
+    }
+
+    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError> {
+        Ok(self.plan.setup.agent.schedules(&self.plan.context, now)?)
     }
 
     fn publisher(&self) -> Publisher {

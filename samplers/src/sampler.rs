@@ -5,6 +5,7 @@ use crate::state::SamplerState;
 use crate::weights::Publisher;
 use rlcore::block::{Columns, Layout, Lease};
 use rlcore::seed::EvalSeries;
+use rlcore::table::Values;
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 
@@ -77,6 +78,9 @@ pub trait Sampler: Send {
 
     /// Number of `f32` weights that [`Publisher::publish`] takes: those of the agent's model.
     fn weight_count(&self) -> usize;
+
+    /// The values of the agent's schedules after `now` environment steps, for the log: [`agents::MakeAgent::schedules`].
+    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError>;
 
     /// A handle through which weights are published, from this thread or another.
     fn publisher(&self) -> Publisher;

@@ -14,6 +14,7 @@ use rlcore::block::{Layout, Slot};
 use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::progress::Progress;
 use rlcore::seed::EvalSeries;
+use rlcore::table::Values;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, SlicePlace, World};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -136,6 +137,10 @@ impl Sampler for SerialSampler {
 
     fn weight_count(&self) -> usize {
         self.plan.model.params
+    }
+
+    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError> {
+        Ok(self.plan.setup.agent.schedules(&self.plan.context, now)?)
     }
 
     fn publisher(&self) -> Publisher {

@@ -1,6 +1,8 @@
 //! The command line as its users meet it: mistakes that say what to write instead and leave nothing behind, results that can be
 //! read, and what goes wrong in the midst of a run.
 #![allow(missing_docs, clippy::unwrap_used)]
+#[path = "cli/columns.rs"]
+mod columns;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/refusals.rs"]

@@ -13,13 +13,14 @@ use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay};
 use crate::requires::Requires;
 use crate::saved::{flat_array, flat_values};
 use crate::settings::AlgoSettings;
-use crate::trained::{NotFinite, Trained, TrainedSettings, finite};
+use crate::trained::{LEARNING_RATE, NotFinite, Trained, TrainedSettings, finite};
 use agents::model::{MakeQModel, ModelInput, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
 use rlcore::GlobalSteps;
 use rlcore::block::Lease;
 use rlcore::checkpoint::Prefixed;
 use rlcore::seed::{Role, rng, seed_of};
+use rlcore::table::Values;
 use rlcore::tensor::slice;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad_guard};
@@ -236,6 +237,10 @@ impl Algo for Dqn {
             info.iter_mut().zip(values).for_each(|((_, all), v)| all.push(v));
         }
         Ok(info)
+    }
+
+    fn schedules(&self) -> Values {
+        vec![(LEARNING_RATE.into(), self.online.learning_rate())]
     }
 
     fn updates(&self) -> u64 {

@@ -11,10 +11,12 @@ use crate::algo::{Algo, OptInfo, Restored, SaveScope, Saved};
 use crate::context::LearnContext;
 use crate::error::AlgoError;
 use crate::requires::Requires;
+use crate::trained::LEARNING_RATE;
 use agents::dist::Distribution;
 use agents::params::Params;
 use agents::pg::MakePgModel;
 use rlcore::block::Lease;
+use rlcore::table::Values;
 use rlcore::{BatchSpec, GlobalSteps, LocalSteps, World};
 use std::collections::VecDeque;
 
@@ -27,6 +29,8 @@ pub struct PolicyGradient<M> {
     spec: BatchSpec,
     world: World,
     n_steps: GlobalSteps,
+    /// See [`Method::left`]; of the last batch.
+    left: f64,
     work: Option<Work>,
 }
 
@@ -82,6 +86,7 @@ impl<M: Method> PolicyGradient<M> {
             spec: context.spec,
             world: context.world,
             n_steps: context.n_steps,
+            left: 1.0,
             work: None,
             method,
             learner,
@@ -153,6 +158,7 @@ impl<M: Method> Algo for PolicyGradient<M> {
         let own = self.world.global(LocalSteps(samples.valid_steps()));
         let before = now.0.saturating_sub(own.0) as f64;
         let left = self.method.left((before / self.n_steps.0.max(1) as f64).min(1.0));
+        self.left = left;
         self.learner.scale_learning_rate(left);
         let batch = self.method.estimate(&self.learner, &samples)?;
         let parts = batch.parts(self.method.minibatches());
@@ -171,6 +177,12 @@ impl<M: Method> Algo for PolicyGradient<M> {
             self.keep(work);
         }
         Ok(self.learner.take_log())
+    }
+
+    fn schedules(&self) -> Values {
+        let mut all = vec![(LEARNING_RATE.into(), self.learner.learning_rate())];
+        all.extend(self.method.schedules(self.left));
+        all
     }
 
     fn updates(&self) -> u64 {

@@ -134,6 +134,10 @@ impl Learner {
         self.trained.scale_learning_rate(share);
     }
 
+    pub(super) fn learning_rate(&self) -> f64 {
+        self.trained.learning_rate()
+    }
+
     /// The batch; advantages and returns are to be filled in.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::error::AlgoError;
 use crate::settings::AlgoSettings;
 use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
+use rlcore::table::Values;
 
 /// The settings of one algorithm, and its part of the work: what actions were worth, and the loss of a minibatch. The passes
 /// over a batch are [`PolicyGradient`](super::PolicyGradient)'s.
@@ -40,6 +41,12 @@ pub trait Method: AlgoSettings + Clone + Send {
     /// run's steps that came before the batch.
     fn left(&self, _progress: f64) -> f64 {
         1.0
+    }
+
+    /// The values of further schedules than the learning rate, for the log: see [`Algo::schedules`](crate::Algo::schedules). `left`: see
+    /// [`Method::left`].
+    fn schedules(&self, _left: f64) -> Values {
+        Values::new()
     }
 
     /// The batch, its advantages and returns filled in.

@@ -3,6 +3,7 @@ use crate::config::{Config, EnvConfig};
 use crate::render::RENDERED;
 use anyhow::{Context, Result};
 use rlcore::checkpoint::{latest, latest_complete};
+use runners::RunnerConfig;
 use std::path::{Path, PathBuf};
 
 /// Its configuration.
@@ -38,7 +39,8 @@ pub(super) fn to_resume(run: &Path) -> Result<(PathBuf, Option<String>)> {
 /// Its best checkpoint, while that is there, or its newest.
 pub(super) fn best(run: &Path) -> Result<PathBuf> {
     let newest = newest(run)?;
-    let best = runners::best(&newest)?.map(|name| run.join("checkpoints").join(name));
+    let best = runners::Progress::at(&newest, &RunnerConfig::default())?.best;
+    let best = best.map(|(_, name)| run.join("checkpoints").join(name));
     Ok(best.filter(|path| path.is_dir()).unwrap_or(newest))
 }
 

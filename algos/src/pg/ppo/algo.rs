@@ -13,6 +13,7 @@ use crate::pg::{
 };
 use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
+use rlcore::table::Values;
 
 /// See the module documentation.
 pub type Ppo = PolicyGradient<PpoConfig>;
@@ -51,6 +52,10 @@ impl Method for PpoConfig {
 
     fn left(&self, progress: f64) -> f64 {
         if self.linear_lr_schedule { 1.0 - progress } else { 1.0 }
+    }
+
+    fn schedules(&self, left: f64) -> Values {
+        vec![("ratioClip".into(), self.ratio_clip * left)]
     }
 
     fn estimate(&self, learner: &Learner, samples: &Columns) -> Result<Batch, AlgoError> {

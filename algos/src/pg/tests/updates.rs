@@ -48,11 +48,15 @@ fn a_loaded_algorithm_continues_to_the_bit() {
 
 #[test]
 fn schedules_end_with_the_budget() {
+    // What is logged: the learning rate and the clipping range.
+    let scheduled = std::cell::Cell::new(vec![]);
     let run = |config: PpoConfig, env_steps: u64| {
         let mut algo = algorithm(config, PLAIN, 1000).unwrap();
         let begun = host(&algo.params_mut().trained_mut());
         let info = algo.optimize(leased(SPEC, Ends::GoOn, 3), GlobalSteps(env_steps)).unwrap();
         let ended = host(&algo.params_mut().trained_mut());
+        assert_eq!(algo.schedules()[0].0, "learningRate");
+        scheduled.set(algo.schedules().iter().map(|s| s.1).collect());
         let moved = begun.iter().zip(&ended).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         (moved, info)
     };
@@ -61,7 +65,9 @@ fn schedules_end_with_the_budget() {
     let batch = SPEC.steps() as u64;
     assert!((run(one.clone(), batch).0 - 0.01).abs() < 1e-4, "all of the budget is left");
     assert!((run(one.clone(), batch + 500).0 - 0.005).abs() < 1e-4, "half of it");
+    assert_eq!(scheduled.take(), [0.005, one.ratio_clip * 0.5]);
     assert_eq!(run(one.clone(), batch + 1000).0, 0.0, "nothing");
+    assert_eq!(scheduled.take(), [0.0, 0.0]);
     let constant = PpoConfig { linear_lr_schedule: false, ..one };
     assert!((run(constant, batch + 1000).0 - 0.01).abs() < 1e-4);
 }
