@@ -45,7 +45,15 @@ impl MinibatchRl {
         prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::new(dir, &config, &*sampler)?;
         let weights = vec![0.0; algo.params().len()];
-        Ok(Self { config, sampler, algo, journal, published: None, weights, said_unfinished: false })
+        Ok(Self {
+            config,
+            sampler,
+            algo,
+            journal,
+            published: None,
+            weights,
+            said_unfinished: false,
+        })
     }
 
     /// The run in `dir`, continued from `checkpoint`, which is one of its own; progress.csv and the TensorBoard events are cut back to
@@ -63,7 +71,15 @@ impl MinibatchRl {
         prepare(&config, &*sampler, &*algo)?;
         let journal = Journal::resume(dir, &config, checkpoint, &mut *sampler, &mut *algo)?;
         let weights = vec![0.0; algo.params().len()];
-        Ok(Self { config, sampler, algo, journal, published: None, weights, said_unfinished: false })
+        Ok(Self {
+            config,
+            sampler,
+            algo,
+            journal,
+            published: None,
+            weights,
+            said_unfinished: false,
+        })
     }
 
     /// Where the run lies.
@@ -201,7 +217,10 @@ impl MinibatchRl {
         let verdict = if holds {
             format!("confirmed: {seen}")
         } else if found.unfinished > 0 {
-            format!("not confirmed, training goes on: {} of {episodes} fresh episodes did not end within eval.max_steps", found.unfinished)
+            format!(
+                "not confirmed, training goes on: {} of {episodes} fresh episodes did not end within eval.max_steps",
+                found.unfinished
+            )
         } else {
             format!(
                 "not confirmed, training goes on: {seen}; less two standard errors that is {:.1}, below runner.stop_return = {wanted}",

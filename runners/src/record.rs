@@ -195,7 +195,15 @@ mod tests {
 
     fn episode(ret: f64) -> TrajInfo {
         let user = vec![];
-        TrajInfo { t: 0, env_rank: 0, length: 1.0, ret, nonzero_rewards: 1.0, discounted_return: ret, user }
+        TrajInfo {
+            t: 0,
+            env_rank: 0,
+            length: 1.0,
+            ret,
+            nonzero_rewards: 1.0,
+            discounted_return: ret,
+            user,
+        }
     }
 
     fn cell(row: &[(String, Cell)], name: &str) -> f64 {

@@ -34,8 +34,7 @@ fn training_returns_and_schedules_are_logged() {
     let want = [1.0, 1.0, 1.0, 1.0 - 0.95 * 84.0 / 200.0, 0.05];
     assert!(epsilon.iter().zip(want).all(|(e, w)| (e - w).abs() < 1e-9), "{epsilon:?}");
     assert!(dqn["learningRate"].iter().all(|rate| near(*rate, 5e-4)));
-    let (new, all) =
-        (&dqn["Diagnostics/NewCompletedTrajs"], &dqn["Diagnostics/CumCompletedTrajs"]);
+    let (new, all) = (&dqn["Diagnostics/NewCompletedTrajs"], &dqn["Diagnostics/CumCompletedTrajs"]);
     assert!(near(*all.last().unwrap(), new.iter().map(|n| n.unwrap()).sum()));
     let of = |row: usize| {
         ["Average", "Min", "Max"].map(|s| dqn[&format!("TrainReturn{s}")][row].unwrap())
