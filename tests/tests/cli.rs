@@ -5,6 +5,8 @@
 mod columns;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/plots.rs"]
+mod plots;
 #[path = "cli/refusals.rs"]
 mod refusals;
 #[path = "cli/results.rs"]
@@ -49,4 +51,12 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 
 fn is_empty(dir: &Path) -> bool {
     entries(dir).is_empty()
+}
+
+/// Width and height of a PNG that can be read, and how many colours it has.
+fn png(path: &Path) -> (u32, u32, usize) {
+    let image = tiny_skia::Pixmap::decode_png(&std::fs::read(path).unwrap()).unwrap();
+    let pixels = image.pixels().iter().map(|p| (p.red(), p.green(), p.blue()));
+    let colours: std::collections::HashSet<_> = pixels.collect();
+    (image.width(), image.height(), colours.len())
 }

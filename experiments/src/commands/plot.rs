@@ -1,11 +1,11 @@
 //! `experiments plot`.
 use crate::figure::curve::{curve, points, smooth};
-use crate::figure::draw::{Figure, MOST_CURVES};
+use crate::figure::draw::{Figure, Line, MOST_CURVES, Panel};
 use crate::figure::group::{Group, groups};
+use crate::figure::output;
 use crate::figure::run::{Run, read_all};
 use crate::figure::ticks::time_unit;
-use crate::figure::{draw, output};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use rlcore::file::atomic_write;
 use std::io::Write;
@@ -20,11 +20,21 @@ enum Along {
     Time,
 }
 
+impl Along {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Steps => "Diagnostics/CumSteps",
+            Self::Time => "Diagnostics/CumTime (s)",
+        }
+    }
+}
+
 /// What stands under the options.
-const READING: &str = "Runs that differ only in their seed are one configuration: a line for the mean over seeds, and a band \
-of one standard deviation to each side (of two seeds: from one to the other). Seeds are interpolated onto a common grid, from \
-where the last of them begins. One that has ended (solved, or still running) holds its last value, and from there on the line \
-is dashed. The legend names the settings that differ.";
+const READING: &str = "Each environment has a panel of its own. Runs that differ only in their seed are one configuration: a line \
+for the mean over seeds, and a band of one standard deviation to each side (of two seeds: from one to the other). Seeds are \
+interpolated onto a common grid, from where the last of them begins. One that has ended (solved, or still running) holds its last \
+value, and from there on the line is dashed. The legend names the settings that differ. Runs that have not logged the column are \
+left out, and named.";
 
 /// Arguments of `plot`.
 #[derive(Debug, Args)]
@@ -36,7 +46,8 @@ pub(super) struct PlotArgs {
     /// What the horizontal axis shows.
     #[arg(long, value_enum, default_value = "steps")]
     x: Along,
-    /// What the vertical axis shows: a column of progress.csv, or its stem (Return for ReturnAverage, loss for lossAverage).
+    /// What the vertical axis shows: a column of progress.csv, such as epsilon, or its stem, such as Return (evaluation), TrainReturn
+    /// (training episodes), loss, for the mean.
     #[arg(long, value_name = "COLUMN", default_value = "Return")]
     y: String,
     /// Moving average over this many rows of each run, none after the point itself.
@@ -46,6 +57,9 @@ pub(super) struct PlotArgs {
     #[arg(long, value_name = "FILE", default_value = "plot.svg", hide_default_value = true)]
     out: PathBuf,
 }
+
+/// The configurations of one environment.
+type Environment = (String, Vec<Group>);
 
 impl PlotArgs {
     pub(super) fn run(self) -> Result<()> {
@@ -57,17 +71,15 @@ impl PlotArgs {
             "--out {}: SVG and PNG are what can be written; end the name in .svg or .png",
             self.out.display()
         );
-        let (groups, left_out) = groups(read_all(&self.runs)?);
-        for run in &left_out {
-            let note = "is left out: a later run has the same settings and seed";
-            let _ = writeln!(std::io::stderr(), "note: {} {note}", run.path.display());
+        let environments = environments(self.drawable(read_all(&self.runs)?)?);
+        for (_, groups) in &environments {
+            ensure!(
+                groups.len() <= MOST_CURVES,
+                "{} configurations: more than {MOST_CURVES} on one pair of axes cannot be told apart; give fewer runs",
+                groups.len()
+            );
         }
-        ensure!(
-            groups.len() <= MOST_CURVES,
-            "{} configurations: more than {MOST_CURVES} in one figure cannot be told apart; give fewer runs",
-            groups.len()
-        );
-        let figure = self.figure(&groups)?;
+        let figure = self.figure(&environments)?;
         if let Some(dir) = self.out.parent() {
             std::fs::create_dir_all(dir)
                 .with_context(|| format!("cannot create {}", dir.display()))?;
@@ -75,79 +87,121 @@ impl PlotArgs {
         let (svg, png) = (self.out.with_extension("svg"), self.out.with_extension("png"));
         atomic_write(&svg, output::svg(&figure)?.as_bytes())?;
         atomic_write(&png, &output::png(&figure)?)?;
-        for group in &groups {
-            let seeds: Vec<&str> = group.runs.iter().map(|r| r.seed.as_str()).collect();
-            crate::say!("{}: seed {}", group.label, seeds.join(", "));
+        for (name, groups) in &environments {
+            for group in groups {
+                let seeds: Vec<&str> = group.runs.iter().map(|r| r.seed.as_str()).collect();
+                let panel =
+                    if environments.len() > 1 { format!("{name}: ") } else { String::new() };
+                crate::say!("{panel}{}: seed {}", group.label, seeds.join(", "));
+            }
         }
         crate::say!("{}\n{}", svg.display(), png.display());
         Ok(())
     }
 
-    fn figure(&self, groups: &[Group]) -> Result<draw::Figure> {
-        let column = match self.x {
-            Along::Steps => "Diagnostics/CumSteps",
-            Along::Time => "Diagnostics/CumTime (s)",
-        };
-        let mut curves = Vec::new();
-        for group in groups {
-            let read = |run: &Run| {
-                let (x, y) = (run.column(column)?.0, run.column(&self.y)?.0);
-                let seed = points(x, y);
-                if seed.is_empty() {
-                    bail!(
-                        "{} has no number in its column {:?} yet: wait for one, or leave the run out",
-                        run.path.display(),
-                        self.y
-                    );
-                }
-                Ok(smooth(&seed, self.smooth))
-            };
-            let seeds = group.runs.iter().map(read).collect::<Result<Vec<_>>>()?;
-            let curve = curve(&seeds).with_context(|| {
-                format!(
-                    "the seeds of {} share no part of the horizontal axis: leave out those that have only begun",
-                    group.label
-                )
-            })?;
-            let label = match seeds.len() {
-                1 => format!("{} (1 seed)", group.label),
-                n => format!("{} ({n} seeds)", group.label),
-            };
-            curves.push((label, curve));
-        }
-        let x_label = match self.x {
-            Along::Steps => "environment steps".to_owned(),
-            Along::Time => {
-                let xs = curves.iter().flat_map(|(_, c)| &c.x);
-                let (unit, seconds) = time_unit(xs.copied().fold(0.0, f64::max));
-                for (_, curve) in &mut curves {
-                    curve.x.iter_mut().for_each(|x| *x /= seconds);
-                    curve.all_until /= seconds;
-                }
-                format!("time ({unit})")
+    /// The runs that have something to show; the others are named. An error where there is none.
+    fn drawable(&self, runs: Vec<Run>) -> Result<Vec<Run>> {
+        let why_not = |run: &Run| {
+            if run.is_empty() {
+                return Some("has no row in its progress.csv yet".to_owned());
             }
+            let Some((y, _)) = run.column(&self.y) else {
+                return Some(format!("has no column {:?}", self.y));
+            };
+            let x = run.column(self.x.column()).map(|(x, _)| x);
+            let Some(x) = x else { return Some(format!("has no column {:?}", self.x.column())) };
+            let none = points(x, y).is_empty();
+            none.then(|| format!("has no number in its column {:?} yet", self.y))
         };
-        let (title, y_label) = self.titles(groups)?;
-        Ok(Figure { title, x_label, y_label, curves })
+        let mut names: Vec<String> = Vec::new();
+        for name in runs.iter().flat_map(Run::names) {
+            if !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+        for run in runs {
+            match why_not(&run) {
+                None => kept.push(run),
+                Some(why) => left_out.push(format!("{} {why}", run.path.display())),
+            }
+        }
+        if kept.is_empty() {
+            let none = match left_out.len() {
+                1 => String::new(),
+                n => format!("none of these {n} runs can be drawn: "),
+            };
+            let there = if names.is_empty() {
+                "wait for its first log interval (runner.log_interval_steps)".to_owned()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
+            anyhow::bail!("{none}{}; {there}", left_out[0]);
+        }
+        for note in left_out {
+            let _ = writeln!(std::io::stderr(), "note: {note}: it is left out");
+        }
+        Ok(kept)
     }
 
-    /// The environment, where it is the same everywhere, and what is shown of it.
-    fn titles(&self, groups: &[Group]) -> Result<(String, String)> {
-        let mut runs = groups.iter().flat_map(|g| &g.runs);
-        let first = runs.next().context("there is a run")?;
-        let (_, full) = first.column(&self.y)?;
+    fn figure(&self, environments: &[Environment]) -> Result<Figure> {
+        // The same label has the same colour in every panel, as long as there are enough.
+        let mut labels: Vec<&str> = Vec::new();
+        for group in environments.iter().flat_map(|(_, groups)| groups) {
+            if !labels.contains(&group.label.as_str()) {
+                labels.push(&group.label);
+            }
+        }
+        let shared = labels.len() <= MOST_CURVES;
+        let panel = |(name, groups): &Environment| -> Result<Panel> {
+            let mut lines = Vec::new();
+            for (i, group) in groups.iter().enumerate() {
+                let everywhere = labels.iter().position(|l| *l == group.label);
+                let colour = everywhere.filter(|_| shared).unwrap_or(i);
+                lines.push(self.line(group, colour)?);
+            }
+            let x_label = match self.x {
+                Along::Steps => "environment steps".to_owned(),
+                Along::Time => in_readable_time(&mut lines),
+            };
+            let (what, y_label) = self.titles(groups);
+            Ok(Panel { title: format!("{name}: {what}"), x_label, y_label, lines })
+        };
+        Ok(Figure { panels: environments.iter().map(panel).collect::<Result<_>>()? })
+    }
+
+    fn line(&self, group: &Group, colour: usize) -> Result<Line> {
+        let seed = |run: &Run| {
+            let (x, y) = (run.column(self.x.column())?.0, run.column(&self.y)?.0);
+            Some(smooth(&points(x, y), self.smooth))
+        };
+        let seeds: Vec<_> = group.runs.iter().filter_map(seed).collect();
+        let curve = curve(&seeds).context("a group has a run, and each has a point")?;
+        let label = match seeds.len() {
+            1 => format!("{} (1 seed)", group.label),
+            n => format!("{} ({n} seeds)", group.label),
+        };
+        Ok(Line { label, colour, curve })
+    }
+
+    /// What is shown, and how the vertical axis says it.
+    fn titles(&self, groups: &[Group]) -> (String, String) {
+        let runs = || groups.iter().flat_map(|g| &g.runs);
+        let full = runs().find_map(|r| r.column(&self.y)).map_or(self.y.as_str(), |(_, n)| n);
         let y = full.strip_prefix("Diagnostics/").unwrap_or(full);
         let mean = y.strip_suffix("Average");
-        let env = first.settings.get("env.kind");
-        let env = env.filter(|e| runs.all(|r| r.settings.get("env.kind") == Some(*e)));
-        let title =
-            env.map_or(mean.unwrap_or(y).to_owned(), |e| format!("{e}: {}", mean.unwrap_or(y)));
+        let what = match mean.unwrap_or(y) {
+            "TrainReturn" => "training return",
+            "learningRate" => "learning rate",
+            other => other,
+        };
         let episodes = ["Length", "Return", "NonzeroRewards", "DiscountedReturn"];
-        let source = match mean.filter(|m| episodes.contains(m)) {
-            Some(_) if groups.iter().flat_map(|g| &g.runs).all(Run::is_evaluated) => {
+        let source = match mean {
+            Some("TrainReturn") => ", mean of the episodes since the last row",
+            Some(m) if episodes.contains(&m) && runs().all(Run::is_evaluated) => {
                 ", mean of evaluation episodes"
             }
-            Some(_) if !groups.iter().flat_map(|g| &g.runs).any(Run::is_evaluated) => {
+            Some(m) if episodes.contains(&m) && !runs().any(Run::is_evaluated) => {
                 ", mean of training episodes"
             }
             _ => "",
@@ -156,6 +210,39 @@ impl PlotArgs {
             1 => String::new(),
             n => format!(", smoothed over {n} rows"),
         };
-        Ok((title, format!("{}{source}{smoothed}", mean.unwrap_or(y))))
+        (what.to_owned(), format!("{what}{source}{smoothed}"))
     }
+}
+
+/// Runs by environment, in the order of their first runs, and those of each by configuration. Runs that a later one repeats are
+/// named and left out.
+fn environments(runs: Vec<Run>) -> Vec<Environment> {
+    let mut by_name: Vec<(String, Vec<Run>)> = Vec::new();
+    for run in runs {
+        let name = run.settings.get("env.kind").map_or("runs", |e| e.as_str()).to_owned();
+        match by_name.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, all)) => all.push(run),
+            None => by_name.push((name, vec![run])),
+        }
+    }
+    let grouped = by_name.into_iter().map(|(name, runs)| {
+        let (groups, repeated) = groups(runs);
+        for run in &repeated {
+            let note = "is left out: a later run has the same settings and seed";
+            let _ = writeln!(std::io::stderr(), "note: {} {note}", run.path.display());
+        }
+        (name, groups)
+    });
+    grouped.collect()
+}
+
+/// Turns seconds into the unit that suits the longest; the axis' name.
+fn in_readable_time(lines: &mut [Line]) -> String {
+    let longest = lines.iter().flat_map(|l| &l.curve.x).copied().fold(0.0, f64::max);
+    let (unit, seconds) = time_unit(longest);
+    for line in lines {
+        line.curve.x.iter_mut().for_each(|x| *x /= seconds);
+        line.curve.all_until /= seconds;
+    }
+    format!("time ({unit})")
 }

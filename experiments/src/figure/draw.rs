@@ -1,4 +1,5 @@
-//! The figure itself, for any of plotters' backends: title, legend, axes, a line and a band for each configuration, a caption.
+//! The figure itself, for any of plotters' backends: a panel for each environment (title, legend, axes, a line and a band for each
+//! configuration), and a caption below them.
 //!
 //! Backends know whole pixels only, which shows in curves. So everything is drawn [`SCALE`] times as large as it is meant, and
 //! [`super::output`] makes it smaller again.
@@ -8,8 +9,12 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// Width and height that are meant.
-pub const SIZE: (u32, u32) = (880, 540);
+/// Width and height of a figure with one panel, as they are meant.
+const ONE: (u32, u32) = (880, 540);
+/// Width and height of a panel beside others.
+const BESIDE: (u32, u32) = (660, 440);
+/// Panels beside each other: two, or three where there are more than four.
+const ACROSS: [usize; 2] = [2, 3];
 /// Drawn pixels to one that is meant.
 pub const SCALE: u32 = 4;
 
@@ -36,19 +41,60 @@ pub const MOST_CURVES: usize = COLOURS.len();
 /// What is drawn.
 #[derive(Clone, Debug)]
 pub struct Figure {
+    /// At least one.
+    pub panels: Vec<Panel>,
+}
+
+/// A pair of axes with everything in and around them.
+#[derive(Clone, Debug)]
+pub struct Panel {
     /// Above everything.
     pub title: String,
     /// Below the horizontal axis.
     pub x_label: String,
     /// Beside the vertical axis.
     pub y_label: String,
-    /// A line of the legend, and what it names; at most [`MOST_CURVES`].
-    pub curves: Vec<(String, Curve)>,
+    /// At most [`MOST_CURVES`].
+    pub lines: Vec<Line>,
+}
+
+/// A curve and its line in the legend.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What the legend says.
+    pub label: String,
+    /// Number of its colour, below [`MOST_CURVES`].
+    pub colour: usize,
+    /// What is drawn.
+    pub curve: Curve,
+}
+
+impl Line {
+    fn colour(&self) -> RGBColor {
+        COLOURS[self.colour % COLOURS.len()]
+    }
+}
+
+impl Figure {
+    /// Columns and rows of panels.
+    fn grid(&self) -> (usize, usize) {
+        let n = self.panels.len();
+        let across = if n <= 4 { ACROSS[0] } else { ACROSS[1] }.min(n);
+        (across, n.div_ceil(across))
+    }
+
+    /// Width and height that are meant.
+    pub fn size(&self) -> (u32, u32) {
+        let (across, down) = self.grid();
+        let (width, height) = if self.panels.len() == 1 { ONE } else { BESIDE };
+        (width * across as u32, height * down as u32)
+    }
 }
 
 /// What the band and the dashes mean, as far as this figure has them.
 fn caption(figure: &Figure) -> String {
-    let has = |band| figure.curves.iter().any(|(_, c)| c.band == band);
+    let curves = || figure.panels.iter().flat_map(|p| &p.lines).map(|l| &l.curve);
+    let has = |band| curves().any(|c| c.band == band);
     let band = match (has(Band::Std), has(Band::Range)) {
         (true, true) => {
             "Line: mean over seeds. Band: \u{b1} 1 standard deviation; of two seeds, from one to the other."
@@ -57,7 +103,7 @@ fn caption(figure: &Figure) -> String {
         (false, true) => "Line: mean of two seeds. Band: from one to the other.",
         (false, false) => "",
     };
-    let held = figure.curves.iter().any(|(_, c)| c.x.last().is_some_and(|x| *x > c.all_until));
+    let held = curves().any(|c| c.x.last().is_some_and(|x| *x > c.all_until));
     let dashes = if held { "Dashed: seeds that have ended hold their last value." } else { "" };
     [band, dashes].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ")
 }
@@ -74,12 +120,9 @@ type Area<DB> = DrawingArea<DB, Shift>;
 type Drawn<DB, T = ()> =
     Result<T, DrawingAreaErrorKind<<DB as plotters::backend::DrawingBackend>::ErrorType>>;
 
-/// Draws `figure` onto an area of [`SIZE`] times [`SCALE`] pixels.
+/// Draws `figure` onto an area of [`Figure::size`] times [`SCALE`] pixels.
 pub fn draw<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure) -> Drawn<DB> {
     root.fill(&WHITE)?;
-    let title = font(19, INK).pos(Pos::new(HPos::Left, VPos::Top));
-    root.draw(&Text::new(figure.title.clone(), (px(MARGIN), px(14)), title))?;
-    let top = legend(root, figure, px(44))?;
     let (_, height) = root.dim_in_pixel();
     let caption = caption(figure);
     let mut bottom = px(10);
@@ -88,24 +131,32 @@ pub fn draw<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure) -> Drawn<DB> {
         root.draw(&Text::new(caption, (px(MARGIN), height as i32 - px(26)), style))?;
         bottom += px(LINE + 4);
     }
-    axes(&root.margin(top, bottom, px(MARGIN), px(MARGIN + 10)), figure)?;
+    let (across, down) = figure.grid();
+    let places = root.margin(0, bottom, 0, 0).split_evenly((down, across));
+    for (place, panel) in places.iter().zip(&figure.panels) {
+        let title = font(19, INK).pos(Pos::new(HPos::Left, VPos::Top));
+        place.draw(&Text::new(panel.title.clone(), (px(MARGIN), px(14)), title))?;
+        let top = legend(place, panel, px(44))?;
+        axes(&place.margin(top, 0, px(MARGIN), px(MARGIN + 10)), panel)?;
+    }
     root.present()
 }
 
 /// Draws the legend from `top` down, as many entries beside each other as fit; the value is where it ends.
-fn legend<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure, top: i32) -> Drawn<DB, i32> {
+fn legend<DB: DrawingBackend>(root: &Area<DB>, panel: &Panel, top: i32) -> Drawn<DB, i32> {
     let style = font(15, INK).pos(Pos::new(HPos::Left, VPos::Center));
     let (swatch, gap) = (px(26), px(8));
     let end = root.dim_in_pixel().0 as i32 - px(MARGIN);
     let (mut x, mut y) = (px(MARGIN), top + px(LINE) / 2);
-    for ((label, curve), colour) in figure.curves.iter().zip(COLOURS) {
+    for shown in &panel.lines {
+        let (label, colour) = (&shown.label, shown.colour());
         // The font in which an SVG is shown may be wider than ours.
         let text = root.estimate_text_size(label, &style)?.0 as i32 * 6 / 5;
         let width = swatch + gap + text;
         if x > px(MARGIN) && x + width > end {
             (x, y) = (px(MARGIN), y + px(LINE));
         }
-        if curve.band != Band::None {
+        if shown.curve.band != Band::None {
             let corners = [(x, y - px(6)), (x + swatch, y + px(6))];
             root.draw(&Rectangle::new(corners, colour.mix(0.2).filled()))?;
         }
@@ -117,8 +168,8 @@ fn legend<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure, top: i32) -> Dra
     Ok(y + px(LINE))
 }
 
-fn axes<DB: DrawingBackend>(area: &Area<DB>, figure: &Figure) -> Drawn<DB> {
-    let curves = || figure.curves.iter().map(|(_, c)| c);
+fn axes<DB: DrawingBackend>(area: &Area<DB>, panel: &Panel) -> Drawn<DB> {
+    let curves = || panel.lines.iter().map(|l| &l.curve);
     let (x0, x1) = extent(curves().flat_map(|c| &c.x), 0.0);
     let (y0, y1) = extent(curves().flat_map(|c| c.low.iter().chain(&c.high)), 0.04);
     let mut chart = ChartBuilder::on(area)
@@ -140,11 +191,12 @@ fn axes<DB: DrawingBackend>(area: &Area<DB>, figure: &Figure) -> Drawn<DB> {
         .y_label_formatter(&tick)
         .label_style(font(14, INK))
         .axis_desc_style(font(15, INK))
-        .x_desc(figure.x_label.clone())
-        .y_desc(figure.y_label.clone())
+        .x_desc(panel.x_label.clone())
+        .y_desc(panel.y_label.clone())
         .draw()?;
     // All bands below all lines.
-    for (curve, colour) in curves().zip(COLOURS).filter(|(c, _)| c.band != Band::None) {
+    for line in panel.lines.iter().filter(|l| l.curve.band != Band::None) {
+        let (curve, colour) = (&line.curve, line.colour());
         let edge = |values: &[f64]| -> Vec<(f64, f64)> {
             curve.x.iter().copied().zip(values.iter().copied()).collect()
         };
@@ -152,7 +204,8 @@ fn axes<DB: DrawingBackend>(area: &Area<DB>, figure: &Figure) -> Drawn<DB> {
         outline.extend(edge(&curve.low).into_iter().rev());
         chart.draw_series([Polygon::new(outline, colour.mix(0.2))])?;
     }
-    for (curve, colour) in curves().zip(COLOURS) {
+    for line in &panel.lines {
+        let (curve, colour) = (&line.curve, line.colour());
         let points: Vec<(f64, f64)> =
             curve.x.iter().copied().zip(curve.mean.iter().copied()).collect();
         let all = points.partition_point(|p| p.0 <= curve.all_until);
@@ -190,7 +243,8 @@ mod tests {
         let (x, mean) = (vec![0.0, 1.0], vec![2.0, 2.0]);
         let curve = Curve { x, low: mean.clone(), high: mean.clone(), mean, band, all_until };
         let text = String::new;
-        Figure { title: text(), x_label: text(), y_label: text(), curves: vec![(text(), curve)] }
+        let lines = vec![Line { label: text(), colour: 0, curve }];
+        Figure { panels: vec![Panel { title: text(), x_label: text(), y_label: text(), lines }] }
     }
 
     #[test]
@@ -199,6 +253,15 @@ mod tests {
         assert!(caption(&figure(Band::Std, 1.0)).ends_with("1 standard deviation."));
         assert!(caption(&figure(Band::Range, 0.5)).contains("two seeds"));
         assert!(caption(&figure(Band::Range, 0.5)).ends_with("hold their last value."));
+    }
+
+    #[test]
+    fn panels_stand_beside_each_other() {
+        let one = figure(Band::None, 1.0).panels;
+        let of = |n: usize| Figure { panels: vec![one[0].clone(); n] };
+        let grids = [1, 2, 3, 4, 5, 10].map(|n| of(n).grid());
+        assert_eq!(grids, [(1, 1), (2, 1), (2, 2), (2, 2), (3, 2), (3, 4)]);
+        assert_eq!((of(1).size(), of(3).size()), ((880, 540), (1320, 880)));
     }
 
     #[test]

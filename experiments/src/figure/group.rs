@@ -41,21 +41,37 @@ fn labels(groups: &[Vec<Run>]) -> Vec<String> {
         return names;
     }
     let keys = differing(&settings);
-    let line = |s: &&BTreeMap<String, String>| {
-        let one = |k: &&str| format!("{k}={}", s.get(*k).map_or("unset", |v| v.as_str()));
-        keys.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let lines: Vec<String> = settings.iter().map(line).collect();
+    let lines: Vec<String> = settings.iter().map(|s| line(s, &keys)).collect();
     let readable = keys.len() <= MOST_SETTINGS && lines.iter().all(|l| l.len() <= LONGEST);
     if readable {
         return lines;
     }
-    let distinct: std::collections::HashSet<&String> = names.iter().collect();
-    if distinct.len() == names.len() {
-        return names;
-    }
-    // Names that say nothing: the directories do.
-    groups.iter().map(|g| g[0].path.display().to_string()).collect()
+    let label = |i: usize| {
+        let alike: Vec<_> = (0..names.len()).filter(|j| names[*j] == names[i]).collect();
+        if alike.len() == 1 {
+            return names[i].clone();
+        }
+        // The first few settings that tell it from the others of its name, as far as they do.
+        let others: Vec<_> = alike.iter().map(|j| settings[*j]).collect();
+        let mut keys = differing(&others);
+        let more = if keys.len() > MOST_SETTINGS { ", ..." } else { "" };
+        keys.truncate(MOST_SETTINGS);
+        let told = line(settings[i], &keys);
+        let is_told = alike.iter().all(|j| *j == i || line(settings[*j], &keys) != told);
+        if is_told && told.len() <= LONGEST {
+            format!("{} ({told}{more})", names[i])
+        } else {
+            let own = groups[i][0].path.file_name().unwrap_or_default().to_string_lossy();
+            format!("{} (in {own})", names[i])
+        }
+    };
+    (0..groups.len()).map(label).collect()
+}
+
+/// These settings as they are written behind `--set`.
+fn line(settings: &BTreeMap<String, String>, keys: &[&str]) -> String {
+    let one = |k: &&str| format!("{k}={}", settings.get(*k).map_or("unset", |v| v.as_str()));
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Keys whose values are not the same everywhere.
@@ -118,6 +134,32 @@ mod tests {
             ("ppo-s0", "seed = 0\na = 2\nb = 2\nc = 2\nd = 2"),
         ];
         assert_eq!(labels_of(&all), [("dqn".into(), 1), ("ppo".into(), 1)]);
+    }
+
+    /// Two of one name among others: each keeps its name.
+    #[test]
+    fn names_that_are_alike_say_what_differs() {
+        let all = [
+            ("ppo-s0", "seed = 0\na = 1\nb = 1\nc = 1\nd = 1"),
+            ("ppo-s0-2", "seed = 0\na = 2\nb = 1\nc = 1\nd = 1"),
+            ("dqn-s0", "seed = 0\na = 5\nb = 5\nc = 5\nd = 5"),
+        ];
+        let want =
+            [("ppo (a=1)".into(), 1), ("ppo (a=2)".into(), 1), ("dqn".into(), 1)];
+        assert_eq!(labels_of(&all), want);
+        let all = [
+            ("ppo-s0", "seed = 0\na = 1\nb = 1\nc = 1\nd = 1"),
+            ("ppo-s0-2", "seed = 0\na = 1\nb = 2\nc = 2\nd = 2"),
+            ("ppo-s0-3", "seed = 0\na = 1\nb = 2\nc = 2\nd = 3"),
+            ("ppo-s0-4", "seed = 0\na = 1\nb = 2\nc = 2\nd = 2\ne = 1\nf = 2"),
+        ];
+        let want = [
+            ("ppo (b=1, c=1, d=1, ...)".into(), 1),
+            ("ppo (in ppo-s0-2)".into(), 1),
+            ("ppo (b=2, c=2, d=3, ...)".into(), 1),
+            ("ppo (in ppo-s0-4)".into(), 1),
+        ];
+        assert_eq!(labels_of(&all), want);
     }
 
     #[test]

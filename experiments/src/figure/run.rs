@@ -1,5 +1,5 @@
 //! One run as a figure sees it: its settings and the columns of its `progress.csv`.
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -62,35 +62,27 @@ impl Run {
         flatten("", &toml::Value::Table(table), &mut settings);
         let seed = settings.remove("seed").unwrap_or_default();
         let columns = read_columns(&path.join("progress.csv"))?;
-        if columns.iter().all(|(_, values)| values.is_empty()) {
-            bail!(
-                "{} has no row in its progress.csv yet: wait for its first log interval (runner.log_interval_steps), or leave it \
-                 out",
-                path.display()
-            );
-        }
         Ok(Self { path: path.to_owned(), settings, seed, columns })
     }
 
-    /// The column called `name`, or its average: `Return` is `ReturnAverage`, `CumSteps` is `Diagnostics/CumSteps`; small and
-    /// capital letters are the same where nothing fits exactly. The second value is the column's full name.
-    pub fn column(&self, name: &str) -> Result<(&[f64], &str)> {
+    /// Whether it has logged anything yet.
+    pub fn is_empty(&self) -> bool {
+        self.columns.iter().all(|(_, values)| values.is_empty())
+    }
+
+    /// The column called `name`, or its average: `Return` is `ReturnAverage`, `CumSteps` is `Diagnostics/CumSteps`. Where nothing fits
+    /// exactly, only letters and digits count, small and capital alike: `learning_rate` is `learningRate`. The second value is the
+    /// column's full name.
+    pub fn column(&self, name: &str) -> Option<(&[f64], &str)> {
         let tries = [name.to_owned(), format!("{name}Average"), format!("{DIAGNOSTICS}{name}")];
         let exact = |full: &str| self.columns.iter().find(|(n, _)| n == full);
-        let alike = |full: &str| self.columns.iter().find(|(n, _)| n.eq_ignore_ascii_case(full));
+        let alike = |full: &str| self.columns.iter().find(|(n, _)| bare(n) == bare(full));
         let found = tries.iter().find_map(|t| exact(t)).or(tries.iter().find_map(|t| alike(t)));
-        let (full, values) = found.with_context(|| {
-            format!(
-                "{} has no column {name:?}; there are: {}",
-                self.path.display(),
-                self.names().join(", ")
-            )
-        })?;
-        Ok((values, full))
+        found.map(|(full, values)| (values.as_slice(), full.as_str()))
     }
 
     /// What can be asked for, shortest form: `Return` for its five statistics.
-    fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&str> {
         let has = |full: String| self.columns.iter().any(|(n, _)| *n == full);
         let mut names: Vec<&str> = Vec::new();
         for (full, _) in &self.columns {
@@ -127,6 +119,11 @@ impl Run {
             _ => own,
         }
     }
+}
+
+/// Letters and digits alone, small.
+fn bare(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
 }
 
 /// Numbers by column; an empty cell is NaN. A line without its end is one that is being written.
@@ -203,8 +200,9 @@ mod tests {
             assert!(values[0].is_nan() && values[1] == 2.5 && values.len() == 2, "{values:?}");
         }
         assert_eq!(run.column("CumSteps").unwrap().0, [0.0, 10.0]);
-        let text = run.column("Score").unwrap_err().to_string();
-        assert!(text.contains("no column \"Score\"; there are: CumSteps, Return, note"), "{text}");
+        assert_eq!(run.column("cum_steps").unwrap().1, "Diagnostics/CumSteps");
+        assert!(run.column("Score").is_none());
+        assert_eq!(run.names(), ["CumSteps", "Return", "note"]);
     }
 
     #[test]
@@ -236,10 +234,9 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_says_why() {
         let dir = tempfile::tempdir().unwrap();
-        let empty = run(&dir.path().join("e"), "seed = 1", "").unwrap_err().to_string();
-        assert!(empty.contains("no row in its progress.csv yet"), "{empty}");
-        let header = run(&dir.path().join("h"), "seed = 1", "a,b\n").unwrap_err().to_string();
-        assert!(header.contains("no row"), "{header}");
+        assert!(run(&dir.path().join("e"), "seed = 1", "").unwrap().is_empty());
+        assert!(run(&dir.path().join("h"), "seed = 1", "a,b\n").unwrap().is_empty());
+        assert!(!run(&dir.path().join("r"), "seed = 1", ROWS).unwrap().is_empty());
         let none = read_all(&[dir.path().join("none")]).unwrap_err().to_string();
         assert!(none.contains("there is no run"), "{none}");
     }

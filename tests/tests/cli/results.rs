@@ -1,6 +1,5 @@
-//! What runs leave: evaluations that repeat, figures, pictures of episodes.
-use crate::{BINARY, newest, train};
-use std::path::Path;
+//! What runs leave: evaluations that repeat, pictures of episodes.
+use crate::{BINARY, newest, png, train};
 use tests::program::Program;
 
 #[test]
@@ -33,65 +32,6 @@ fn evaluations_repeat() {
     let older = eval(&["--checkpoint", "run/checkpoints/step_000000000384"]);
     assert!(older.contains("step_000000000384 over 7"), "{older}");
     program.run(&["eval", "run", "--episodes", "0"]).error(&["--episodes 0"]);
-}
-
-/// Width and height of a PNG that can be read, and how many colours it has.
-fn png(path: &Path) -> (u32, u32, usize) {
-    let image = tiny_skia::Pixmap::decode_png(&std::fs::read(path).unwrap()).unwrap();
-    let pixels = image.pixels().iter().map(|p| (p.red(), p.green(), p.blue()));
-    let colours: std::collections::HashSet<_> = pixels.collect();
-    (image.width(), image.height(), colours.len())
-}
-
-#[test]
-fn curves_of_two_configurations_are_one_figure() {
-    let program = Program::new(BINARY);
-    let runs = |dir, sets: &[&str]| {
-        program.succeeds(&[train(dir, sets), vec!["--seeds".into(), "0..1".into()]].concat());
-    };
-    runs("slow", &["algo.learning_rate=1e-4"]);
-    runs("fast", &["algo.learning_rate=0.01"]);
-    let plot = ["plot", "slow", "fast/s0", "fast/s1", "--out", "figures/a.svg"];
-    let said = program.succeeds(&plot).stdout;
-    let want = "algo.learning_rate=1e-4: seed 0, 1\nalgo.learning_rate=0.01: seed 0, 1\n\
-                figures/a.svg\nfigures/a.png\n";
-    assert_eq!(said, want);
-    let svg = std::fs::read_to_string(program.path("figures/a.svg")).unwrap();
-    assert!(svg.starts_with("<svg width=\"880\" height=\"540\"") && svg.ends_with("</svg>\n"));
-    let texts = [
-        "cartpole: Return",
-        "algo.learning_rate=1e-4 (2 seeds)",
-        "algo.learning_rate=0.01 (2 seeds)",
-        "environment steps",
-        "Return, mean of evaluation episodes",
-        "Band: from one to the other.",
-    ];
-    for text in texts {
-        assert!(svg.contains(text), "{text} is not in: {svg}");
-    }
-    let (width, height, colours) = png(&program.path("figures/a.png"));
-    assert!((width, height) == (1760, 1080) && colours > 50, "{width} x {height}, {colours}");
-    // One name for both files, whatever its ending; another axis.
-    let more = ["--x", "time", "--y", "loss", "--smooth", "2", "--out", "b"];
-    program.succeeds(&[&["plot", "slow"], &more[..]].concat());
-    png(&program.path("b.png"));
-    let svg = std::fs::read_to_string(program.path("b.svg")).unwrap();
-    for text in ["slow (2 seeds)", "time (s)", "loss, smoothed over 2 rows"] {
-        assert!(svg.contains(text), "{text} is not in: {svg}");
-    }
-    let refused: [(&[&str], &[&str]); 6] = [
-        (&["nowhere"], &["there is no run nowhere", "`train`"]),
-        (&["figures"], &["figures is not a run directory"]),
-        (&["slow", "--y", "score"], &["no column \"score\"", "Return", "loss", "CumSteps"]),
-        (&["slow", "--out", "c.pdf"], &["c.pdf", ".svg or .png"]),
-        (&["slow", "--smooth", "0"], &["--smooth 0", "at least 1"]),
-        (&["slow", "empty"], &["empty has no row", "log_interval_steps"]),
-    ];
-    std::fs::create_dir(program.path("empty")).unwrap();
-    std::fs::copy(program.path("slow/s0/config.toml"), program.path("empty/config.toml")).unwrap();
-    for (args, texts) in refused {
-        program.run(&[&["plot"], args].concat()).error(texts);
-    }
 }
 
 #[test]
