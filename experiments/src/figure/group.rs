@@ -144,8 +144,7 @@ mod tests {
             ("ppo-s0-2", "seed = 0\na = 2\nb = 1\nc = 1\nd = 1"),
             ("dqn-s0", "seed = 0\na = 5\nb = 5\nc = 5\nd = 5"),
         ];
-        let want =
-            [("ppo (a=1)".into(), 1), ("ppo (a=2)".into(), 1), ("dqn".into(), 1)];
+        let want = [("ppo (a=1)".into(), 1), ("ppo (a=2)".into(), 1), ("dqn".into(), 1)];
         assert_eq!(labels_of(&all), want);
         let all = [
             ("ppo-s0", "seed = 0\na = 1\nb = 1\nc = 1\nd = 1"),
