@@ -1,23 +1,35 @@
 # The commands of the README. All but `help` first see to it that libtorch is there (a fraction of a second if it is).
 PYTHON ?= python3
 
-.PHONY: help run test setup ci bench peers
+# Said before a build that starts from nothing; $(1): cargo's directory of the profile.
+cold = @ls "$${CARGO_TARGET_DIR:-target}/$(1)/deps/"libtch-*.rlib >/dev/null 2>&1 || \
+    echo "compiling some 170 crates and the bindings of libtorch: about $(2) minutes on two cores, the first time only"
+
+.PHONY: help run test check setup ci bench peers
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
 run: setup ## train DQN on CartPole, with two worker processes
+	$(call cold,release,2)
 	cargo run --release -p experiments -- train cartpole-dqn --sampler cpu --workers 2
 
 test: setup ## every test, doc tests included
+	$(call cold,debug,5)
 	cargo test --workspace
+
+check: setup ## formatting, lints and documentation, as CI checks them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 setup: ## fetch libtorch if it is not there; CUDA=1 the CUDA build, CUDA=0 the CPU build again
 	@$(PYTHON) scripts/libtorch.py $(if $(CUDA),$(if $(filter 0,$(CUDA)),--cpu,--cuda))
 
-ci: ## what every change must pass: tests, formatting, lints, docs, model checks
+ci: ## what every change must pass: tests, `make check`, model checks
 	.ci/run
 
 bench: setup ## samples per second of each sampler, the quick version
+	$(call cold,release,2)
 	cargo run --release -p experiments -- bench samplers --quick
 
 # Not a venv: some distributions ship Python without it. pip moves what it built in TMPDIR, so it is on the same disk.
