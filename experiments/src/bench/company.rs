@@ -14,21 +14,18 @@ pub(super) struct Company {
     channel: Channel,
     /// Its own and those of its workers.
     pub(super) pids: Vec<i32>,
-    /// Whether its steps count as the contender's.
-    pub(super) counts: bool,
 }
 
 impl Company {
-    /// Starts a process that runs `entry`, sends it `job` and waits until it answers with the pids of its workers. `counts`:
-    /// whether its steps are the contender's.
-    pub(super) fn start(entry: Entry, job: &impl Serialize, counts: bool) -> Result<Self> {
+    /// Starts a process that runs `entry`, sends it `job` and waits until it answers with the pids of its workers.
+    pub(super) fn start(entry: Entry, job: &impl Serialize) -> Result<Self> {
         let (channel, theirs) = Channel::pair()?;
         let child = forkserver::server()?.spawn(entry, &theirs, Surroundings::default())?;
         drop(theirs);
         channel.send(job, LIMIT)?;
         let mut pids: Vec<i32> = channel.recv(LIMIT)?;
         pids.push(child.pid());
-        Ok(Self { child, channel, pids, counts })
+        Ok(Self { child, channel, pids })
     }
 
     /// Lets it work for `length`.

@@ -27,8 +27,7 @@ pub(super) enum Job {
 impl Job {
     /// Starts the process, which then works in the windows of the contender beside it.
     pub(super) fn start(self) -> Result<Company> {
-        let counts = matches!(self, Self::Sampler { .. } | Self::Mlp { .. });
-        Company::start(serve, &self, counts)
+        Company::start(serve, &self)
     }
 
     fn contender(self) -> Result<Contender> {
@@ -55,7 +54,14 @@ impl Job {
 pub(super) fn mlp_on_two_cores(b: usize) -> Result<Contender> {
     let name = format!("bound, 2 x {} rows", b / 2);
     let half = bounds::forward_and_step(name, b / 2, b / 2)?;
-    Ok(half.beside(Job::Mlp { rows: b / 2 }.start()?))
+    Ok(half.together_with(Job::Mlp { rows: b / 2 }.start()?))
+}
+
+/// The same with random actions.
+pub(super) fn random_on_two_cores(b: usize) -> Result<Contender> {
+    let mut half = bounds::random(b / 2)?;
+    half.name = format!("bare loop, 2 x {} rows", b / 2);
+    Ok(half.together_with(Job::Bare { rows: b / 2 }.start()?))
 }
 
 /// Forward pass over `b` rows on one core, steps on two: those of the other core are done at the same time as all of this.

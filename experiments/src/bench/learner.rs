@@ -1,6 +1,7 @@
 //! `experiments bench learner`: what a minibatch of PPO costs, beside what sampling costs, with stable-baselines3's defaults
 //! (2048 steps of 8 environments, minibatches of 64, 10 epochs, two tanh networks 64-64), on one thread. The bound is a forward
-//! and backward pass of the same networks, without a loss and an optimiser, measured between the batches.
+//! and backward pass of the same networks, without a loss and an optimiser, measured between the batches. Then DQN's replay.
+use super::replay;
 use super::training::ppo_defaults;
 use crate::assemble::prepare;
 use crate::config::PgNet;
@@ -103,5 +104,5 @@ pub(super) fn run() -> Result<()> {
             values[BATCHES - 1]
         );
     }
-    Ok(())
+    replay::run()
 }

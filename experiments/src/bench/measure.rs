@@ -13,7 +13,16 @@ pub(super) struct Contender {
     /// Processes that work for it beside this one.
     pub(super) pids: Vec<i32>,
     /// Works at the same time.
-    company: Option<Company>,
+    company: Option<(Company, Steps)>,
+}
+
+/// Whose the steps of a process beside a contender are.
+#[derive(Clone, Copy, PartialEq)]
+enum Steps {
+    /// The contender's: the two do its work together.
+    Counted,
+    /// Nobody's: it only takes CPU, or does part of what the contender counts.
+    Uncounted,
 }
 
 impl Contender {
@@ -26,12 +35,16 @@ impl Contender {
         Self { name, work: Box::new(work), pids, company: None }
     }
 
-    /// The same while `company` works.
+    /// The same while `company` works, whose steps and CPU seconds are not counted.
     pub(super) fn beside(mut self, company: Company) -> Self {
-        if company.counts {
-            self.pids.extend(&company.pids);
-        }
-        self.company = Some(company);
+        self.company = Some((company, Steps::Uncounted));
+        self
+    }
+
+    /// The same together with `company`, whose steps and CPU seconds are counted as the contender's.
+    pub(super) fn together_with(mut self, company: Company) -> Self {
+        self.pids.extend(&company.pids);
+        self.company = Some((company, Steps::Counted));
         self
     }
 }
@@ -79,15 +92,15 @@ pub(super) fn work_for(c: &mut Contender, length: Duration) -> Result<(u64, f64)
 }
 
 fn window(c: &mut Contender, length: Duration) -> Result<Window> {
-    if let Some(company) = &c.company {
+    if let Some((company, _)) = &c.company {
         company.begin(length)?;
     }
     let cpu = cpu_seconds(&c.pids);
     let (steps, seconds) = work_for(c, length)?;
     let mut rate = steps as f64 / seconds;
-    if let Some(company) = &c.company {
+    if let Some((company, steps)) = &c.company {
         let its = company.end()?;
-        rate += if company.counts { its } else { 0.0 };
+        rate += if *steps == Steps::Counted { its } else { 0.0 };
     }
     let cpu = cpu_seconds(&c.pids) - cpu;
     Ok(Window { rate, cpu_seconds_per_million: cpu / (rate * seconds) * 1e6 })

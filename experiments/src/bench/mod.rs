@@ -8,6 +8,7 @@ mod measure;
 mod peer;
 mod peers;
 mod ping_pong;
+mod replay;
 mod samplers;
 mod start;
 mod training;
@@ -24,7 +25,7 @@ pub enum BenchCommand {
         /// Short windows: some six minutes for all groups.
         #[arg(long)]
         quick: bool,
-        /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip, shared-8, shared-64, shared-1024.
+        /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip, shared-8, shared-64, shared-1024, shared-8-random.
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         only: Vec<String>,
         /// Write the raw measurements, one line each.
@@ -43,7 +44,7 @@ pub enum BenchCommand {
         #[arg(long, value_name = "PATH")]
         python: Option<PathBuf>,
     },
-    /// Time of a minibatch of PPO, beside that of a step.
+    /// Time of a minibatch of PPO beside that of a step, and of the replay beside copies of the same bytes.
     Learner,
     /// Time and memory of starting workers.
     Start {

@@ -1,7 +1,7 @@
 //! `experiments bench samplers`: every sampler beside the bare work that it has to do.
 use super::bounds;
 use super::collecting::{Policy, sampler};
-use super::jobs::{Job, mlp_on_two_cores, mlp_with_steps_on_two_cores};
+use super::jobs::{Job, mlp_on_two_cores, mlp_with_steps_on_two_cores, random_on_two_cores};
 use super::measure::{
     Contender, Protocol, Window, measure, median, median_rate, ratio, raw, readable,
 };
@@ -108,13 +108,15 @@ const ITS_BEST: &str = "of this sampler's best";
 
 fn random() -> Result<Group> {
     let mut g = Group::new(Policy::Random, 64, 1024)?;
-    let bound = g.add(bounds::random(1024)?);
+    let (bound, halves) = (g.add(bounds::random(1024)?), g.add(random_on_two_cores(1024)?));
     let serial = g.sampler(Serial, 1)?;
     g.line(bound, Versus::Nothing, "", None);
+    g.line(halves, Versus::Of(bound), ONE_CORE, None);
     g.line(serial, Versus::Of(bound), ONE_CORE, Some(0.7));
     let (one, two, four) = (g.sampler(Cpu, 1)?, g.sampler(Cpu, 2)?, g.sampler(Cpu, 4)?);
     g.line(one, Versus::Of(bound), ONE_CORE, None);
-    g.line(two, Versus::Of(serial), "times serial", Some(1.7));
+    g.line(two, Versus::Of(halves), TWO_CORES, Some(0.7));
+    g.line(two, Versus::Of(serial), "times serial", None);
     g.line(four, Versus::BestOf(vec![one, two, four]), ITS_BEST, None);
     Ok(g)
 }
@@ -188,32 +190,61 @@ fn round_trip() -> Result<Group> {
     Ok(g)
 }
 
-/// Every sampler alone, beside a busy process, and beside a second run that does the same.
+/// The samplers that wait for others, with each number of workers.
+const WAITING: [(SamplerKind, usize); 9] = [
+    (Cpu, 1),
+    (Cpu, 2),
+    (Cpu, 4),
+    (Gpu, 1),
+    (Gpu, 2),
+    (Gpu, 4),
+    (Alternating, 1),
+    (Alternating, 2),
+    (Alternating, 4),
+];
+
+impl Group {
+    /// A sampler alone, and beside a busy process. Returns the first.
+    fn alone_and_shared(&mut self, kind: SamplerKind, workers: usize) -> Result<usize> {
+        let spec = BatchSpec { t: self.t, b: self.b };
+        let alone = self.sampler(kind, workers)?;
+        self.line(alone, Versus::Nothing, "", None);
+        let run = sampler(self.policy, kind, workers, spec, &self.env)?;
+        let run = self.add(run.beside(Job::Spin.start()?));
+        self.line(run, Versus::Of(alone), "of its speed alone, beside a busy process", Some(0.4));
+        Ok(alone)
+    }
+}
+
+/// Every sampler alone, beside a busy process, and together with a second run that does the same.
 fn shared(b: usize) -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), 64, b)?;
     g.name = format!("{}, shared", g.name);
     let (policy, spec) = (g.policy, BatchSpec { t: g.t, b });
-    for kind in [Cpu, Gpu, Alternating] {
-        for workers in [1, 2, 4] {
-            let alone = g.sampler(kind, workers)?;
-            g.line(alone, Versus::Nothing, "", None);
-            let second = Job::Sampler { policy, kind, workers, spec };
-            for (job, what, goal) in [
-                (Job::Spin, "of its speed alone, beside a busy process", 0.4),
-                (second, "of one run, two runs together", 0.8),
-            ] {
-                let run = sampler(policy, kind, workers, spec, &g.env)?;
-                let run = g.add(run.beside(job.start()?));
-                g.line(run, Versus::Of(alone), what, Some(goal));
-            }
-        }
+    for (kind, workers) in WAITING {
+        let alone = g.alone_and_shared(kind, workers)?;
+        let second = Job::Sampler { policy, kind, workers, spec };
+        let run = sampler(policy, kind, workers, spec, &g.env)?;
+        let run = g.add(run.together_with(second.start()?));
+        g.line(run, Versus::Of(alone), "of one run, two runs together", Some(0.8));
+    }
+    Ok(g)
+}
+
+/// Waiting is most of what these samplers do: a step takes less time than a wake-up.
+fn shared_random() -> Result<Group> {
+    let mut g = Group::new(Policy::Random, 64, 8)?;
+    g.name = format!("{}, shared", g.name);
+    g.alone_and_shared(Serial, 1)?;
+    for (kind, workers) in WAITING {
+        g.alone_and_shared(kind, workers)?;
     }
     Ok(g)
 }
 
 type MakeGroup = fn() -> Result<Group>;
 
-const GROUPS: [(&str, MakeGroup); 12] = [
+const GROUPS: [(&str, MakeGroup); 13] = [
     ("random", random),
     ("mlp-64", || mlp(64, 64)),
     ("mlp-256", || mlp(64, 256)),
@@ -226,6 +257,7 @@ const GROUPS: [(&str, MakeGroup); 12] = [
     ("shared-8", || shared(8)),
     ("shared-64", || shared(64)),
     ("shared-1024", || shared(1024)),
+    ("shared-8-random", shared_random),
 ];
 
 /// `only`: names of groups; all where there are none.
