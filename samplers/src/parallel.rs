@@ -11,11 +11,9 @@ use crate::setup::Plan;
 use crate::slots::Slots;
 use crate::state::{ColumnState, SamplerState};
 use crate::weights::Publisher;
-use rlcore::block::Layout;
+use rlcore::GlobalSteps;
 use rlcore::control::{Op, Task};
 use rlcore::seed::EvalSeries;
-use rlcore::table::Values;
-use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 use std::ops::Range;
 
 /// See the module documentation.
@@ -61,32 +59,8 @@ impl ParallelSampler {
 }
 
 impl Sampler for ParallelSampler {
-    fn spec(&self) -> BatchSpec {
-        self.plan.setup.spec()
-    }
-
-    fn world(&self) -> World {
-        self.plan.setup.world
-    }
-
-    fn arrangement(&self) -> String {
-        self.plan.setup.config.arrangement()
-    }
-
-    fn spaces(&self) -> &EnvSpaces {
-        &self.plan.spaces
-    }
-
-    fn layout(&self) -> &Layout {
-        &self.plan.layout
-    }
-
-    fn weight_count(&self) -> usize {
-        self.plan.model.params
-    }
-
-    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError> {
-        Ok(self.plan.setup.agent.schedules(&self.plan.context, now)?)
+    fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     fn publisher(&self) -> Publisher {
@@ -134,10 +108,6 @@ impl Sampler for ParallelSampler {
         self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
         self.crew.evaluate(series, episodes, now, config)
-    }
-
-    fn eval_episodes(&self) -> usize {
-        self.plan.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {

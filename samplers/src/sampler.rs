@@ -1,6 +1,7 @@
 //! What every sampler offers.
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
+use crate::setup::Plan;
 use crate::state::SamplerState;
 use crate::weights::Publisher;
 use rlcore::block::{Columns, Layout, Lease};
@@ -61,26 +62,44 @@ impl Samples {
 /// Calls in an order that makes no sense (a second `begin`, a `finish` without one, an evaluation while a batch is under way)
 /// are errors that change nothing. Any other error ends the sampler: from then on each call is [`SamplerError::Unusable`].
 pub trait Sampler: Send {
+    /// What it was built from: the settings, the spaces, the layout of a batch, the size of the model.
+    fn plan(&self) -> &Plan;
+
     /// `T` and `B`.
-    fn spec(&self) -> BatchSpec;
+    fn spec(&self) -> BatchSpec {
+        self.plan().setup.spec()
+    }
 
     /// The replica that it samples for.
-    fn world(&self) -> World;
+    fn world(&self) -> World {
+        self.plan().setup.world
+    }
 
     /// Who acts and steps, for people: [`crate::SamplerConfig::arrangement`].
-    fn arrangement(&self) -> String;
+    fn arrangement(&self) -> String {
+        self.plan().setup.config.arrangement()
+    }
 
     /// The environment's spaces.
-    fn spaces(&self) -> &EnvSpaces;
+    fn spaces(&self) -> &EnvSpaces {
+        self.plan().spaces()
+    }
 
     /// What a batch holds, and where.
-    fn layout(&self) -> &Layout;
+    fn layout(&self) -> &Layout {
+        self.plan().layout()
+    }
 
     /// Number of `f32` weights that [`Publisher::publish`] takes: those of the agent's model.
-    fn weight_count(&self) -> usize;
+    fn weight_count(&self) -> usize {
+        self.plan().model().params
+    }
 
     /// The values of the agent's schedules after `now` environment steps, for the log: [`agents::MakeAgent::schedules`].
-    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError>;
+    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError> {
+        let Plan { setup, context, .. } = self.plan();
+        Ok(setup.agent.schedules(context, now)?)
+    }
 
     /// A handle through which weights are published, from this thread or another.
     fn publisher(&self) -> Publisher;
@@ -109,8 +128,10 @@ pub trait Sampler: Send {
         now: GlobalSteps,
     ) -> Result<Evaluation, SamplerError>;
 
-    /// Episodes of an evaluation, as the settings have it.
-    fn eval_episodes(&self) -> usize;
+    /// Episodes per evaluation according to the settings; 0 without an evaluation.
+    fn eval_episodes(&self) -> usize {
+        self.plan().setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
+    }
 
     /// What a resumed run needs. An error while a batch is under way; samples may be held.
     fn save(&mut self) -> Result<SamplerState, SamplerError>;

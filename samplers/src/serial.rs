@@ -10,12 +10,11 @@ use crate::state::SamplerState;
 use crate::watchdog::{Watchdog, Who, called};
 use crate::weights::{Publisher, Weights};
 use agents::{Agent, Phase};
-use rlcore::block::{Layout, Slot};
+use rlcore::block::Slot;
 use rlcore::manifest::{Counts, Manifest, SharedMemory};
 use rlcore::progress::Progress;
 use rlcore::seed::EvalSeries;
-use rlcore::table::Values;
-use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, SlicePlace, World};
+use rlcore::{GlobalSteps, SlicePlace};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -115,32 +114,8 @@ fn guard<T>(
 }
 
 impl Sampler for SerialSampler {
-    fn spec(&self) -> BatchSpec {
-        self.plan.setup.spec()
-    }
-
-    fn world(&self) -> World {
-        self.plan.setup.world
-    }
-
-    fn arrangement(&self) -> String {
-        self.plan.setup.config.arrangement()
-    }
-
-    fn spaces(&self) -> &EnvSpaces {
-        &self.plan.spaces
-    }
-
-    fn layout(&self) -> &Layout {
-        &self.plan.layout
-    }
-
-    fn weight_count(&self) -> usize {
-        self.plan.model.params
-    }
-
-    fn schedules(&self, now: GlobalSteps) -> Result<Values, SamplerError> {
-        Ok(self.plan.setup.agent.schedules(&self.plan.context, now)?)
+    fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     fn publisher(&self) -> Publisher {
@@ -189,10 +164,6 @@ impl Sampler for SerialSampler {
         let who = evaluating(eval.ranks().clone());
         let out = guard(&self.watchdog, &who, |progress| eval.run(agent, &order, progress));
         self.ended(out)
-    }
-
-    fn eval_episodes(&self) -> usize {
-        self.plan.setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
     fn save(&mut self) -> Result<SamplerState, SamplerError> {
