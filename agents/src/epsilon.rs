@@ -95,17 +95,7 @@ impl EpsilonConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
-
-    fn golden() -> Vec<Value> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/vec_eps.json");
-        let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        file["cases"].as_array().unwrap().clone()
-    }
-
-    fn floats(v: &Value) -> Vec<f64> {
-        v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
-    }
+    use golden::{cases_with, numbers};
 
     fn assert_close(got: &[f64], want: &[f64], tolerance: f64) {
         assert_eq!(got.len(), want.len());
@@ -117,8 +107,8 @@ mod tests {
     #[test]
     fn vectors_agree_with_rlpyt() {
         let mut seen = 0;
-        for case in golden().iter().filter(|c| c["kind"] == "vec") {
-            let ranks = floats(&case["env_ranks"]);
+        for case in cases_with("vec_eps", "kind", "vec") {
+            let ranks = numbers(&case["env_ranks"]);
             let pairs = case["alternating"] == 1;
             let config = EpsilonConfig {
                 eps_final: case["eps_final"].as_f64().unwrap(),
@@ -132,7 +122,7 @@ mod tests {
                 first,
                 ranks.len(),
             );
-            let want = floats(&case["eps_final_vec"]);
+            let want = numbers(&case["eps_final_vec"]);
             if case["result"] == "scalar" {
                 assert!(got.iter().all(|g| *g == want[0]));
             } else if pairs {
@@ -150,15 +140,15 @@ mod tests {
     #[test]
     fn annealing_agrees_with_rlpyt() {
         let mut seen = 0;
-        for case in golden().iter().filter(|c| c["kind"] == "anneal") {
+        for case in cases_with("vec_eps", "kind", "anneal") {
             let (start, end) =
                 (case["itr_min"].as_f64().unwrap(), case["itr_max"].as_f64().unwrap());
-            let finals = floats(&case["eps_final"]);
-            for (itr, want) in floats(&case["itr"]).iter().zip(case["eps"].as_array().unwrap()) {
+            let finals = numbers(&case["eps_final"]);
+            for (itr, want) in numbers(&case["itr"]).iter().zip(case["eps"].as_array().unwrap()) {
                 let init = case["eps_init"].as_f64().unwrap();
                 let got: Vec<f64> =
                     finals.iter().map(|f| anneal(init, *f, *itr, start, end)).collect();
-                assert_close(&got, &floats(want), 1e-6);
+                assert_close(&got, &numbers(want), 1e-6);
                 seen += 1;
             }
         }
@@ -167,14 +157,14 @@ mod tests {
 
     #[test]
     fn evaluation_agrees_with_rlpyt() {
-        for case in golden().iter().filter(|c| c["kind"] == "eval") {
+        for case in cases_with("vec_eps", "kind", "eval") {
             let config = EpsilonConfig {
                 eps_eval: case["eps_eval"].as_f64().unwrap(),
                 ..Default::default()
             };
             let got: Vec<f64> =
-                floats(&case["itr"]).iter().map(|i| config.evaluation(*i as u64)).collect();
-            assert_eq!(got, floats(&case["eps"]));
+                numbers(&case["itr"]).iter().map(|i| config.evaluation(*i as u64)).collect();
+            assert_eq!(got, numbers(&case["eps"]));
         }
     }
 }

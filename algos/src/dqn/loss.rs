@@ -77,32 +77,17 @@ pub fn priorities(td_error: &Tensor, delta_clip: Option<f64>) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use golden::numbers;
     use serde_json::Value;
     use tch::Kind;
 
-    fn golden() -> Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/dqn_loss.json");
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-    }
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        match value {
-            Value::Array(items) => items.iter().flat_map(numbers).collect(),
-            number => vec![number.as_f64().unwrap()],
-        }
-    }
-
     fn close(name: &str, got: &Tensor, want: &Value, tolerance: f64) {
         let got = Vec::<f64>::try_from(got.to_kind(Kind::Double).view(-1)).unwrap();
-        let want = numbers(want);
-        assert_eq!(got.len(), want.len(), "{name}");
-        for (g, w) in got.iter().zip(&want) {
-            assert!((g - w).abs() <= tolerance * (1.0 + w.abs()), "{name}: {g} for {w}");
-        }
+        golden::close(name, &got, want, tolerance);
     }
 
     fn agrees(kind: Kind, tolerance: f64) {
-        for case in golden()["cases"].as_array().unwrap() {
+        for case in golden::cases("dqn_loss") {
             let (n, a) = (case["B"].as_i64().unwrap(), case["A"].as_i64().unwrap());
             let vector = |key: &str| Tensor::from_slice(&numbers(&case[key])).to_kind(kind);
             let table = |key: &str| vector(key).view((n, a));

@@ -1,39 +1,7 @@
-//! Golden numbers for the tests beside.
+//! Golden losses and gradients of policy-gradient methods.
 use super::loss::{Coefficients, Losses, Outputs, Targets, valid_mean};
-use serde_json::Value;
+use golden::{cases_with, close, numbers};
 use tch::{Kind, Tensor};
-
-/// The cases of one kind in `tests/golden/<file>.json`.
-pub(super) fn cases(file: &str, kind: &str) -> Vec<Value> {
-    let path = format!("{}/../tests/golden/{file}.json", env!("CARGO_MANIFEST_DIR"));
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let all = all["cases"].as_array().unwrap();
-    let found: Vec<Value> = all.iter().filter(|c| c["kind"] == kind).cloned().collect();
-    assert!(!found.is_empty(), "no {kind} in {file}");
-    found
-}
-
-/// All numbers of nested arrays, in order.
-pub(super) fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap()],
-    }
-}
-
-/// As [`numbers`], for zeros and ones.
-pub(super) fn flags(value: &Value) -> Vec<u8> {
-    numbers(value).into_iter().map(|x| x as u8).collect()
-}
-
-/// Panics where a number is further off than `tolerance (1 + |want|)`.
-pub(super) fn close(name: &str, got: &[f64], want: &Value, tolerance: f64) {
-    let want = numbers(want);
-    assert_eq!(got.len(), want.len(), "{name}");
-    for (i, (g, w)) in got.iter().zip(&want).enumerate() {
-        assert!((g - w).abs() <= tolerance * (1.0 + w.abs()), "{name}[{i}]: {g} for {w}");
-    }
-}
 
 /// Runs a loss on the golden cases of `kind`, in f64 and f32, and compares every part and every gradient.
 pub(super) fn losses_agree(
@@ -42,7 +10,7 @@ pub(super) fn losses_agree(
 ) {
     // f64: rlpyt adds 1e-8 to probabilities, we add nothing; the smallest golden probability makes that 1e-6.
     for (float, tolerance) in [(Kind::Double, 1e-6), (Kind::Float, 1e-5)] {
-        for case in cases("ppo_losses", kind) {
+        for case in cases_with("ppo_losses", "kind", kind) {
             let n = case["N"].as_i64().unwrap();
             let vector = |key: &str| Tensor::from_slice(&numbers(&case[key])).to_kind(float);
             let table = |key: &str| vector(key).view((n, -1));

@@ -96,11 +96,11 @@ pub fn normalize(values: &mut [f64], valid: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::golden::{cases, close, flags, numbers};
+    use golden::{cases_with, close, flags, numbers};
 
     #[test]
     fn golden_returns() {
-        for case in cases("returns", "discount_return") {
+        for case in cases_with("returns", "kind", "discount_return") {
             let [reward, bootstrap] = ["reward", "bootstrap_value"].map(|k| numbers(&case[k]));
             let gamma = case["gamma"].as_f64().unwrap();
             let got = discount_return(&reward, &flags(&case["done"]), &bootstrap, gamma);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn golden_advantages() {
         for (kind, done) in [("gae", true), ("gae_tt", false)] {
-            for case in cases("returns", kind) {
+            for case in cases_with("returns", "kind", kind) {
                 let [reward, value, bootstrap_value] =
                     ["reward", "value", "bootstrap_value"].map(|k| numbers(&case[k]));
                 let zeros = vec![0.0; reward.len()];
@@ -141,7 +141,7 @@ mod tests {
     /// rlpyt's order of work: estimate, then normalise over what is valid.
     #[test]
     fn golden_processing() {
-        for case in cases("ppo_losses", "process_returns") {
+        for case in cases_with("ppo_losses", "kind", "process_returns") {
             let [reward, value, bootstrap_value] =
                 ["reward", "value", "bootstrap_value"].map(|k| numbers(&case[k]));
             let (done, never) = (flags(&case["done"]), vec![0; reward.len()]);

@@ -1,6 +1,7 @@
 //! The replay against rlpyt's own samples.
-use super::testing::{self, empty_block, golden, numbers, set_step, size};
+use super::testing::{self, empty_block, set_step};
 use super::*;
+use ::golden::{cases, numbers, size};
 use rlcore::block::Part;
 use rlcore::seed::rng;
 use rlcore::{BatchSpec, DType, EnvSpaces, Space};
@@ -9,10 +10,8 @@ use std::collections::BTreeSet;
 /// Every valid index of several snapshots (vector observations only: frames come later).
 #[test]
 fn golden_samples() {
-    let golden = golden("replay_uniform");
-    let cases = golden["cases"].as_array().unwrap().iter().filter(|c| c["frames"] == 0);
     let mut seen = 0;
-    for case in cases {
+    for case in cases("replay_uniform").iter().filter(|c| c["frames"] == 0) {
         let (b, n, wide) = (size(&case["B"]), size(&case["n"]), size(&case["action_dim"]));
         let action = if wide == 0 {
             Space::Discrete { n: 1000 }

@@ -117,8 +117,9 @@ impl NStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::testing::{Step, empty_block, golden, numbers, set_step, size, spaces};
+    use crate::replay::testing::{Step, empty_block, set_step, spaces};
     use crate::replay::transitions::stored;
+    use ::golden::{cases_with, numbers, size};
     use rlcore::BatchSpec;
     use serde_json::Value;
 
@@ -161,10 +162,7 @@ mod tests {
     }
 
     fn cases(kind: &str) -> Vec<Value> {
-        let all = golden("nstep")["cases"].as_array().unwrap().clone();
-        let some: Vec<_> = all.into_iter().filter(|c| c["kind"] == kind).collect();
-        assert!(!some.is_empty());
-        some
+        cases_with("nstep", "kind", kind)
     }
 
     #[test]

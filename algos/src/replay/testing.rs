@@ -6,7 +6,6 @@ use rand::RngExt;
 use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};
 use rlcore::seed::Rng;
 use rlcore::{BatchSpec, DType, EnvSpaces, Space};
-use serde_json::Value;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
@@ -147,23 +146,6 @@ pub(crate) fn set_step(block: &mut Columns, t: usize, column: usize, step: Step)
     // Where both are set, terminated wins: half of the terminated steps check that.
     let both = step.outcome == Outcome::Terminated && step.reward > 0.0;
     flags.u8(flag::TRUNCATED)[0] = u8::from(both || step.outcome == Outcome::Truncated);
-}
-
-pub(crate) fn golden(name: &str) -> Value {
-    let path = format!("{}/../tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-/// All numbers of nested lists, in order.
-pub(crate) fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap()],
-    }
-}
-
-pub(crate) fn size(value: &Value) -> usize {
-    value.as_u64().unwrap() as usize
 }
 
 /// Elements of bytes at any address.

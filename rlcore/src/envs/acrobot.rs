@@ -152,9 +152,10 @@ mod tests {
     /// Broken by any other integrator, constant, limit, threshold or flag.
     #[test]
     fn every_golden_step_is_reproduced() {
-        let golden = Golden::<Equations>::exact("env_dynamics.json", "Acrobot-v1", 1e-10);
+        let golden = Golden::<Equations>::exact("env_dynamics", "Acrobot-v1", 1e-10);
         golden.transitions(&Acrobot::default(), 120);
         golden.rollouts(&Acrobot::default());
+        golden.episodes(&Acrobot::default(), |numbers| numbers.try_into().unwrap());
     }
 
     #[test]

@@ -110,9 +110,10 @@ mod tests {
     /// Broken by any other constant, order of limits, threshold or flag.
     #[test]
     fn every_golden_step_is_reproduced() {
-        let golden = Golden::<Equations>::new("env_dynamics.json", "MountainCar-v0", 1e-12);
+        let golden = Golden::<Equations>::exact("env_dynamics", "MountainCar-v0", 1e-12);
         golden.transitions(&MountainCar::default(), 120);
         golden.rollouts(&MountainCar::default());
+        golden.episodes(&MountainCar::default(), |numbers| numbers.try_into().unwrap());
     }
 
     /// The recorded steps have no state exactly there, and none that rolls back.

@@ -143,11 +143,12 @@ mod tests {
     #[test]
     fn every_golden_step_is_reproduced() {
         let env = "MountainCarContinuous-v0";
-        let golden = Golden::<Equations>::new("env_dynamics.json", env, 1e-12);
+        let golden = Golden::<Equations>::exact("env_dynamics", env, 1e-12);
         golden.transitions(&MountainCarContinuous::default(), 120);
         golden.rollouts(&MountainCarContinuous::default());
         let start = |numbers: &[f64]| State::Start(numbers.try_into().unwrap());
         golden.first_steps(&MountainCarContinuous::default(), start);
+        golden.episodes(&MountainCarContinuous::default(), start);
     }
 
     #[test]

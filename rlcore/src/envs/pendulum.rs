@@ -119,9 +119,10 @@ mod tests {
     /// Broken by any other integrator, constant, limit, rounding or flag.
     #[test]
     fn every_golden_step_is_reproduced() {
-        let golden = Golden::<Equations>::exact("env_dynamics.json", "Pendulum-v1", 1e-12);
+        let golden = Golden::<Equations>::exact("env_dynamics", "Pendulum-v1", 1e-12);
         golden.transitions(&Pendulum::default(), 120);
         golden.rollouts(&Pendulum::default());
+        golden.episodes(&Pendulum::default(), |numbers| numbers.try_into().unwrap());
     }
 
     /// Torques whose `u**2` in NumPy differs from `u * u` in the last bit.

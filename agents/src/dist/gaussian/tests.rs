@@ -1,4 +1,4 @@
-use super::super::golden::{assert_close, cases, floats, matrix};
+use super::super::golden::{assert_close, cases, matrix};
 use super::*;
 use rlcore::cells::Tree;
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn config(case: &Value, bound: Bound) -> GaussianConfig {
 fn dist_of(case: &Value, mean: &str, log_std: &str, d: i64, kind: Kind) -> Tensor {
     let mean = matrix(&case[mean], d, kind);
     let log_std = if case[log_std].is_null() {
-        let std = Tensor::from_slice(&floats(&case["std"])).to_kind(kind);
+        let std = Tensor::from_slice(&golden::numbers(&case["std"])).to_kind(kind);
         std.log().expand([mean.size()[0], d], false)
     } else {
         matrix(&case[log_std], d, kind)
@@ -41,7 +41,7 @@ fn samples(gaussian: &Gaussian, case: &Value, d: i64) -> Tensor {
     let (mean, log_std) = gaussian.split(&dist_of(case, "mean", "log_std", d, Kind::Double));
     let (mean, log_std) = (mean.contiguous(), log_std.contiguous());
     let [mean, log_std] = [&mean, &log_std].map(rlcore::tensor::slice::<f64>);
-    let noise = floats(&case["noise"]);
+    let noise = golden::numbers(&case["noise"]);
     let sample = |i: usize| {
         gaussian.bounded(gaussian.raw(mean[i], log_std[i], noise[i]), i % gaussian.dims())
     };
