@@ -5,11 +5,13 @@
 pub mod disk;
 pub mod faulty;
 pub mod faulty_agent;
+pub mod leave_out;
 pub mod pairwise;
 pub mod policies;
 pub mod program;
 pub mod python;
 pub mod record;
+pub mod run;
 pub mod setups;
 pub mod trace;
 pub mod tree;

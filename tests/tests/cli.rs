@@ -14,7 +14,6 @@ mod results;
 #[path = "cli/settings.rs"]
 mod settings;
 
-use rlcore::checkpoint::latest;
 use std::path::{Path, PathBuf};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
@@ -34,15 +33,7 @@ const SHORT: [&str; 10] = [
 ];
 
 fn train(dir: &str, more: &[&str]) -> Vec<String> {
-    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
-    for set in SHORT.iter().chain(more) {
-        args.extend(["--set".to_owned(), (*set).to_owned()]);
-    }
-    args
-}
-
-fn newest(run: &Path) -> PathBuf {
-    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
+    tests::run::train(dir, SHORT.iter().chain(more).copied())
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {

@@ -1,10 +1,14 @@
 //! What a run's directory survives: resumes that are refused, and power cuts.
 #![allow(missing_docs, clippy::unwrap_used)]
-use rlcore::checkpoint::{latest, step_name};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rlcore::checkpoint::step_name;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tests::disk::{Disk, Rest};
+use tests::leave_out::left_out;
 use tests::program::Program;
+use tests::run::{newest, progress};
 use tests::trace::traced;
 use tests::tree::{plant, tree, unchanged};
 
@@ -28,15 +32,7 @@ const SHORT: [&str; 13] = [
 ];
 
 fn train(dir: &str, more: &[&str]) -> Vec<String> {
-    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
-    for set in SHORT.iter().chain(more) {
-        args.extend(["--set".to_owned(), (*set).to_owned()]);
-    }
-    args
-}
-
-fn newest(run: &Path) -> PathBuf {
-    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
+    tests::run::train(dir, SHORT.iter().chain(more).copied())
 }
 
 /// Changes the bytes of a file.
@@ -142,24 +138,22 @@ fn a_refused_resume_changes_nothing() {
     assert!(!left.exists());
 }
 
-/// Times, and what is computed from times.
-const TIMES: [&str; 5] =
-    ["CumTime (s)", "StepsPerSecond", "UpdatesPerSecond", "CumEvalTime", "CumTrainTime"];
-
 /// What a run came to, without times: its log, and the arrays of its newest checkpoint.
 fn result(run: &Path) -> (Vec<Vec<String>>, Vec<u8>) {
-    let text = fs::read_to_string(run.join("progress.csv")).unwrap();
-    let lines = text.lines().map(|l| l.split(',').collect::<Vec<_>>());
-    let lines: Vec<_> = lines.collect();
-    let is_time = |i: &usize| TIMES.iter().any(|t| lines[0][*i] == format!("Diagnostics/{t}"));
-    let kept: Vec<usize> = (0..lines[0].len()).filter(|i| !is_time(i)).collect();
-    let pick = |line: &Vec<&str>| kept.iter().map(|i| line[*i].to_owned()).collect();
-    let arrays = fs::read(newest(run).join("arrays.safetensors")).unwrap();
-    (lines.iter().map(pick).collect(), arrays)
+    (progress(run), fs::read(newest(run).join("arrays.safetensors")).unwrap())
 }
 
-/// Moments that are tried of a run, for each of what may remain; all of them with `COLONY_FULL=1`.
+/// Moments that are tried of a run, for each of what may remain, spread over it; all moments with `COLONY_FULL=1`.
 const MOMENTS: usize = 7;
+/// Moments that are tried besides, drawn anew in each test run.
+const DRAWN: usize = 3;
+
+/// Seed of the moments that are drawn: `COLONY_SEED`, or another one each time.
+fn seed() -> u64 {
+    let given =
+        std::env::var("COLONY_SEED").ok().map(|s| s.parse().expect("COLONY_SEED is a number"));
+    given.unwrap_or_else(|| rand::rng().random())
+}
 
 /// The power fails at any moment. The run goes on from its newest checkpoint and comes to what it would have come to. Where there is no
 /// checkpoint yet, `resume` says so, and the run can be begun again.
@@ -169,14 +163,22 @@ fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], who
     let ops = disk.ops.len();
     let full = std::env::var("COLONY_FULL").as_deref() == Ok("1");
     let moments = if full { ops } else { MOMENTS };
+    let seed = seed();
+    println!("the moments that were drawn: COLONY_SEED={seed}");
+    let mut draws = StdRng::seed_from_u64(seed);
     for (r, rest) in
         [Rest::Nothing, Rest::Everything, Rest::InOrder, Rest::Any].into_iter().enumerate()
     {
-        for i in 0..moments {
-            // Spread over the run, others for each of what may remain.
-            let moment = 1 + (i * 4 + r) * ops / (moments * 4);
-            let image = disk.after_power_cut(moment, rest, moment as u64);
-            let case = format!("{rest:?} after {moment} of {ops} operations");
+        // Spread over the run, others for each of what may remain.
+        let fixed =
+            (0..moments).map(|i| 1 + (i * 4 + r) * ops / (moments * 4)).map(|m| (m, m as u64));
+        let drawn: Vec<_> =
+            (0..DRAWN).map(|_| (draws.random_range(1..=ops), draws.random())).collect();
+        for (moment, remains) in fixed.chain(drawn) {
+            let image = disk.after_power_cut(moment, rest, remains);
+            let case = format!(
+                "{rest:?} after {moment} of {ops} operations (draw {remains}, COLONY_SEED={seed})"
+            );
             let _ = fs::remove_dir_all(&run);
             plant(&program.path(""), &image);
             let end = program.run(args);
@@ -219,7 +221,8 @@ fn recorded(program: &Program, args: &[String]) -> Option<Disk> {
             Some(disk)
         }
         Err(e) => {
-            println!("note: this machine does not allow to trace a program ({e}): left out");
+            let reason = format!("this machine does not allow a program to be traced ({e})");
+            left_out(&reason, "COLONY_REQUIRE_TRACE");
             None
         }
     }

@@ -16,8 +16,9 @@ mod unchanged;
 use rlcore::checkpoint::{latest, latest_complete, steps_of};
 use runners::WEIGHTS_FILE;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tests::program::{Program, Running};
+use tests::run::{newest, progress};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
@@ -61,30 +62,8 @@ const NO_EVALUATION: &str = "runner.evaluate=false";
 const RARE_CHECKPOINTS: &str = "runner.checkpoint_interval_steps=600";
 
 fn args(dir: &str, n_steps: u64, more: &[&str]) -> Vec<String> {
-    let mut args: Vec<String> = ["train", "cartpole-dqn", "--run-dir", dir].map(Into::into).into();
     let budget = format!("runner.n_steps={n_steps}");
-    for set in SETTINGS.iter().chain(&[budget.as_str()]).chain(more) {
-        args.extend(["--set".to_owned(), (*set).to_owned()]);
-    }
-    args
-}
-
-/// Times, and what is computed from times.
-fn is_time(column: &str) -> bool {
-    let times =
-        ["CumTime (s)", "StepsPerSecond", "UpdatesPerSecond", "CumEvalTime", "CumTrainTime"];
-    times.iter().any(|t| column == format!("Diagnostics/{t}"))
-}
-
-/// The log without times, a line of fields each; the header first. No cell of ours needs quotes.
-fn progress(run: &Path) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(run.join("progress.csv")).unwrap();
-    let mut lines = text.lines().map(|l| l.split(',').map(str::to_owned).collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let kept: Vec<usize> = (0..header.len()).filter(|i| !is_time(&header[*i])).collect();
-    assert!(kept.len() < header.len(), "no times in {header:?}");
-    let pick = |line: Vec<String>| kept.iter().map(|i| line[*i].clone()).collect();
-    std::iter::once(header).chain(lines).map(pick).collect()
+    tests::run::train(dir, SETTINGS.iter().chain(&[budget.as_str()]).chain(more).copied())
 }
 
 /// Environment steps of the last row, if there is a log that can be read.
@@ -93,10 +72,6 @@ fn logged_steps(run: &Path) -> Option<u64> {
     let column = text.lines().next()?.split(',').position(|c| c == "Diagnostics/CumSteps")?;
     let whole = &text[..=text.rfind('\n')?];
     whole.lines().last()?.split(',').nth(column)?.parse().ok()
-}
-
-fn newest(run: &Path) -> PathBuf {
-    latest(&run.join("checkpoints")).unwrap().expect("a checkpoint")
 }
 
 fn file(checkpoint: &Path, name: &str) -> Vec<u8> {

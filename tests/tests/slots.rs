@@ -13,8 +13,12 @@ const NOW: GlobalSteps = GlobalSteps(0);
 
 /// One of each kind; workers are threads.
 fn setups(slots: usize) -> Vec<Setup> {
+    setups_with(slots, ResetMode::Wait)
+}
+
+fn setups_with(slots: usize, reset: ResetMode) -> Vec<Setup> {
     let env = TimeLimit { env: DictToy::default(), max_steps: 9 };
-    let mut serial = setups::serial(&env, &grid_dqn(), 6, ResetMode::Wait);
+    let mut serial = setups::serial(&env, &grid_dqn(), 6, reset);
     serial.slots = slots;
     let parallel = |kind| setups::parallel(&serial, kind, 2, HostKind::Thread);
     let kinds = [SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating];
@@ -110,6 +114,37 @@ fn slots_are_given_back_in_any_order() {
                 "{kind:?}, batch {i}"
             );
             held.push(samples);
+        }
+    }
+}
+
+/// Row T of a batch is row 0 of the next, in another slot or the same. Environments are reset at once: otherwise a column that
+/// waited starts from its reset.
+#[test]
+fn row_t_becomes_row_0_across_slots() {
+    let row = |samples: &Samples, row: usize| -> Vec<Vec<u8>> {
+        let c = samples.columns();
+        let trees = [&c.observation, &c.prev_action, &c.prev_reward].into_iter();
+        trees.flat_map(|t| (0..t.specs().len()).map(|leaf| t.row_bytes(leaf, row).to_vec())).collect()
+    };
+    for slots in 1..=3 {
+        for setup in setups_with(slots, ResetMode::AtOnce) {
+            let (kind, t) = (setup.config.kind, setup.config.t);
+            let mut sampler = samplers::build(setup).unwrap();
+            let (mut held, mut last, mut different) = (vec![], None, false);
+            for i in 0..12 {
+                if held.len() == slots {
+                    held.swap_remove(i % slots);
+                }
+                let samples = sampler.obtain_samples(NOW).unwrap();
+                let (first, end) = (row(&samples, 0), row(&samples, t));
+                different |= first.iter().zip(&end).all(|(a, b)| a != b);
+                if let Some(last) = last.replace(end) {
+                    assert_eq!(first, last, "{kind:?}, {slots} slots, batch {i}");
+                }
+                held.push(samples);
+            }
+            assert!(different, "{kind:?}: a leaf was the same at both ends of every batch");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What goes wrong in the midst of a run: losses, disks, directories and outputs.
-use crate::{BINARY, entries, newest, train};
+use crate::{BINARY, entries, train};
 use nix::sys::signal::Signal;
 use rlcore::checkpoint::latest;
 use std::process::Command;
+use tests::leave_out::left_out;
 use tests::program::{Program, stat, until};
+use tests::run::newest;
 
 /// The error names the update, its batch, and the checkpoint from before, which is sound.
 #[test]
@@ -81,7 +83,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
         .current_dir(tempfile::tempdir().unwrap().path())
         .output();
     if !permitted.is_ok_and(|out| out.status.success()) {
-        println!("note: this user may not mount: only limits on the size of files were tried");
+        left_out("this user may not mount a file system", "COLONY_REQUIRE_MOUNT");
         return;
     }
     let script = format!(r#"{mount} && cd disk && "$0" "$@"; code=$?; cp -a run ..; exit $code"#);

@@ -1,6 +1,7 @@
 //! What runs leave: evaluations that repeat, pictures of episodes.
-use crate::{BINARY, newest, png, train};
+use crate::{BINARY, png, train};
 use tests::program::Program;
+use tests::run::newest;
 
 #[test]
 fn seeds_make_a_run_each() {

@@ -1,11 +1,12 @@
 //! Runs that are killed and continued, by themselves, by other workers, or from an older checkpoint.
 use crate::{
     ALTERNATING, BINARY, CATCH, DICT_TOY, GPU, IN_TURN, NO_EVALUATION, RARE_CHECKPOINTS,
-    TWO_WORKERS, WAIT, args, begun, continued_equals_whole, kept, newest, same,
+    TWO_WORKERS, WAIT, args, begun, continued_equals_whole, kept, same,
 };
 use nix::sys::signal::Signal;
 use rlcore::checkpoint::{CheckpointReader, steps_of};
 use tests::program::{Program, all_gone};
+use tests::run::newest;
 
 /// Kill -9 in the midst of it.
 fn killed(more: &[&str], change: impl FnOnce(&str) -> String) {

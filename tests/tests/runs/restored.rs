@@ -1,17 +1,17 @@
 //! What a sampler continues with: other environments, agents and samplers than those of the command line.
-use crate::{newest, progress};
 use agents::model::QMlp;
 use agents::{DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
 use rlcore::GlobalSteps;
-use rlcore::block::Part;
 use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::run_dir::{Existing, RunDir};
 use rlcore::slice::ResetMode;
 use runners::{MinibatchRl, RunnerConfig};
-use samplers::{HostKind, SamplerKind, Samples, Setup};
+use samplers::{HostKind, SamplerKind, Setup};
 use tests::faulty::{EPISODE, Faulty};
 use tests::policies::SlicePolicy;
+use tests::record::bytes;
+use tests::run::{newest, progress};
 use tests::setups;
 
 /// Environments without `save_state`: the run goes on with new episodes, and says so.
@@ -108,18 +108,4 @@ fn a_sampler_continues_for_any_agent() {
             }
         }
     }
-}
-
-/// The block but for the parts whose unused rows are left over from earlier batches.
-fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
-    let mut out = Vec::new();
-    let parts = samples.columns().parts().into_iter();
-    for (_, tree) in parts.filter(|(p, _)| !matches!(p, Part::Trajectory | Part::FinalObservation))
-    {
-        for (leaf, spec) in tree.specs().iter().enumerate() {
-            let rows = (0..tree.rows()).flat_map(|row| tree.row_bytes(leaf, row).to_vec());
-            out.push((spec.name.clone(), rows.collect()));
-        }
-    }
-    out
 }

@@ -1,10 +1,11 @@
 //! Runs that are stopped by signals.
 use crate::{
     BINARY, ENDLESS, NO_EVALUATION, TWO_WORKERS, args, begun, continued_equals_whole, logged_steps,
-    newest, saved_steps, state,
+    saved_steps, state,
 };
 use nix::sys::signal::Signal;
 use tests::program::{End, Program, Running, all_gone, pending};
+use tests::run::newest;
 
 /// The first signal: the iteration is finished, a checkpoint written, the next command said; it continues as if never stopped.
 fn stopped(signal: Signal, code: i32, send: impl Fn(&Running), workers: usize, more: &[&str]) {
