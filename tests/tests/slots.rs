@@ -125,7 +125,9 @@ fn row_t_becomes_row_0_across_slots() {
     let row = |samples: &Samples, row: usize| -> Vec<Vec<u8>> {
         let c = samples.columns();
         let trees = [&c.observation, &c.prev_action, &c.prev_reward].into_iter();
-        trees.flat_map(|t| (0..t.specs().len()).map(|leaf| t.row_bytes(leaf, row).to_vec())).collect()
+        trees
+            .flat_map(|t| (0..t.specs().len()).map(|leaf| t.row_bytes(leaf, row).to_vec()))
+            .collect()
     };
     for slots in 1..=3 {
         for setup in setups_with(slots, ResetMode::AtOnce) {
