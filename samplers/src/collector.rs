@@ -10,6 +10,7 @@ pub(crate) mod actor;
 pub(crate) mod life;
 mod scan;
 mod spec;
+mod status;
 pub(crate) mod stepper;
 
 use self::actor::{Actor, RowViews};
@@ -73,13 +74,12 @@ impl Collector {
 
     /// Columns that still run; none when an evaluation is over.
     pub(crate) fn still_running(&self) -> usize {
-        let all = self.stepper.spec.columns;
-        self.stepper.quota.as_ref().map_or(all, |q| q.iter().filter(|q| **q > 0).count())
+        self.stepper.status.iter().filter(|status| status.quota != Some(0)).count()
     }
 
     /// Episodes that the quota still has.
     pub(crate) fn episodes_left(&self) -> usize {
-        self.stepper.quota.as_ref().map_or(0, |q| q.iter().sum())
+        self.stepper.status.iter().filter_map(|status| status.quota).sum()
     }
 
     /// Free-form notes of finished episodes since the last call, with their env rank.

@@ -1,5 +1,6 @@
 //! The beginning and the end of a collector's environments, and what a checkpoint keeps of them.
 use super::actor::Continues;
+use super::status::{Then, Turn};
 use super::stepper::{Stepper, last_row};
 use super::{Collector, CollectorError};
 use crate::state::{ColumnState, EnvState, column_bytes, set_column_bytes};
@@ -35,7 +36,7 @@ impl Stepper {
             self.no_previous(c, column);
         }
         self.fresh.fill(1);
-        self.to_reset.fill(0);
+        self.status.iter_mut().for_each(|status| status.turn = Turn::Runs);
         Ok(())
     }
 
@@ -103,7 +104,7 @@ impl Stepper {
                 prev_action: column_bytes(&columns.prev_action, last, c),
                 prev_reward: columns.prev_reward.row(last).get::<f32>(0)[c],
                 fresh: self.fresh[c],
-                to_reset: self.to_reset[c],
+                to_reset: u8::from(self.status[c].is_reset_next()),
                 tracker,
             }
         };
@@ -127,7 +128,8 @@ impl Stepper {
                 set_column_bytes(&mut columns.prev_action, last, c, &s.prev_action);
                 columns.prev_reward.row_mut(last).get::<f32>(0)[c] = s.prev_reward;
                 self.fresh[c] = s.fresh;
-                self.to_reset[c] = s.to_reset;
+                let waits = Turn::Waits { row: last, then: Then::Reset };
+                self.status[c].turn = if s.to_reset != 0 { waits } else { Turn::Runs };
                 self.trackers.paste(c, &s.tracker, 0);
             } else {
                 let drawn = act.rng.clone().random::<u64>();
@@ -135,7 +137,8 @@ impl Stepper {
                 self.reset(columns, c, last, progress)?;
                 self.trackers.restart(c);
                 self.no_previous(columns, c);
-                (self.fresh[c], self.to_reset[c]) = (1, 0);
+                self.fresh[c] = 1;
+                self.status[c].turn = Turn::Runs;
             }
         }
         Ok(())
@@ -174,7 +177,9 @@ impl Collector {
             stepper.envs.seed(c, seed);
         }
         self.actor.seed_evaluation(stepper.spec.seed, number);
-        stepper.quota = Some(quota.to_vec());
+        for (status, quota) in stepper.status.iter_mut().zip(quota) {
+            status.quota = Some(*quota);
+        }
         stepper.reset_all(columns, progress)
     }
 

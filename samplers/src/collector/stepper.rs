@@ -1,5 +1,6 @@
 //! The environments' half of a collector: steps one slice of columns and writes what comes of it straight into the block.
 use super::scan::{nan_in, not_finite, others};
+use super::status::{ColumnStatus, Then, Turn};
 use super::{CollectorError, CollectorSpec};
 use crate::watchdog::NOBODY;
 use rlcore::block::{Columns, flag};
@@ -24,14 +25,10 @@ pub(crate) struct Stepper {
     pub(super) fresh: Vec<u8>,
     /// Stepped in this batch.
     pub(super) running: Vec<u8>,
-    /// Ended while waiting: to be reset before the next batch.
-    pub(super) to_reset: Vec<u8>,
-    /// Row of the observation that a waiting column holds on to.
-    held: Vec<usize>,
+    /// Rows of `final_observation` that each column has used in this batch.
     pub(super) final_used: Vec<usize>,
-    finished: Vec<usize>,
-    /// Episodes that a column may still start; none for no limit.
-    pub(super) quota: Option<Vec<usize>>,
+    /// What else is known of each column.
+    pub(super) status: Vec<ColumnStatus>,
     notes: Vec<(usize, String)>,
 }
 
@@ -80,11 +77,8 @@ impl Stepper {
             null_action: null_action(&spaces),
             fresh: vec![1; n],
             running: vec![1; n],
-            to_reset: vec![0; n],
-            held: vec![0; n],
             final_used: vec![0; n],
-            finished: vec![0; n],
-            quota: None,
+            status: vec![ColumnStatus::NEW; n],
             notes: Vec::new(),
             spaces,
             envs,
@@ -169,22 +163,20 @@ impl Stepper {
         continue_row(&mut c.prev_action, last.map(|l| &l.prev_action));
         continue_row(&mut c.prev_reward, last.map(|l| &l.prev_reward));
         for column in 0..self.spec.columns {
-            if self.to_reset[column] != 0 {
+            if self.status[column].is_reset_next() {
                 self.reset(c, column, 0, progress)?;
-                self.to_reset[column] = 0;
             }
         }
         // What came from a reset outside a step was not looked at yet.
         self.spec.not_finite(nan_in(c.observation.row(0)))?;
-        match &self.quota {
-            Some(quota) => {
-                self.running.iter_mut().zip(quota).for_each(|(r, q)| *r = u8::from(*q > 0));
-            }
-            None => self.running.fill(1),
+        let row = last_row(c);
+        for (status, running) in self.status.iter_mut().zip(&mut self.running) {
+            let runs = status.quota != Some(0);
+            status.turn = if runs { Turn::Runs } else { Turn::Waits { row, then: Then::Continue } };
+            status.finished = 0;
+            *running = u8::from(runs);
         }
-        self.held.fill(last_row(c));
         self.final_used.fill(0);
-        self.finished.fill(0);
         Ok(())
     }
 
@@ -199,9 +191,11 @@ impl Stepper {
         self.finish_step(c, t);
         self.write_previous(c, t);
         if t + 1 == last_row(c) {
-            for column in 0..self.spec.columns {
-                if self.held[column] != t + 1 {
-                    c.observation.copy_cell(column, self.held[column], t + 1);
+            for (column, status) in self.status.iter().enumerate() {
+                if let Turn::Waits { row, .. } = status.turn
+                    && row != t + 1
+                {
+                    c.observation.copy_cell(column, row, t + 1);
                 }
             }
         }
@@ -229,22 +223,22 @@ impl Stepper {
             if valid[column] == 0 {
                 continue;
             }
+            let status = &mut self.status[column];
             let mut stop = self.spec.mode == ResetMode::Wait;
             if reset[column] != 0 {
-                self.trackers
-                    .finish(column, &mut c.trajectory.cell_mut(self.finished[column], column));
-                self.finished[column] += 1;
+                self.trackers.finish(column, &mut c.trajectory.cell_mut(status.finished, column));
+                status.finished += 1;
                 ended = true;
-                if let Some(quota) = &mut self.quota {
-                    quota[column] -= 1;
-                    stop |= quota[column] == 0;
+                if let Some(quota) = &mut status.quota {
+                    *quota -= 1;
+                    stop |= *quota == 0;
                 }
             }
             if stop {
+                let must_reset = self.spec.mode == ResetMode::Wait && reset[column] != 0;
+                let then = if must_reset { Then::Reset } else { Then::Continue };
+                status.turn = Turn::Waits { row: t + 1, then };
                 self.running[column] = 0;
-                self.held[column] = t + 1;
-                self.to_reset[column] =
-                    u8::from(self.spec.mode == ResetMode::Wait && reset[column] != 0);
             }
         }
         if ended {
