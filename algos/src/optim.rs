@@ -164,11 +164,13 @@ fn step_on_host(
 /// Scales `grads` `[P]` in place so that their 2-norm is at most `max_norm`; returns the norm
 /// before that, a 0-d tensor: reading it (`double_value`) is the only thing that waits for a
 /// device other than the host. As `torch.nn.utils.clip_grad_norm_`, whose 1e-6 in the divisor we keep. A NaN anywhere
-/// makes norm and gradients NaN. Without `max_norm` the gradients stay as they are.
-pub fn clip_grad_norm(grads: &mut Tensor, max_norm: Option<f64>) -> Tensor {
+/// makes norm and gradients NaN. With an infinite `max_norm` the gradients stay as they are.
+pub fn clip_grad_norm(grads: &mut Tensor, max_norm: f64) -> Tensor {
     let _guard = tch::no_grad_guard();
     let norm = grads.norm();
-    let Some(max_norm) = max_norm else { return norm };
+    if max_norm.is_infinite() {
+        return norm;
+    }
     if grads.device() == Device::Cpu {
         // PERF: 1.5 us instead of 7 for 4.6k parameters: here the host knows the norm already.
         let divisor = (norm.double_value(&[]) + 1e-6) / max_norm;
@@ -310,7 +312,7 @@ mod tests {
     fn clipping_caps_the_norm_and_returns_it() {
         for (max, want) in [(1.0, 1.0), (5.0, 5.0), (10.0, 5.0)] {
             let mut grads = Tensor::from_slice(&[3f64, 0.0, -4.0]);
-            assert_eq!(clip_grad_norm(&mut grads, Some(max)).double_value(&[]), 5.0);
+            assert_eq!(clip_grad_norm(&mut grads, max).double_value(&[]), 5.0);
             let got = values(&grads);
             let factor = (max / (5.0 + 1e-6)).min(1.0); // torch's
             let expected = [3.0 * factor, 0.0, -4.0 * factor];
@@ -318,10 +320,10 @@ mod tests {
             assert!((grads.norm().double_value(&[]) - want).abs() < 1e-5);
         }
         let mut bad = Tensor::from_slice(&[1f64, f64::NAN]);
-        assert!(clip_grad_norm(&mut bad, Some(1.0)).double_value(&[]).is_nan());
+        assert!(clip_grad_norm(&mut bad, 1.0).double_value(&[]).is_nan());
         assert!(values(&bad)[0].is_nan());
         let mut large = Tensor::from_slice(&[3e10f64, 4e10]);
-        assert_eq!(clip_grad_norm(&mut large, None).double_value(&[]), 5e10);
+        assert_eq!(clip_grad_norm(&mut large, f64::INFINITY).double_value(&[]), 5e10);
         assert_eq!(values(&large), [3e10, 4e10], "no limit");
     }
 

@@ -88,6 +88,16 @@ pub(crate) fn check(
     not(others, |v| v >= 0.0, "be zero or above, and finite, as f32 too (up to about 3e38)")
 }
 
+/// An error where the setting `name`, which bounds something, is neither above zero (as f32 too) nor infinite.
+pub(crate) fn check_limit(name: &str, value: f64) -> Result<(), String> {
+    if value == f64::INFINITY || (value as f32 > 0.0 && (value as f32).is_finite()) {
+        return Ok(());
+    }
+    Err(format!(
+        "algo.{name} = {value}: it must be above zero, as f32 too (about 1e-45 to 3e38); inf switches it off"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +115,16 @@ mod tests {
         check(&[], &[("x", 1.0)], &[("y", 0.0)]).unwrap();
         assert!(check(&[], &[("x", 1.1)], &[]).is_err());
         assert!(check(&[], &[], &[("y", 1e308)]).is_err());
+    }
+
+    #[test]
+    fn infinity_switches_a_limit_off() {
+        for v in [1e-30, 1.0, f64::INFINITY] {
+            check_limit("x", v).unwrap();
+        }
+        for v in [0.0, -1.0, 1e-320, 1e308, f64::NEG_INFINITY, f64::NAN] {
+            let text = check_limit("x", v).unwrap_err();
+            assert!(text.contains("algo.x = ") && text.contains("inf switches it off"), "{text}");
+        }
     }
 }

@@ -23,8 +23,8 @@ pub struct TrainedSettings {
     pub learning_rate: f64,
     /// Adam's epsilon.
     pub adam_eps: f64,
-    /// Gradients are scaled to at most this 2-norm; none: they are not.
-    pub clip_grad_norm: Option<f64>,
+    /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. Infinity switches clipping off.
+    pub clip_grad_norm: f64,
 }
 
 /// See the module documentation.

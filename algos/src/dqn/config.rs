@@ -2,7 +2,7 @@
 use crate::context::LearnContext;
 use crate::error::AlgoError;
 use crate::replay::{ReplaySettings, TransitionReplay, Uniform};
-use crate::settings::{AlgoNeeds, AlgoSettings, check, pass, step_bytes, training};
+use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit, pass, step_bytes, training};
 use agents::params::ModelSize;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -18,9 +18,8 @@ pub struct DqnConfig {
     pub batch_size: usize,
     /// Environment steps before the first update.
     pub min_steps_learn: u64,
-    /// Huber loss beyond this TD error; absent: squared error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delta_clip: Option<f64>,
+    /// TD error at which the Huber loss turns from quadratic to linear. `inf` is the squared error everywhere.
+    pub delta_clip: f64,
     /// Transitions remembered.
     pub replay_size: usize,
     /// Transitions learned from for each transition sampled, exact over time.
@@ -36,9 +35,8 @@ pub struct DqnConfig {
     /// Adam's epsilon; absent: `0.01 / batch_size`, as in rlpyt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adam_eps: Option<f64>,
-    /// Gradients are scaled to at most this 2-norm; absent: they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip_grad_norm: Option<f64>,
+    /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
+    pub clip_grad_norm: f64,
     /// Environment steps at which epsilon has its final value.
     pub eps_steps: u64,
     /// The online network picks the action that the target network values (van Hasselt et al. 2016).
@@ -51,7 +49,7 @@ impl Default for DqnConfig {
             discount: 0.99,
             batch_size: 32,
             min_steps_learn: 50_000,
-            delta_clip: Some(1.0),
+            delta_clip: 1.0,
             replay_size: 1_000_000,
             replay_ratio: 8.0,
             target_update_tau: 1.0,
@@ -59,7 +57,7 @@ impl Default for DqnConfig {
             n_step_return: 1,
             learning_rate: 2.5e-4,
             adam_eps: None,
-            clip_grad_norm: Some(10.0),
+            clip_grad_norm: 10.0,
             eps_steps: 1_000_000,
             double_dqn: false,
         }
@@ -105,11 +103,11 @@ impl AlgoSettings for DqnConfig {
             ("n_step_return", self.n_step_return as f64),
             ("learning_rate", self.learning_rate),
             ("adam_eps", self.adam_eps()),
-            ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
-            ("delta_clip", self.delta_clip.unwrap_or(1.0)),
         ];
         let shares = [("discount", self.discount), ("target_update_tau", self.target_update_tau)];
         check(&positive, &shares, &[])?;
+        check_limit("clip_grad_norm", self.clip_grad_norm)?;
+        check_limit("delta_clip", self.delta_clip)?;
         if self.n_step_return > u16::MAX as usize {
             return Err(format!(
                 "algo.n_step_return = {}: it must be at most {}",

@@ -37,21 +37,23 @@ pub fn td_error(q: &Tensor, y: &Tensor) -> Tensor {
 }
 
 /// Loss of each transition, `[N]`: with d = y - q, `d^2 / 2` where `|d| <= delta_clip`, else
-/// `delta_clip (|d| - delta_clip/2)`; `None` squares everywhere. `delta_clip` is above zero. The
+/// `delta_clip (|d| - delta_clip/2)`. `delta_clip` is above zero; infinity squares everywhere. The
 /// gradient flows into `q`.
-pub fn huber(q: &Tensor, y: &Tensor, delta_clip: Option<f64>) -> Tensor {
-    match delta_clip {
-        Some(clip) => q.huber_loss(y, Reduction::None, clip),
-        None => (q - y).square().g_mul_scalar(0.5),
+pub fn huber(q: &Tensor, y: &Tensor, delta_clip: f64) -> Tensor {
+    if delta_clip.is_infinite() {
+        (q - y).square().g_mul_scalar(0.5)
+    } else {
+        q.huber_loss(y, Reduction::None, delta_clip)
     }
 }
 
 /// The mean of [`huber`], a scalar, without the single losses in between.
 // PERF: with its backward pass 3.7 us less than `weighted_mean` of `huber`, of 20 (64 transitions).
-pub fn mean_huber(q: &Tensor, y: &Tensor, delta_clip: Option<f64>) -> Tensor {
-    match delta_clip {
-        Some(clip) => q.huber_loss(y, Reduction::Mean, clip),
-        None => weighted_mean(&huber(q, y, None), None),
+pub fn mean_huber(q: &Tensor, y: &Tensor, delta_clip: f64) -> Tensor {
+    if delta_clip.is_infinite() {
+        weighted_mean(&huber(q, y, delta_clip), None)
+    } else {
+        q.huber_loss(y, Reduction::Mean, delta_clip)
     }
 }
 
@@ -66,12 +68,9 @@ pub fn weighted_mean(losses: &Tensor, weights: Option<&Tensor>) -> Tensor {
 
 /// New priorities, `[N]`, before the exponent: `|td_error|`, at most `delta_clip` (Schaul et al.
 /// 2016 clip the error too).
-pub fn priorities(td_error: &Tensor, delta_clip: Option<f64>) -> Tensor {
+pub fn priorities(td_error: &Tensor, delta_clip: f64) -> Tensor {
     let _guard = tch::no_grad_guard();
-    match delta_clip {
-        Some(clip) => td_error.abs().clamp_max_(clip),
-        None => td_error.abs(),
-    }
+    td_error.abs().clamp_max_(delta_clip)
 }
 
 #[cfg(test)]
@@ -94,7 +93,7 @@ mod tests {
             let power = case["gamma"].as_f64().unwrap().powi(case["n"].as_i64().unwrap() as i32);
             let bootstrap =
                 (Tensor::ones([n], (kind, tch::Device::Cpu)) - vector("done_n")) * power;
-            let clip = case["delta_clip"].as_f64();
+            let clip = case["delta_clip"].as_f64().unwrap_or(f64::INFINITY);
             let q = table("q").set_requires_grad(true);
 
             let y = if case["double_dqn"] == 1 {

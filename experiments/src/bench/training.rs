@@ -87,7 +87,7 @@ pub(super) fn ppo_defaults() -> Config {
         // Half the squared error: theirs is half of the whole.
         value_loss_coeff: 1.0,
         entropy_loss_coeff: 0.0,
-        clip_grad_norm: Some(0.5),
+        clip_grad_norm: 0.5,
         gae_lambda: 0.95,
         minibatches: 256,
         epochs: 10,

@@ -35,7 +35,7 @@ pub(super) fn cartpole_ppo() -> Config {
             ratio_clip: 0.2,
             value_loss_coeff: 1.0,
             entropy_loss_coeff: 0.0,
-            clip_grad_norm: Some(0.5),
+            clip_grad_norm: 0.5,
             normalize_advantage: NormalizeAdvantage::Minibatch,
             ..Default::default()
         }),
@@ -55,7 +55,7 @@ pub(super) fn cartpole_a2c() -> Config {
             adam_eps: 1e-5,
             entropy_loss_coeff: 0.0,
             linear_lr_schedule: true,
-            clip_grad_norm: Some(0.5),
+            clip_grad_norm: 0.5,
             ..Default::default()
         }),
         runner: run(500_000, 20_000, 475.0),
@@ -103,7 +103,7 @@ pub(super) fn pendulum_ppo() -> Config {
             ratio_clip: 0.2,
             value_loss_coeff: 0.01,
             entropy_loss_coeff: 0.0,
-            clip_grad_norm: Some(0.5),
+            clip_grad_norm: 0.5,
             normalize_advantage: NormalizeAdvantage::Minibatch,
             ..Default::default()
         }),
@@ -129,7 +129,7 @@ pub(super) fn acrobot_ppo() -> Config {
             ratio_clip: 0.2,
             value_loss_coeff: 1.0,
             entropy_loss_coeff: 0.0,
-            clip_grad_norm: Some(0.5),
+            clip_grad_norm: 0.5,
             normalize_advantage: NormalizeAdvantage::Minibatch,
             linear_lr_schedule: false,
             ..Default::default()

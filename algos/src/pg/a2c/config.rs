@@ -1,7 +1,7 @@
 //! Hyper-parameters of A2C.
 use crate::pg::NormalizeAdvantage;
 use crate::pg::config::batch_needs;
-use crate::settings::{AlgoNeeds, AlgoSettings, check};
+use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -19,9 +19,8 @@ pub struct A2cConfig {
     pub value_loss_coeff: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm; absent: they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip_grad_norm: Option<f64>,
+    /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
+    pub clip_grad_norm: f64,
     /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
     pub gae_lambda: f64,
     /// `off` or `batch`; a batch is one minibatch here.
@@ -39,7 +38,7 @@ impl Default for A2cConfig {
             learning_rate: 1e-3,
             value_loss_coeff: 0.5,
             entropy_loss_coeff: 0.01,
-            clip_grad_norm: Some(1.0),
+            clip_grad_norm: 1.0,
             gae_lambda: 1.0,
             normalize_advantage: NormalizeAdvantage::Off,
             linear_lr_schedule: false,
@@ -53,7 +52,6 @@ impl AlgoSettings for A2cConfig {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("adam_eps", self.adam_eps),
             ],
             &[("discount", self.discount), ("gae_lambda", self.gae_lambda)],
@@ -61,7 +59,8 @@ impl AlgoSettings for A2cConfig {
                 ("value_loss_coeff", self.value_loss_coeff),
                 ("entropy_loss_coeff", self.entropy_loss_coeff),
             ],
-        )
+        )?;
+        check_limit("clip_grad_norm", self.clip_grad_norm)
     }
 
     fn discount(&self) -> f64 {

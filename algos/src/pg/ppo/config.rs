@@ -1,7 +1,7 @@
 //! Hyper-parameters of PPO.
 use crate::pg::NormalizeAdvantage;
 use crate::pg::config::batch_needs;
-use crate::settings::{AlgoNeeds, AlgoSettings, check};
+use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -19,9 +19,8 @@ pub struct PpoConfig {
     pub value_loss_coeff: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm; absent: they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip_grad_norm: Option<f64>,
+    /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
+    pub clip_grad_norm: f64,
     /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
     pub gae_lambda: f64,
     /// Updates that one pass over a batch is cut into: over time steps, for recurrent models over environments.
@@ -52,7 +51,7 @@ impl Default for PpoConfig {
             learning_rate: 1e-3,
             value_loss_coeff: 1.0,
             entropy_loss_coeff: 0.01,
-            clip_grad_norm: Some(1.0),
+            clip_grad_norm: 1.0,
             gae_lambda: 1.0,
             minibatches: 4,
             epochs: 4,
@@ -71,7 +70,6 @@ impl AlgoSettings for PpoConfig {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("minibatches", self.minibatches as f64),
                 ("epochs", self.epochs as f64),
                 ("ratio_clip", self.ratio_clip),
@@ -84,7 +82,8 @@ impl AlgoSettings for PpoConfig {
                 ("value_loss_coeff", self.value_loss_coeff),
                 ("entropy_loss_coeff", self.entropy_loss_coeff),
             ],
-        )
+        )?;
+        check_limit("clip_grad_norm", self.clip_grad_norm)
     }
 
     fn discount(&self) -> f64 {

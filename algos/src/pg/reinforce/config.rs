@@ -1,6 +1,6 @@
 //! Hyper-parameters of REINFORCE.
 use crate::pg::config::batch_needs;
-use crate::settings::{AlgoNeeds, AlgoSettings, check};
+use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
@@ -16,9 +16,8 @@ pub struct ReinforceConfig {
     pub learning_rate: f64,
     /// Weight of the entropy, which is rewarded.
     pub entropy_loss_coeff: f64,
-    /// Gradients are scaled to at most this 2-norm; absent: they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip_grad_norm: Option<f64>,
+    /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
+    pub clip_grad_norm: f64,
     /// Returns are shifted and scaled to mean 0 and standard deviation 1 over the batch: the mean is a baseline.
     pub normalize_return: bool,
     /// Adam's epsilon.
@@ -31,7 +30,7 @@ impl Default for ReinforceConfig {
             discount: 0.99,
             learning_rate: 1e-3,
             entropy_loss_coeff: 0.0,
-            clip_grad_norm: Some(1.0),
+            clip_grad_norm: 1.0,
             normalize_return: true,
             adam_eps: 1e-8,
         }
@@ -43,12 +42,12 @@ impl AlgoSettings for ReinforceConfig {
         check(
             &[
                 ("learning_rate", self.learning_rate),
-                ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
                 ("adam_eps", self.adam_eps),
             ],
             &[("discount", self.discount)],
             &[("entropy_loss_coeff", self.entropy_loss_coeff)],
-        )
+        )?;
+        check_limit("clip_grad_norm", self.clip_grad_norm)
     }
 
     fn discount(&self) -> f64 {
