@@ -119,7 +119,11 @@ mod tests {
                 AlgoConfig::A2c(c) => (c.clip_grad_norm, None),
                 AlgoConfig::Reinforce(c) => (c.clip_grad_norm, None),
             };
-            assert_eq!((clip, eps.is_none_or(|e| e == 0.01 / 128.0)), (f64::INFINITY, true), "{name}");
+            assert_eq!(
+                (clip, eps.is_none_or(|e| e == 0.01 / 128.0)),
+                (f64::INFINITY, true),
+                "{name}"
+            );
         }
     }
 

@@ -193,10 +193,10 @@ impl Columns {
         cell.u8(flag::TERMINATED)[0] != 0 || cell.u8(flag::TRUNCATED)[0] != 0
     }
 
-    /// Steps that happened: a waiting column's steps do not count.
-    pub fn valid_steps(&self) -> u64 {
+    /// Environment steps that happened: steps of a waiting column do not count.
+    pub fn valid_steps(&self) -> LocalSteps {
         let row = |t| self.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
-        (0..self.flags.rows()).map(row).sum()
+        LocalSteps((0..self.flags.rows()).map(row).sum())
     }
 
     /// Fills actions, rewards and infos with a pattern that no computation survives unnoticed (NaN in floats); debug builds
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(all.observation.cell(3, 2).u8(0)[0], 8);
         assert_eq!(all.reward.row(2).get::<f32>(0), [0.0, 0.0, 0.5, 0.5, 0.5]);
         assert_eq!(all.final_observation.rows(), 0);
-        assert_eq!(all.valid_steps(), 3);
+        assert_eq!(all.valid_steps(), LocalSteps(3));
         assert_eq!((all.agent_info.leaf("q"), all.agent_info.leaf("value")), (Some(0), None));
     }
 

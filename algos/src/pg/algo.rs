@@ -17,7 +17,7 @@ use agents::params::Params;
 use agents::pg::MakePgModel;
 use rlcore::block::Lease;
 use rlcore::table::Values;
-use rlcore::{BatchSpec, GlobalSteps, LocalSteps, World};
+use rlcore::{BatchSpec, GlobalSteps, World};
 use std::collections::VecDeque;
 
 /// An algorithm that learns from each batch once and forgets it.
@@ -155,7 +155,7 @@ impl<M: Method> Algo for PolicyGradient<M> {
         }
         self.requires.check_samples(&samples)?;
         self.learner.begin(now);
-        let own = self.world.global(LocalSteps(samples.valid_steps()));
+        let own = self.world.global(samples.valid_steps());
         let before = now.0.saturating_sub(own.0) as f64;
         let left = self.method.left((before / self.n_steps.0.max(1) as f64).min(1.0));
         self.left = left;

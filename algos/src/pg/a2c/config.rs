@@ -50,10 +50,7 @@ impl Default for A2cConfig {
 impl AlgoSettings for A2cConfig {
     fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         check(
-            &[
-                ("learning_rate", self.learning_rate),
-                ("adam_eps", self.adam_eps),
-            ],
+            &[("learning_rate", self.learning_rate), ("adam_eps", self.adam_eps)],
             &[("discount", self.discount), ("gae_lambda", self.gae_lambda)],
             &[
                 ("value_loss_coeff", self.value_loss_coeff),

@@ -40,10 +40,7 @@ impl Default for ReinforceConfig {
 impl AlgoSettings for ReinforceConfig {
     fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         check(
-            &[
-                ("learning_rate", self.learning_rate),
-                ("adam_eps", self.adam_eps),
-            ],
+            &[("learning_rate", self.learning_rate), ("adam_eps", self.adam_eps)],
             &[("discount", self.discount)],
             &[("entropy_loss_coeff", self.entropy_loss_coeff)],
         )?;
