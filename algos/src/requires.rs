@@ -5,7 +5,7 @@ use rlcore::block::{Columns, Layout, Part};
 use rlcore::cells::Tree;
 
 /// What the samples of an algorithm must hold. Leaves are found by name: an agent may record more, in any order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requires {
     /// Leaves of `agent_info`, without their lead.
     pub agent_info: Vec<LeafSpec>,
@@ -17,6 +17,8 @@ pub struct Requires {
     pub bootstrap_value: bool,
     /// Number of `f32` weights of the model, buffers included.
     pub weights: usize,
+    /// Discount per step that the algorithm learns with; none where it learns with any, or with several.
+    pub discount: Option<f64>,
 }
 
 /// How to mend a sampler that records too little.
@@ -24,11 +26,12 @@ const OPTIONS: &str =
     "set Setup::options to what AlgoSettings::records of the algorithm's settings returns";
 
 impl Requires {
-    /// Whether a sampler that records `layout`, with an agent of `weights` weights, can feed the algorithm.
+    /// Whether a sampler that records `layout`, with an agent of `weights` weights and `DiscountedReturn` by `discount`, can feed
+    /// the algorithm.
     ///
     /// # Errors
     /// Says what is missing or differs, and what to set.
-    pub fn check(&self, layout: &Layout, weights: usize) -> Result<(), AlgoError> {
+    pub fn check(&self, layout: &Layout, weights: usize, discount: f64) -> Result<(), AlgoError> {
         let leaves = |part| layout.part(part).leaves.as_slice();
         self.check_leaves(
             leaves(Part::AgentInfo),
@@ -41,10 +44,17 @@ impl Requires {
                 self.weights
             )));
         }
+        if let Some(own) = self.discount
+            && own != discount
+        {
+            return Err(AlgoError::Samples(format!(
+                "the sampler discounts returns by {discount}, the algorithm learns with a discount of {own}: set Setup::discount to what AlgoSettings::discount of the algorithm's settings returns"
+            )));
+        }
         Ok(())
     }
 
-    /// Whether these samples hold what is needed; weights cannot be seen in them.
+    /// Whether these samples hold what is needed; weights and discount cannot be seen in them.
     ///
     /// # Errors
     /// As [`Requires::check`].

@@ -115,12 +115,6 @@ impl std::fmt::Debug for Prepared {
 
 /// A sampler that acts with saved weights (see [`weights`]): no algorithm is built, and nothing of its memory is asked for.
 pub fn acting(config: &Config) -> Result<Plan> {
-    let plan = planned(config)?;
-    memory::check(plan.needs(), memory::available())?;
-    Ok(plan)
-}
-
-fn planned(config: &Config) -> Result<Plan> {
     check(config).map_err(anyhow::Error::msg)?;
     // Threads of this process are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
@@ -138,7 +132,7 @@ pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
 /// Builds the algorithm; everything about the configuration that can be refused is refused here, so that a mistake leaves no
 /// run directory behind and replaces none.
 pub fn prepare(config: &Config) -> Result<Prepared> {
-    let plan = planned(config)?;
+    let plan = acting(config)?;
     needs::check(config, &plan, memory::available())?;
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let context = LearnContext {

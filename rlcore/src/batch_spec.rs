@@ -1,7 +1,7 @@
 //! How large a batch is, which environments of a world this process runs, and how their steps are counted.
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, Sub};
 
 /// `T` time steps by `B` environments: the lead of every sample array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,15 @@ impl Add for GlobalSteps {
 impl AddAssign for GlobalSteps {
     fn add_assign(&mut self, other: Self) {
         self.0 += other.0;
+    }
+}
+
+/// Steps since an earlier count; zero where that is the later one.
+impl Sub for GlobalSteps {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
     }
 }
 

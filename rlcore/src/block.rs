@@ -11,6 +11,7 @@ mod lease;
 pub(crate) use self::layout::ALIGN;
 pub use self::layout::{AgentSchema, BlockOptions, Layout, Part, PartLayout};
 pub use self::lease::{Lease, Slot};
+use crate::batch_spec::LocalSteps;
 use crate::cells::Tree;
 use crate::schema::LeafSpec;
 use crate::segment::{Pages, Segment, SegmentError};

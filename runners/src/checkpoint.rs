@@ -147,7 +147,7 @@ impl Progress {
         let record: Record = CheckpointReader::open(checkpoint)?.value("record")?;
         let evaluated = record.trusted_return.or(record.last_return);
         Ok(Self {
-            env_steps: record.env_steps,
+            env_steps: record.env_steps.0,
             seconds: record.seconds,
             last_return: if config.evaluate { evaluated } else { record.recent_return() },
             stop: record.stop(config),

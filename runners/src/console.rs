@@ -121,19 +121,20 @@ impl Console {
         if matches!(self.shown, Shown::Nowhere) {
             return;
         }
-        self.speed.seen(record.env_steps, record.seconds, record.seconds - record.eval_seconds);
+        let steps = record.env_steps.0;
+        self.speed.seen(steps, record.seconds, record.seconds - record.eval_seconds);
         if self.redrawn.elapsed() < Duration::from_millis(100) {
             return;
         }
         self.redrawn = Instant::now();
-        let mut done = record.env_steps as f64 / config.n_steps as f64;
-        let mut left = self.speed.seconds_for(config.n_steps.saturating_sub(record.env_steps));
+        let mut done = steps as f64 / config.n_steps as f64;
+        let mut left = self.speed.seconds_for(config.n_steps.saturating_sub(steps));
         if let Some(limit) = config.stop_seconds {
             let until = (limit - record.seconds).max(0.0);
             done = done.max(record.seconds / limit);
             left = Some(left.map_or(until, |left| left.min(until)));
         }
-        let steps = format!("{}/{} steps", readable(record.env_steps), readable(config.n_steps));
+        let steps = format!("{}/{} steps", readable(steps), readable(config.n_steps));
         let seen = record.recent_return().map(|r| format!("training return {}", number(r, 1)));
         let speed = self.speed.steps_per_second();
         let speed = speed.map(|s| format!("{} steps/s", readable(s as u64)));

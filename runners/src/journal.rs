@@ -33,8 +33,8 @@ pub enum Stop {
 pub struct Outcome {
     /// Why.
     pub stop: Stop,
-    /// Global environment steps.
-    pub env_steps: u64,
+    /// Environment steps.
+    pub env_steps: GlobalSteps,
     /// Updates.
     pub updates: u64,
     /// Seconds, resumed parts and evaluation included.
@@ -58,7 +58,7 @@ pub(crate) struct Journal {
     build: Build,
     user_fields: Vec<String>,
     /// The checkpoint that this process wrote last: environment steps, and what it holds.
-    written: Option<(u64, SaveScope)>,
+    written: Option<(GlobalSteps, SaveScope)>,
     /// Whether the algorithm has a replay, once that was asked.
     has_replay: Option<bool>,
 }
@@ -112,11 +112,11 @@ impl Journal {
         sampler.load(loaded.sampler)?;
         let mut record = loaded.record;
         let csv = ProgressCsv::look(&dir.progress(), record.rows)?;
-        let events = Events::look(dir.root(), record.env_steps)?;
+        let events = Events::look(dir.root(), record.env_steps.0)?;
         dir.check_in_place()?;
 
         dir.claim()?;
-        discard_after(&dir.checkpoints(), record.env_steps)?;
+        discard_after(&dir.checkpoints(), record.env_steps.0)?;
         let csv = csv.cut()?;
         let events = events.cut()?;
         if csv.rows() < record.rows {
@@ -161,12 +161,12 @@ impl Journal {
         evaluation: Option<&Evaluation>,
     ) -> Result<(), RunError> {
         let (updates, batch) = (algo.updates(), algo.batch_size());
-        let mut schedules = sampler.schedules(GlobalSteps(self.record.env_steps))?;
+        let mut schedules = sampler.schedules(self.record.env_steps)?;
         schedules.extend(algo.schedules());
         let row = self.record.row(updates, batch, &self.user_fields, evaluation, schedules);
         self.in_place(|journal| {
             journal.csv.row(&row)?;
-            Ok(journal.events.row(journal.record.env_steps, &row)?)
+            Ok(journal.events.row(journal.record.env_steps.0, &row)?)
         })?;
         self.console.row(&row);
         Ok(())
@@ -185,13 +185,13 @@ impl Journal {
 
     /// Whether a checkpoint is due at a log row.
     pub(crate) fn checkpoint_is_due(&self) -> bool {
-        self.record.env_steps - self.record.saved_at >= self.config.checkpoint_interval_steps
+        (self.record.env_steps - self.record.saved_at).0 >= self.config.checkpoint_interval_steps
     }
 
     /// What a checkpoint holds that is due now.
     pub(crate) fn scope_due(&self) -> SaveScope {
         let since = self.record.env_steps - self.record.replay_saved_at;
-        if since >= self.config.replay_interval_steps {
+        if since.0 >= self.config.replay_interval_steps {
             SaveScope::Everything
         } else {
             SaveScope::WithoutReplay
@@ -214,7 +214,7 @@ impl Journal {
         algo: &dyn Algo,
         mut scope: SaveScope,
     ) -> Result<PathBuf, RunError> {
-        let (now, name) = (self.record.env_steps, step_name(self.record.env_steps));
+        let (now, name) = (self.record.env_steps, step_name(self.record.env_steps.0));
         if scope == SaveScope::WithoutReplay {
             let has_replay = match self.has_replay {
                 Some(known) => known,

@@ -9,7 +9,7 @@ use algos::{Algo, SaveScope};
 use rlcore::run_dir::RunDir;
 use rlcore::seed::EvalSeries;
 use rlcore::table::Stats;
-use rlcore::{GlobalSteps, LocalSteps};
+use rlcore::GlobalSteps;
 use samplers::{Evaluation, Sampler};
 use std::path::Path;
 use std::time::Instant;
@@ -111,10 +111,10 @@ impl MinibatchRl {
             if let Some(stop) = self.stop() {
                 break stop;
             }
-            let before = self.journal.record.env_steps;
+            let before = self.journal.record.env_steps.0;
             self.iterate()?;
             let interval = self.config.log_interval_steps;
-            let now = self.journal.record.env_steps;
+            let now = self.journal.record.env_steps.0;
             if now / interval > before / interval || now >= self.config.n_steps {
                 self.log_row()?;
                 // The last checkpoint follows at once where this row ends the run.
@@ -146,14 +146,13 @@ impl MinibatchRl {
         let begun = Instant::now();
         self.publish()?;
         let r = &mut self.journal.record;
-        let samples = self.sampler.obtain_samples(GlobalSteps(r.env_steps))?;
-        let steps = LocalSteps(samples.columns().valid_steps());
-        r.env_steps += self.sampler.world().global(steps).0;
+        let samples = self.sampler.obtain_samples(r.env_steps)?;
+        r.env_steps += self.sampler.world().global(samples.columns().valid_steps());
         r.add_trajectories(samples.trajectories(), self.config.log_traj_window);
         for (rank, note) in samples.notes() {
             self.journal.console.log_line(&format!("environment {rank}: {note}"));
         }
-        let info = match self.algo.optimize(samples.into_lease(), GlobalSteps(r.env_steps)) {
+        let info = match self.algo.optimize(samples.into_lease(), r.env_steps) {
             Ok(info) => info,
             Err(error) => return Err(self.journal.failed(error)),
         };
@@ -170,8 +169,7 @@ impl MinibatchRl {
         self.publish()?;
         let series = EvalSeries::Training(self.journal.record.evaluations);
         let episodes = self.sampler.eval_episodes();
-        let found =
-            self.sampler.evaluate(series, episodes, GlobalSteps(self.journal.record.env_steps))?;
+        let found = self.sampler.evaluate(series, episodes, self.journal.record.env_steps)?;
         let took = begun.elapsed().as_secs_f64();
         let r = &mut self.journal.record;
         r.evaluations += 1;
@@ -203,8 +201,7 @@ impl MinibatchRl {
         self.journal.console.busy("confirming");
         let begun = Instant::now();
         let series = EvalSeries::Confirmation(self.journal.record.evaluations);
-        let found =
-            self.sampler.evaluate(series, episodes, GlobalSteps(self.journal.record.env_steps))?;
+        let found = self.sampler.evaluate(series, episodes, self.journal.record.env_steps)?;
         let took = begun.elapsed().as_secs_f64();
         self.journal.record.seconds += took;
         self.journal.record.eval_seconds += took;
@@ -241,7 +238,8 @@ impl MinibatchRl {
 
 fn prepare(config: &RunnerConfig, sampler: &dyn Sampler, algo: &dyn Algo) -> Result<(), RunError> {
     config.check().map_err(RunError::Config)?;
-    let fits = algo.requires().check(sampler.layout(), sampler.weight_count());
+    let (layout, weights) = (sampler.layout(), sampler.weight_count());
+    let fits = algo.requires().check(layout, weights, sampler.discount());
     fits.map_err(|e| RunError::Config(e.to_string()))?;
     tch::set_num_threads(config.threads as i32);
     Ok(())

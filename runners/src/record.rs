@@ -1,6 +1,7 @@
 //! What a run knows about itself, and the rows it makes of that: rlpyt's columns (`runners/minibatch_rl.py`).
 use crate::config::RunnerConfig;
 use crate::journal::Stop;
+use rlcore::GlobalSteps;
 use rlcore::table::{Cell, Stats, Values};
 use rlcore::traj::TrajInfo;
 use samplers::Evaluation;
@@ -12,8 +13,8 @@ use std::collections::VecDeque;
 pub(crate) struct Record {
     /// Iterations (batches) done.
     pub(crate) itr: u64,
-    /// Global environment steps done.
-    pub(crate) env_steps: u64,
+    /// Environment steps done.
+    pub(crate) env_steps: GlobalSteps,
     /// Finished training episodes.
     pub(crate) completed: u64,
     /// Seconds of all parts of the run, evaluation included.
@@ -28,15 +29,15 @@ pub(crate) struct Record {
     pub(crate) trusted_return: Option<f64>,
     /// Environment steps at the last evaluation.
     #[serde(default)]
-    pub(crate) evaluated_at: u64,
+    pub(crate) evaluated_at: GlobalSteps,
     /// Best mean return and the checkpoint that has it.
     pub(crate) best: Option<(f64, String)>,
     /// Rows of progress.csv.
     pub(crate) rows: u64,
     /// Environment steps at the newest checkpoint.
-    pub(crate) saved_at: u64,
+    pub(crate) saved_at: GlobalSteps,
     /// Environment steps at the newest checkpoint that has its replay.
-    pub(crate) replay_saved_at: u64,
+    pub(crate) replay_saved_at: GlobalSteps,
     /// The last training episodes.
     window: VecDeque<TrajInfo>,
     /// Returns of the training episodes that ended since the last row. A checkpoint from before this was logged has none.
@@ -45,7 +46,7 @@ pub(crate) struct Record {
     /// Since the last row: episodes, values of updates; at the last row: steps, updates, seconds in training.
     new_completed: u64,
     opt: Vec<(String, Vec<f64>)>,
-    at_row: (u64, u64, f64),
+    at_row: (GlobalSteps, u64, f64),
 }
 
 /// Summary of returns, without the returns: there may be millions between two rows.
@@ -120,7 +121,7 @@ impl Record {
         if config.stop_seconds.is_some_and(|s| self.seconds >= s) {
             return Some(Stop::Seconds);
         }
-        (self.env_steps >= config.n_steps).then_some(Stop::Steps)
+        (self.env_steps >= GlobalSteps(config.n_steps)).then_some(Stop::Steps)
     }
 
     /// Mean return of the training episodes seen last, for a progress bar.
@@ -140,8 +141,8 @@ impl Record {
         let train_seconds = self.seconds - self.eval_seconds;
         let (steps, new_updates) = (self.env_steps - self.at_row.0, updates - self.at_row.1);
         let span = train_seconds - self.at_row.2;
-        let ratio = |updates: u64, steps: u64| {
-            (updates as f64 * batch_size as f64) / (steps as f64).max(1.0)
+        let ratio = |updates: u64, steps: GlobalSteps| {
+            (updates as f64 * batch_size as f64) / (steps.0 as f64).max(1.0)
         };
         let int = |v: u64| Cell::Int(v as i64);
         let mut row = Vec::new();
@@ -149,15 +150,15 @@ impl Record {
             |name: &str, cell: Cell| row.push((format!("Diagnostics/{name}"), cell));
         diagnostic("Iteration", int(self.itr));
         diagnostic("CumTime (s)", self.seconds.into());
-        diagnostic("CumSteps", int(self.env_steps));
+        diagnostic("CumSteps", int(self.env_steps.0));
         diagnostic("CumCompletedTrajs", int(self.completed));
         diagnostic("CumUpdates", int(updates));
-        diagnostic("StepsPerSecond", (steps as f64 / span.max(1e-9)).into());
+        diagnostic("StepsPerSecond", (steps.0 as f64 / span.max(1e-9)).into());
         diagnostic("UpdatesPerSecond", (new_updates as f64 / span.max(1e-9)).into());
         diagnostic("ReplayRatio", ratio(new_updates, steps).into());
         diagnostic("CumReplayRatio", ratio(updates, self.env_steps).into());
         if let Some(e) = evaluation {
-            diagnostic("StepsInEval", int(e.steps));
+            diagnostic("StepsInEval", int(e.steps.0));
             diagnostic("TrajsInEval", int(e.trajectories.len() as u64));
             diagnostic("UnfinishedInEval", int(e.unfinished as u64));
             diagnostic("CumEvalTime", self.eval_seconds.into());

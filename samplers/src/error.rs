@@ -2,6 +2,7 @@
 use agents::AgentError;
 use rlcore::forkserver::{Exit, ForkServerError};
 pub(crate) use rlcore::panics::text as panic_text;
+use rlcore::memory::TooLarge;
 use rlcore::segment::SegmentError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -84,6 +85,9 @@ pub enum SamplerError {
     /// No memory.
     #[error(transparent)]
     Memory(#[from] SegmentError),
+    /// More memory than is free.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The agent could not be built.
     #[error("building the agent: {0}")]
     Agent(#[from] AgentError),

@@ -13,7 +13,7 @@ use rlcore::manifest::SharedMemory;
 use rlcore::progress::Progress;
 use rlcore::segment::Pages;
 use rlcore::traj::TrajInfo;
-use rlcore::{BatchSpec, GlobalSteps, SlicePlace};
+use rlcore::{BatchSpec, GlobalSteps, LocalSteps, SlicePlace};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(crate) const EVAL_T: usize = 16;
 pub struct Evaluation {
     /// Finished episodes, by env rank, then in order of time.
     pub trajectories: Vec<TrajInfo>,
-    /// Environment steps taken.
-    pub steps: u64,
+    /// Environment steps taken, by this replica.
+    pub steps: LocalSteps,
     /// Episodes that `eval.max_steps` left out, cut off or never begun; they are not among the trajectories.
     pub unfinished: usize,
 }

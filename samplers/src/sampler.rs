@@ -90,6 +90,11 @@ pub trait Sampler: Send {
         self.plan().layout()
     }
 
+    /// Discount per step of the episodes' `DiscountedReturn`: [`crate::Setup::discount`].
+    fn discount(&self) -> f64 {
+        self.plan().setup.discount
+    }
+
     /// Number of `f32` weights that [`Publisher::publish`] takes: those of the agent's model.
     fn weight_count(&self) -> usize {
         self.plan().model().params

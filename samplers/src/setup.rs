@@ -30,7 +30,7 @@ pub struct Setup {
     pub world: World,
     /// Seed of the run.
     pub seed: u64,
-    /// For `DiscountedReturn`.
+    /// Discount per step, for the `DiscountedReturn` of episodes: that of the algorithm, which a runner compares.
     pub discount: f64,
     /// What the block records beside the obvious.
     pub options: BlockOptions,

@@ -21,11 +21,15 @@ fn agent(hidden: &[usize]) -> CategoricalPgAgentConfig {
     CategoricalPgAgentConfig { model, ..Default::default() }
 }
 
-/// What a runner says to a sampler with these options and an agent of this model, and a PPO of its own.
-fn refusal(options: BlockOptions, hidden: &[usize]) -> anyhow::Result<Option<String>> {
+/// What a runner says to a sampler with these options and discount and an agent of this model, and a PPO of its own.
+fn refusal(
+    options: BlockOptions,
+    hidden: &[usize],
+    discount: f64,
+) -> anyhow::Result<Option<String>> {
     let settings = agent(&[8]);
     let mut setup = setups::serial(&CartPole::default(), &agent(hidden), 4, ResetMode::AtOnce);
-    (setup.eval, setup.options) = (None, options);
+    (setup.eval, setup.options, setup.discount) = (None, options, discount);
     let spaces = Setup::example_spaces(&setup.env)?;
     let distribution = Box::new(Categorical::new(&spaces)?);
     let context = LearnContext::new(&spaces, setup.spec(), GlobalSteps(80), 1);
@@ -43,11 +47,32 @@ fn refusal(options: BlockOptions, hidden: &[usize]) -> anyhow::Result<Option<Str
 fn a_sampler_that_does_not_feed_the_algorithm_is_refused() {
     let spec = rlcore::BatchSpec { t: 4, b: 10 };
     let records = PpoConfig::default().records(spec);
-    assert_eq!(refusal(records, &[8]).unwrap(), None);
-    let text = refusal(BlockOptions::default(), &[8]).unwrap().unwrap();
+    assert_eq!(refusal(records, &[8], 0.99).unwrap(), None);
+    let text = refusal(BlockOptions::default(), &[8], 0.99).unwrap().unwrap();
     assert!(text.contains("no bootstrap_value"), "{text}");
-    let text = refusal(records, &[16]).unwrap().unwrap();
+    let text = refusal(records, &[16], 0.99).unwrap().unwrap();
     assert!(text.contains("weights") && text.contains("the same settings"), "{text}");
+}
+
+/// Broken by a comparison that is left to `experiments`: `Setup::new` has a discount of its own.
+#[test]
+fn a_sampler_with_another_discount_is_refused() {
+    let records = PpoConfig::default().records(rlcore::BatchSpec { t: 4, b: 10 });
+    let text = refusal(records, &[8], 0.9).unwrap().unwrap();
+    assert!(text.contains("by 0.9,") && text.contains("of 0.99: set Setup::discount"), "{text}");
+}
+
+/// Broken by a check of memory that is left to `experiments`: a mapping of this size succeeds, and the kernel kills whoever
+/// writes to it.
+#[test]
+fn a_sampler_that_memory_does_not_hold_is_refused_before_it_takes_any() {
+    let mut setup =
+        setups::serial(&CartPole::default(), &agent(&[8]), 1 << 36, ResetMode::AtOnce);
+    setup.eval = None;
+    let text = samplers::build(setup).unwrap_err().to_string();
+    for part in ["this configuration needs", "are free", "lower sampler.t or sampler.b"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 /// Allows nothing from the fourth step of the environment with rank 7 on.

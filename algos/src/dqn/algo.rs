@@ -100,7 +100,11 @@ impl Dqn {
             keys: Vec::with_capacity(config.batch_size),
             batch: replay.batch(config.batch_size),
             replay,
-            requires: Requires { weights: online.params().len(), ..Default::default() },
+            requires: Requires {
+                weights: online.params().len(),
+                discount: Some(config.discount),
+                ..Default::default()
+            },
             mask: spaces.action_mask,
             seed: context.seed,
             global_batch: (config.batch_size * context.world.size) as f64,

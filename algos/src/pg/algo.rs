@@ -81,8 +81,9 @@ impl<M: Method> PolicyGradient<M> {
             )));
         }
         let bootstrap_value = method.records(context.spec).bootstrap_value;
+        let discount = Some(method.discount());
         Ok(Self {
-            requires: Requires { bootstrap_value, ..learner.requires() },
+            requires: Requires { bootstrap_value, discount, ..learner.requires() },
             spec: context.spec,
             world: context.world,
             n_steps: context.n_steps,

@@ -98,6 +98,7 @@ impl Learner {
             state_rows: 1,
             bootstrap_value: false,
             weights: self.params().len(),
+            discount: None,
         }
     }
 

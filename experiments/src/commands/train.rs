@@ -114,7 +114,7 @@ pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
     if matches!(outcome.stop, Stop::Return(_)) {
         next.push(("go on", ours(&format!("resume {shown} --set runner.stop_return="))));
     } else if outcome.stop == Stop::Steps {
-        let more = format!("resume {shown} --set runner.n_steps={}", 2 * outcome.env_steps);
+        let more = format!("resume {shown} --set runner.n_steps={}", 2 * outcome.env_steps.0);
         next.push(("go on", ours(&more)));
     }
     if let Some(preset) = preset {

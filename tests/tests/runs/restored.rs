@@ -54,7 +54,7 @@ fn environments_that_cannot_save_start_anew() {
     let ((config, sampler, algo), dir) = (parts(560), RunDir::resume(&root).unwrap());
     let resumed = MinibatchRl::resume(config, sampler, algo, dir, &newest(&root));
     let mut resumed = resumed.unwrap();
-    assert_eq!(resumed.run().unwrap().env_steps, 560);
+    assert_eq!(resumed.run().unwrap().env_steps.0, 560);
     let log = std::fs::read_to_string(root.join("log.txt")).unwrap();
     assert!(log.contains("note: these environments cannot save their state: new episodes start"));
     assert_eq!(progress(&root).len(), 1 + 4);

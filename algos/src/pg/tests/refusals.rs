@@ -18,7 +18,7 @@ fn samples_that_lack_something_are_refused() {
         let mut algo = algorithm(ppo(), MEMORY, 1000).unwrap();
         let layout = Layout::new(SPEC, &spaces(), &AgentSchema { info, state }, options);
         let weights = if weights == 0 { algo.params().len() } else { weights };
-        let checked = algo.requires().check(&layout, weights).unwrap_err().to_string();
+        let checked = algo.requires().check(&layout, weights, 0.9).unwrap_err().to_string();
         if weights == algo.params().len() {
             let samples = Block::create(layout).unwrap().columns(0..SPEC.b);
             let taken = algo.take_in(Lease::unslotted(samples), NOW).unwrap_err().to_string();
@@ -45,7 +45,11 @@ fn samples_that_lack_something_are_refused() {
     let info = vec![LeafSpec::scalar("mu", DType::F32), dist(3), value.clone()];
     let schema = AgentSchema { info, state: vec![h(1)] };
     let layout = Layout::new(SPEC, &spaces(), &schema, bootstrap);
-    algo.requires().check(&layout, algo.params().len()).unwrap();
+    let check = |discount| algo.requires().check(&layout, algo.params().len(), discount);
+    check(ppo().discount).unwrap();
+    let text = check(0.5).unwrap_err().to_string();
+    let discount = ppo().discount;
+    assert!(text.contains("by 0.5") && text.contains(&format!("of {discount}:")), "{text}");
 }
 
 #[test]
