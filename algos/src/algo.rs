@@ -39,7 +39,8 @@ impl std::fmt::Debug for Restored<'_> {
 pub enum SaveScope {
     /// All that an exact continuation needs.
     Everything,
-    /// Everything except the replay, which is empty after loading. The same as [`SaveScope::Everything`] for an algorithm
+    /// Everything except the replay, which is empty after loading and is filled as at the start of a run before it is drawn
+    /// from. The same as [`SaveScope::Everything`] for an algorithm
     /// without a replay.
     WithoutReplay,
 }
@@ -97,7 +98,7 @@ pub trait Algo: Send {
     /// The state that a resumed run needs, taken between batches.
     ///
     /// # Errors
-    /// A batch that is not learned from to the end: its position is not saved.
+    /// Updates that are still due ([`Algo::due`]): the position within a batch is not saved.
     fn save(&self, scope: SaveScope) -> Result<Saved<'_>, AlgoError>;
 
     /// Takes back what [`Algo::save`] gave, whatever its scope.

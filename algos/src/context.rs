@@ -1,6 +1,7 @@
 //! What an algorithm is built for, and where the gradients of replicas meet.
 use crate::error::AlgoError;
-use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
+use rlcore::block::Columns;
+use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, LocalSteps, World};
 use std::fmt::Debug;
 use std::sync::Arc;
 use tch::{Device, Tensor};
@@ -20,7 +21,7 @@ pub struct LearnContext<'a> {
     pub device: Device,
     /// This replica among all.
     pub world: World,
-    /// Averages gradients over the replicas.
+    /// Averages gradients, and the numbers that decide on updates, over the replicas.
     pub average: Arc<dyn Average>,
 }
 
@@ -39,23 +40,44 @@ impl<'a> LearnContext<'a> {
     }
 }
 
-/// Averages a gradient over the replicas of a run.
+/// Averages tensors over the replicas of a run: gradients, sums of observations, numbers that all replicas decide by.
 ///
-/// Every replica calls it once for each update, in the same order, with its own gradient; every replica gets the same mean.
+/// Every replica makes the same calls in the same order, each with its own values, and gets the same mean. The algorithms of this
+/// crate keep to that: with several replicas they refuse a batch in which a column waited for its reset (`sampler.reset =
+/// "wait"`) or that holds nothing to learn from, since replicas would then make different numbers of updates, and whether
+/// `target_kl` ends the updates of a batch is decided by the mean over all replicas. A replica that fails makes no further call, so an implementation must not wait for ever.
 pub trait Average: Send + Sync + Debug {
-    /// Replaces `gradient` `[P] f32`, on the device of the parameters, by its mean over all replicas.
+    /// Replaces `values` (`[N]`, f32 or f64, on the device of the parameters) by their mean over all replicas.
     ///
     /// # Errors
-    /// A replica that is gone, or that has a gradient of another length.
-    fn mean(&self, gradient: &mut Tensor) -> Result<(), AlgoError>;
+    /// A replica that is gone, or that has another number or type of values.
+    fn mean(&self, values: &mut Tensor) -> Result<(), AlgoError>;
 }
 
-/// The only replica: the mean is its own gradient.
+/// An error where replicas would make different numbers of updates: one that took fewer steps than another.
+pub(crate) fn in_step(
+    world: World,
+    spec: BatchSpec,
+    samples: &Columns,
+) -> Result<(), AlgoError> {
+    let all = LocalSteps(spec.steps() as u64);
+    if world.size == 1 || samples.valid_steps() == all {
+        return Ok(());
+    }
+    Err(AlgoError::Samples(format!(
+        "{} of the {} steps of a batch were taken, and each of the {} replicas must take all of them, so that all make the same updates: set sampler.reset to \"at-once\"",
+        samples.valid_steps().0,
+        all.0,
+        world.size
+    )))
+}
+
+/// The only replica: the mean is its own value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone;
 
 impl Average for Alone {
-    fn mean(&self, _gradient: &mut Tensor) -> Result<(), AlgoError> {
+    fn mean(&self, _values: &mut Tensor) -> Result<(), AlgoError> {
         Ok(())
     }
 }

@@ -6,6 +6,16 @@ use rlcore::checkpoint::NamedArray;
 use std::borrow::Cow;
 use tch::{Device, Tensor};
 
+/// An error while `due` updates of a batch are still due.
+pub(crate) fn between_batches(due: u64) -> Result<(), AlgoError> {
+    if due == 0 {
+        return Ok(());
+    }
+    Err(AlgoError::State(format!(
+        "{due} updates of a batch are still due, and the position within a batch is not saved: call `learn` until `due` is 0"
+    )))
+}
+
 /// A tensor's values, whatever its device, as `[len] f32`.
 pub(crate) fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
     let mut values = vec![0f32; t.numel()];

@@ -10,8 +10,9 @@ use crate::saved::{flat_array, flat_values};
 use agents::params::{Grad, ParamSpec, Params};
 use rlcore::checkpoint::NamedArray;
 use rlcore::seed::{Role, seed_of};
+use rlcore::tensor::slice;
 use std::sync::Arc;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// The name of the learning rate in the log: see [`Algo::schedules`](crate::Algo::schedules).
 pub const LEARNING_RATE: &str = "learningRate";
@@ -129,6 +130,17 @@ impl Trained {
         self.average.mean(&mut flat)?;
         let norm = clip_grad_norm(&mut flat, self.settings.clip_grad_norm);
         Ok(Gradient { flat, norm })
+    }
+
+    /// Means of some numbers over the replicas: what all of them must agree on.
+    ///
+    /// # Errors
+    /// The replicas cannot average.
+    pub fn mean(&self, values: &[f64]) -> Result<Vec<f64>, AlgoError> {
+        let mut all = Tensor::from_slice(values).to_device(self.params.device());
+        self.average.mean(&mut all)?;
+        let all = all.to_device(Device::Cpu);
+        Ok(slice::<f64>(&all).to_vec())
     }
 
     /// Moves the parameters against a gradient.

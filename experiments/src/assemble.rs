@@ -10,6 +10,7 @@ use algos::{Algo, LearnContext};
 use anyhow::Result;
 use rlcore::envs::TimeLimit;
 use rlcore::{BatchSpec, EnvFactory, GlobalSteps, MakeEnv, World, memory};
+use rlcore::memory::Need;
 use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 
@@ -105,6 +106,7 @@ pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
 pub struct Prepared {
     plan: Plan,
     algo: Box<dyn Algo>,
+    needs: Vec<Need>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -133,17 +135,22 @@ pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
 /// run directory behind and replaces none.
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let plan = acting(config)?;
-    needs::check(config, &plan, memory::available())?;
+    let needs = needs::check(config, &plan, memory::available())?;
     let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
     let context = LearnContext {
         device: agents::device(&config.device.0)?,
         ..LearnContext::new(plan.spaces(), spec(config), n_steps(config), config.seed)
     };
     let algo = learning.algo(&context)?;
-    Ok(Prepared { plan, algo })
+    Ok(Prepared { plan, algo, needs })
 }
 
 impl Prepared {
+    /// The memory that the run takes, by what it is for: an upper estimate, made before any of it was taken.
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
     /// Starts the sampler; `worker_logs`: where workers write what environments print.
     pub fn start(mut self, worker_logs: Option<PathBuf>) -> Result<Parts> {
         self.plan.setup.worker_logs = worker_logs;

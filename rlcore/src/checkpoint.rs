@@ -8,7 +8,8 @@
 //! ```
 //!
 //! [`CheckpointWriter::commit`] writes a temporary directory beside, flushes every file and the directory, then renames; a checkpoint of
-//! the same name is exchanged for the new one in one step. So after a crash at any moment a `step_*` directory is complete, and what
+//! the same name is exchanged for the new one in one step, or, where the file system cannot do that, steps aside to `step_*.old`, under
+//! which it is found until the new one has its place. So after a crash at any moment a `step_*` directory is complete, and what
 //! the crash left has another name, which [`keep`] removes once its writer is dead (each holds a `flock` on what it writes).
 //! [`CheckpointReader::open`] checks names and sizes; checksums (XXH64) when the bytes are read, so that opening gigabytes is cheap.
 //!

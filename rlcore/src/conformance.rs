@@ -35,6 +35,18 @@ pub struct Options {
     pub seed: u64,
     /// What another seed changes.
     pub randomness: Randomness,
+    /// Whether episodes end.
+    pub episodes: Episodes,
+}
+
+/// Whether an environment's episodes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Episodes {
+    /// At least one ends within the steps of the check.
+    End,
+    /// None may end within the steps of the check: a continuing task, or very long episodes. The clauses about ends are then
+    /// not examined.
+    MayGoOn,
 }
 
 /// What an environment does with its seed.
@@ -48,7 +60,7 @@ pub enum Randomness {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 3000, seed: 1, randomness: Randomness::Seeded }
+        Self { steps: 3000, seed: 1, randomness: Randomness::Seeded, episodes: Episodes::End }
     }
 }
 
@@ -86,6 +98,8 @@ pub enum Clause {
     Flags,
     /// Truncations are declared, and not more frequent than declared.
     TruncatesEvery,
+    /// An episode ends within the steps of the check, unless [`Options::episodes`] says otherwise.
+    Ends,
     /// A step after the end is an error, and a reset makes good.
     StepAfterEnd,
     /// An action outside a discrete space is an error.
@@ -131,7 +145,7 @@ impl Violations {
     }
 }
 
-/// What a check came across: a clause about the end of an episode holds trivially where no episode ended.
+/// What a check came across.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Steps of the first instance.
@@ -152,6 +166,13 @@ pub fn check<M: MakeEnv>(settings: &M, options: &Options) -> Result<Coverage, Vi
     let coverage = examine(settings, options, &mut found).unwrap_or_default();
     if found.0.is_empty() && coverage.steps == 0 {
         found.add(Clause::Runs, "No step was taken, so nothing is known of the environment.");
+    }
+    if found.0.is_empty() && coverage.episodes == 0 && options.episodes == Episodes::End {
+        let text = format!(
+            "In {} steps no episode ended, so nothing is known of ends and resets: raise Options::steps, shorten the episodes in the settings, or set Options::episodes to Episodes::MayGoOn.",
+            coverage.steps
+        );
+        found.add(Clause::Ends, text);
     }
     if found.0.is_empty() { Ok(coverage) } else { Err(found) }
 }

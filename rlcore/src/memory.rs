@@ -4,11 +4,11 @@
 //! its needs before it takes any of them, so that it is refused with a reason: the kernel kills without a word.
 use crate::cgroup::{self, Version};
 use std::fs::read_to_string;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes that can be had now.
 pub fn available() -> u64 {
-    machine().min(cgroup().unwrap_or(u64::MAX)).min(address_space().unwrap_or(u64::MAX))
+    machine().min(tightest(&cgroup::own("memory")).unwrap_or(u64::MAX)).min(address_space().unwrap_or(u64::MAX))
 }
 
 /// Memory that one part of a run takes.
@@ -87,20 +87,22 @@ fn page() -> u64 {
     size.ok().flatten().map_or(4096, |size| size as u64)
 }
 
-/// Limit minus use, the tightest of our group and its parents. The cache of files counts as use and goes when memory is wanted: a
-/// checkpoint that was just written takes nothing from the next run.
-fn cgroup() -> Option<u64> {
-    let text = |file: PathBuf| read_to_string(file).ok();
-    let free = |(version, dir): (Version, PathBuf)| {
-        let (limit, used, total) = match version {
-            Version::Two => ("memory.max", "memory.current", ""),
-            Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
-        };
-        let number = |file| text(dir.join(file))?.trim().parse::<u64>().ok();
-        let cached = cached(&text(dir.join("memory.stat")).unwrap_or_default(), total);
-        Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(cached)))
+/// What the tightest of these control groups leaves: this process's own and its parents.
+fn tightest(groups: &[(Version, PathBuf)]) -> Option<u64> {
+    groups.iter().filter_map(|(version, dir)| left_in(*version, dir)).min()
+}
+
+/// Limit minus use of the control group in `dir`; none where it has no limit. The cache of files counts as use and goes when
+/// memory is wanted: a checkpoint that was just written takes nothing from the next run.
+fn left_in(version: Version, dir: &Path) -> Option<u64> {
+    let (limit, used, total) = match version {
+        Version::Two => ("memory.max", "memory.current", ""),
+        Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
     };
-    cgroup::own("memory").into_iter().filter_map(free).min()
+    let text = |file: &str| read_to_string(dir.join(file)).ok();
+    let number = |file| text(file)?.trim().parse::<u64>().ok();
+    let cached = cached(&text("memory.stat").unwrap_or_default(), total);
+    Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(cached)))
 }
 
 /// Bytes of cached files in a group's `memory.stat`, whose names begin with `total_` where they count groups below.
@@ -141,6 +143,42 @@ mod tests {
         assert_eq!(cached(one, "total_"), 70);
         assert_eq!(cached("anon 9\ninactive_file 1\nactive_file 2\n", ""), 3);
         assert_eq!(cached("", ""), 0);
+    }
+
+    /// Broken by a limit that is not read, by cached files that count, by the own group alone where a parent is tighter.
+    #[test]
+    fn the_tightest_group_counts() {
+        let scratch = tempfile::tempdir().unwrap();
+        let group = |name: &str, files: &[(&str, &str)]| {
+            let dir = scratch.path().join(name);
+            std::fs::create_dir(&dir).unwrap();
+            for (file, text) in files {
+                std::fs::write(dir.join(file), text).unwrap();
+            }
+            dir
+        };
+        let stat = ("memory.stat", "anon 9\ninactive_file 100000\nactive_file 50000\n");
+        let used = ("memory.current", "600000\n");
+        let own = group("own", &[("memory.max", "max\n"), used, stat]);
+        let parent = group("parent", &[("memory.max", "1000000\n"), used, stat]);
+        let full = group("full", &[("memory.max", "400000\n"), used]);
+        let old = group(
+            "old",
+            &[
+                ("memory.limit_in_bytes", "1000000\n"),
+                ("memory.usage_in_bytes", "900000\n"),
+                ("memory.stat", "inactive_file 7\ntotal_inactive_file 300000\n"),
+            ],
+        );
+        let two = |dirs: &[&PathBuf]| {
+            let groups: Vec<_> = dirs.iter().map(|d| (Version::Two, (*d).clone())).collect();
+            tightest(&groups)
+        };
+        assert_eq!(two(&[&own]), None, "no limit");
+        assert_eq!(two(&[&own, &parent]), Some(550_000));
+        assert_eq!(two(&[&parent, &full]), Some(0), "a lowered limit");
+        assert_eq!(tightest(&[(Version::One, old)]), Some(400_000));
+        assert_eq!(tightest(&[(Version::One, scratch.path().join("absent"))]), None);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 
 use rlcore::MakeEnv;
-use rlcore::conformance::{Options, Randomness, assert_conforms, assert_conforms_with};
+use rlcore::conformance::{
+    Clause, Episodes, Options, Randomness, assert_conforms, assert_conforms_with, check,
+};
 use rlcore::envs::{
     Acrobot, CartPole, Catch, DictToy, Memory, MountainCar, MountainCarContinuous, Null, Pendulum,
     Slow, TimeLimit,
@@ -91,4 +93,17 @@ fn null_and_slow() {
         assert_conforms_with(&slow, &sure);
         assert_conforms_with(&TimeLimit { env: slow, max_steps: 9 }, &sure);
     }
+}
+
+/// Broken by a check that passes although it saw no end of an episode.
+#[test]
+fn a_check_that_saw_no_end_fails_unless_it_is_told() {
+    let endless = Null { observation: 4, episode: 100_000 };
+    let options = |episodes| Options { randomness: Randomness::None, episodes, ..Options::default() };
+    let found = check(&endless, &options(Episodes::End)).unwrap_err();
+    assert_eq!(found.0.len(), 1, "{found}");
+    assert_eq!(found.0[0].clause, Clause::Ends);
+    assert!(found.to_string().contains("In 3000 steps no episode ended"), "{found}");
+    let seen = check(&endless, &options(Episodes::MayGoOn)).unwrap();
+    assert_eq!((seen.steps, seen.episodes), (3000, 0));
 }

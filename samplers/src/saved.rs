@@ -131,13 +131,18 @@ mod tests {
     use rlcore::{EnvSpaces, Space, seed};
 
     fn column(i: u8, own: Option<Vec<u8>>) -> ColumnState {
+        wide_column(i, own, 8)
+    }
+
+    /// `width`: bytes of the first leaf of the observation.
+    fn wide_column(i: u8, own: Option<Vec<u8>>, width: usize) -> ColumnState {
         let spaces = EnvSpaces::new(
             Space::uniform_box(DType::F32, &[2], 0.0, 1.0),
             Space::Discrete { n: 2 },
         );
         let env = EnvState {
             env: own,
-            observation: vec![vec![i; 8], vec![i + 1; 3]],
+            observation: vec![vec![i; width], vec![i + 1; 3]],
             prev_action: vec![vec![i + 2; 8]],
             prev_reward: f32::NAN,
             fresh: i,
@@ -162,6 +167,25 @@ mod tests {
         let back = SamplerState::from_saved(saved, &arrays).unwrap();
         assert_eq!(format!("{back:?}"), want);
         assert!(!back.exact());
+    }
+
+    /// Broken by bytes that stay among the numbers: an image of 100 kB would take half a megabyte of JSON per column.
+    #[test]
+    fn the_numbers_take_the_same_room_whatever_the_bytes_take() {
+        let numbers = |bytes: usize| {
+            let column = |i| {
+                let mut column = wide_column(i, Some(vec![7; bytes]), bytes);
+                column.env.prev_action = vec![vec![1; bytes]];
+                column.act.state = vec![vec![2; bytes]];
+                column
+            };
+            let state = SamplerState { columns: vec![column(0), column(1)] };
+            let (saved, arrays) = state.into_saved().unwrap();
+            assert!(arrays.iter().map(|a| a.bytes.len()).sum::<usize>() > 8 * bytes);
+            rlcore::exact::to_bytes(&saved).unwrap().len()
+        };
+        assert_eq!(numbers(100), numbers(999));
+        assert!(numbers(100) < 4000, "{}", numbers(100));
     }
 
     #[test]

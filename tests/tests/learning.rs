@@ -9,7 +9,6 @@ use experiments::assemble::prepare;
 use experiments::config::{AgentConfig, Config, PgNet};
 use experiments::presets;
 use libtest_mimic::Failed;
-use rlcore::GlobalSteps;
 use rlcore::run_dir::{Existing, RunDir};
 use rlcore::seed::EvalSeries;
 use runners::{MinibatchRl, Outcome, Stop, weights};

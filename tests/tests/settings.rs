@@ -30,6 +30,9 @@ const LISTS: [&str; 7] = [
 ];
 const WORDS: [&str; 2] = ["\"\"", "\"no-such-word\""];
 
+/// Settings whose huge values ask for time and for nothing else: steps before the first batch.
+const TAKES_TIME: [&str; 1] = ["sampler.max_decorrelation_steps"];
+
 /// Values for a setting that holds `now`; of an optional setting that is not given every kind of value is tried.
 fn hostile(now: Option<&Value>) -> Vec<&'static str> {
     match now {
@@ -94,24 +97,31 @@ fn keys(config: &Config, table: &Table, path: &str, found: &mut Vec<(String, Opt
     }
 }
 
-/// Whether a refusal names the setting: by its last word, by the table of the model's sizes, or by another setting that it
-/// contradicts.
-fn named(text: &str, keys: &[String], key: &str) -> bool {
-    let last = key.rsplit('.').next().unwrap();
-    text.contains(last)
-        || key.starts_with("agent.model.") && text.contains("agent.model")
-        || keys.iter().any(|k| text.contains(k))
+/// Whether a refusal names the setting: by its whole key; of the sizes of the network and of the environment, which memory is
+/// refused for, as one of the sizes in their table; and where an environment refuses its settings, by its name for it, quoted.
+fn named(text: &str, key: &str) -> bool {
+    let word = |text: &str, word: &str| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part)
+        })
+    };
+    let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let in_table = matches!(table, "agent.model" | "env") && word(text, &format!("{last} ="));
+    let mut quoted = text.split('`').skip(1).step_by(2);
+    word(text, key) || in_table || table == "env" && quoted.any(|text| word(text, last))
 }
 
 /// What is wrong with how a value was answered, if something is.
-fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<String> {
+fn wrong(config: &Config, key: &str, value: &str) -> Option<String> {
     let set = format!("{key}={value}");
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), String> {
         let config =
             resolve(config, None, std::slice::from_ref(&set)).map_err(|e| e.to_string())?;
         let prepared = prepare(&config).map_err(|e| format!("{e:#}"))?;
-        // A huge number may ask for as much time as it says.
-        if INTEGERS[3..].contains(&value) {
+        // A huge number may ask for as much time as it says, before the first batch or within one.
+        let huge = INTEGERS[3..].contains(&value);
+        if huge && TAKES_TIME.contains(&key) {
             return Ok(());
         }
         let mut parts = prepared.start(None).map_err(|e| format!("{e:#}"))?;
@@ -122,7 +132,12 @@ fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<Str
             let samples =
                 parts.sampler.obtain_samples(GlobalSteps(64 * batch)).map_err(|e| e.to_string())?;
             let now = GlobalSteps(64 * (batch + 1));
-            parts.algo.optimize(samples.into_lease(), now).map_err(|e| e.to_string())?;
+            parts.algo.take_in(samples.into_lease(), now).map_err(|e| e.to_string())?;
+            let at_most = if huge { 4 } else { u64::MAX };
+            parts.algo.learn(at_most).map_err(|e| e.to_string())?;
+            if parts.algo.due() > 0 {
+                return Ok(());
+            }
         }
         Ok(())
     }));
@@ -136,7 +151,7 @@ fn wrong(config: &Config, keys: &[String], key: &str, value: &str) -> Option<Str
             "shows a panic"
         } else if text.contains('\n') {
             "has several lines"
-        } else if !named(&text, keys, key) {
+        } else if !named(&text, key) {
             "names no key"
         } else {
             return None;
@@ -215,11 +230,10 @@ fn every_setting_is_taken_or_refused_in_words() {
         let table: Table = toml::from_str(&to_toml(&config).unwrap()).unwrap();
         let mut found = Vec::new();
         keys(&config, &table, "", &mut found);
-        let all: Vec<String> = found.iter().map(|(k, _)| k.clone()).collect();
         for (key, now) in found.iter().filter(|(k, _)| k.starts_with(under)) {
             for value in hostile(now.as_ref()) {
                 tried += 1;
-                faults.extend(wrong(&config, &all, key, value));
+                faults.extend(wrong(&config, key, value));
             }
         }
     }

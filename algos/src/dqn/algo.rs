@@ -6,22 +6,22 @@
 use super::config::DqnConfig;
 use super::loss;
 use crate::algo::{Algo, OptInfo, Restored, SaveScope, Saved};
-use crate::context::LearnContext;
+use crate::context::{LearnContext, in_step};
 use crate::error::AlgoError;
 use crate::optim::update_target;
 use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay};
 use crate::requires::Requires;
-use crate::saved::{flat_array, flat_values};
+use crate::saved::{between_batches, flat_array, flat_values};
 use crate::settings::AlgoSettings;
 use crate::trained::{LEARNING_RATE, NotFinite, Trained, TrainedSettings, finite};
 use agents::model::{MakeQModel, ModelInput, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
-use rlcore::GlobalSteps;
 use rlcore::block::Lease;
 use rlcore::checkpoint::Prefixed;
 use rlcore::seed::{Role, rng, seed_of};
 use rlcore::table::Values;
 use rlcore::tensor::slice;
+use rlcore::{BatchSpec, GlobalSteps, World};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
@@ -43,6 +43,10 @@ pub struct Dqn {
     global_batch: f64,
     /// Environment steps of all replicas when the last batch was taken in.
     now: GlobalSteps,
+    /// Environment steps that filled an empty replay anew, after loading checkpoints without a replay.
+    refilled: GlobalSteps,
+    world: World,
+    spec: BatchSpec,
     updates: u64,
 }
 
@@ -62,6 +66,8 @@ const REPLAY: &str = "replay/";
 struct Counters {
     updates: u64,
     adam_steps: u64,
+    env_steps: GlobalSteps,
+    refilled: GlobalSteps,
     /// None where the replay was left out.
     replay: Option<ReplayMeta>,
 }
@@ -107,8 +113,11 @@ impl Dqn {
             },
             mask: spaces.action_mask,
             seed: context.seed,
-            global_batch: (config.batch_size * context.world.size) as f64,
+            global_batch: config.batch_size as f64 * context.world.size as f64,
             now: GlobalSteps(0),
+            refilled: GlobalSteps(0),
+            world: context.world,
+            spec: context.spec,
             updates: 0,
             config,
             model,
@@ -220,6 +229,7 @@ impl Algo for Dqn {
     }
 
     fn take_in(&mut self, samples: Lease, now: GlobalSteps) -> Result<(), AlgoError> {
+        in_step(self.world, self.spec, &samples)?;
         self.replay.append(&samples)?;
         self.now = now;
         Ok(())
@@ -229,7 +239,8 @@ impl Algo for Dqn {
         if self.replay.drawable().is_empty() {
             return 0;
         }
-        let learned_from = self.now.0.saturating_sub(self.config.min_steps_learn) as f64;
+        let unlearned = GlobalSteps(self.config.min_steps_learn) + self.refilled;
+        let learned_from = (self.now - unlearned).0 as f64;
         let all = (self.config.replay_ratio * learned_from / self.global_batch) as u64;
         all.saturating_sub(self.updates)
     }
@@ -264,6 +275,7 @@ impl Algo for Dqn {
     }
 
     fn save(&self, scope: SaveScope) -> Result<Saved<'_>, AlgoError> {
+        between_batches(self.due())?;
         let (replay, mut arrays) = match scope {
             SaveScope::Everything => {
                 let (meta, arrays) = self.replay.save(REPLAY);
@@ -274,7 +286,8 @@ impl Algo for Dqn {
         self.online.save(ONLINE, &mut arrays);
         arrays.push(flat_array(TARGET, self.target.flat()));
         let (updates, adam_steps) = (self.updates, self.online.steps());
-        let counters = Counters { updates, adam_steps, replay };
+        let (env_steps, refilled) = (self.now, self.refilled);
+        let counters = Counters { updates, adam_steps, env_steps, refilled, replay };
         let values = serde_json::to_value(counters).map_err(|e| AlgoError::State(e.to_string()))?;
         Ok(Saved { arrays, values })
     }
@@ -285,6 +298,7 @@ impl Algo for Dqn {
         // The networks are read before the replay is changed, and changed after it is: its load may still be refused.
         let online = self.online.read(saved, ONLINE, counters.adam_steps)?;
         let target = flat_values(saved, TARGET, self.target.len())?;
+        let has_replay = counters.replay.is_some();
         match counters.replay {
             Some(meta) => self.replay.load(&meta, &Prefixed::new(saved.arrays, REPLAY))?,
             None => self.replay.clear(),
@@ -292,7 +306,12 @@ impl Algo for Dqn {
         self.online.restore(&online);
         self.target.read_from(&target);
         self.updates = counters.updates;
-        self.now = GlobalSteps(0);
+        self.now = counters.env_steps;
+        self.refilled = counters.refilled;
+        if !has_replay {
+            // The empty replay takes as many steps as at the start of the run before it is drawn from.
+            self.refilled += GlobalSteps(self.config.min_steps_learn.min(self.now.0));
+        }
         Ok(())
     }
 

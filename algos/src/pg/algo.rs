@@ -8,9 +8,10 @@ use super::learner::Learner;
 use super::method::{Method, Order};
 use super::minibatch::Minibatch;
 use crate::algo::{Algo, OptInfo, Restored, SaveScope, Saved};
-use crate::context::LearnContext;
+use crate::context::{LearnContext, in_step};
 use crate::error::AlgoError;
 use crate::requires::Requires;
+use crate::saved::between_batches;
 use crate::trained::LEARNING_RATE;
 use agents::dist::Distribution;
 use agents::params::Params;
@@ -51,7 +52,8 @@ struct Work {
 
 impl Work {
     fn due(&self) -> u64 {
-        (self.epochs * self.parts + self.minibatches.len()) as u64
+        let passes = (self.epochs as u64).saturating_mul(self.parts as u64);
+        passes.saturating_add(self.minibatches.len() as u64)
     }
 }
 
@@ -114,7 +116,7 @@ impl<M: Method> PolicyGradient<M> {
             let targets = &minibatch.targets;
             let (losses, ratio) = self.method.loss(&outputs, targets, work.left);
             if let (Some(most), Some(ratio)) = (self.method.target_kl(), &ratio)
-                && ratio.kl(targets.valid.as_ref()) > most
+                && self.learner.mean(ratio.kl(targets.valid.as_ref()))? > most
             {
                 (work.epochs, work.minibatches) = (0, VecDeque::new());
                 break;
@@ -128,12 +130,12 @@ impl<M: Method> PolicyGradient<M> {
     }
 
     /// Keeps the batch if there are updates to make, or else takes it into the statistics and gives it back.
-    fn keep(&mut self, work: Work) {
+    fn keep(&mut self, work: Work) -> Result<(), AlgoError> {
         if work.due() > 0 {
             self.work = Some(work);
-        } else {
-            self.learner.observe(&work.samples);
+            return Ok(());
         }
+        self.learner.observe(&work.samples)
     }
 
     #[cfg(test)]
@@ -155,6 +157,7 @@ impl<M: Method> Algo for PolicyGradient<M> {
             )));
         }
         self.requires.check_samples(&samples)?;
+        in_step(self.world, self.spec, &samples)?;
         self.learner.begin(now);
         let own = self.world.global(samples.valid_steps());
         let before = now.0.saturating_sub(own.0) as f64;
@@ -163,9 +166,13 @@ impl<M: Method> Algo for PolicyGradient<M> {
         self.learner.scale_learning_rate(left);
         let batch = self.method.estimate(&self.learner, &samples)?;
         let parts = batch.parts(self.method.minibatches());
+        if parts == 0 && self.world.size > 1 {
+            return Err(AlgoError::Samples(
+                "the batch holds no step to learn from, and each of several replicas must make the same updates: raise sampler.t, so that an episode ends in every batch".into(),
+            ));
+        }
         let epochs = if parts == 0 { 0 } else { self.method.epochs() };
-        self.keep(Work { samples, batch, left, parts, epochs, minibatches: VecDeque::new() });
-        Ok(())
+        self.keep(Work { samples, batch, left, parts, epochs, minibatches: VecDeque::new() })
     }
 
     fn due(&self) -> u64 {
@@ -175,7 +182,7 @@ impl<M: Method> Algo for PolicyGradient<M> {
     fn learn(&mut self, at_most: u64) -> Result<OptInfo, AlgoError> {
         if let Some(mut work) = self.work.take() {
             self.advance(&mut work, at_most)?;
-            self.keep(work);
+            self.keep(work)?;
         }
         Ok(self.learner.take_log())
     }
@@ -207,12 +214,8 @@ impl<M: Method> Algo for PolicyGradient<M> {
     }
 
     fn save(&self, _scope: SaveScope) -> Result<Saved<'_>, AlgoError> {
-        match self.due() {
-            0 => self.learner.save(),
-            due => Err(AlgoError::State(format!(
-                "{due} updates of a batch are still due, and a batch is not saved: call `learn` until `due` is 0"
-            ))),
-        }
+        between_batches(self.due())?;
+        self.learner.save()
     }
 
     fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError> {

@@ -18,7 +18,7 @@ use agents::params::{ParamBuilder, Params};
 use agents::pg::{MakePgModel, PgModel, PgOutput, VALUE};
 use rlcore::block::{Columns, flag};
 use rlcore::seed::{Rng, Role, rng, seed_of};
-use rlcore::{DType, GlobalSteps, LeafSpec};
+use rlcore::{DType, GlobalSteps, LeafSpec, World};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
@@ -27,6 +27,7 @@ pub struct Learner {
     model: Box<dyn PgModel>,
     distribution: Box<dyn Distribution>,
     trained: Trained,
+    world: World,
     entropy_loss_coeff: f64,
     moments: Option<Moments>,
     device: Device,
@@ -71,6 +72,7 @@ impl Learner {
         let model = model.make(context.spaces, &*distribution, &mut builder)?;
         Ok(Self {
             trained: Trained::new(&builder.finish()?, 0, settings, context)?,
+            world: context.world,
             moments: model.norm().map(|norm| Moments::new(norm.features())),
             recurrent: !model.state().is_empty(),
             mask: context.spaces.action_mask,
@@ -231,17 +233,31 @@ impl Learner {
         self.log.take()
     }
 
-    /// Takes a batch's observations into the statistics that the model normalises by.
-    pub(super) fn observe(&mut self, samples: &Columns) {
-        let (Some(norm), Some(moments)) = (self.model.norm(), &mut self.moments) else { return };
+    /// The mean of a number over the replicas.
+    pub(super) fn mean(&self, value: f64) -> Result<f64, AlgoError> {
+        Ok(self.trained.mean(&[value])?[0])
+    }
+
+    /// Takes the observations of a batch, those of all replicas, into the statistics that the model normalises by.
+    ///
+    /// # Errors
+    /// The replicas cannot average.
+    pub(super) fn observe(&mut self, samples: &Columns) -> Result<(), AlgoError> {
+        let Self { model, moments, trained, world, .. } = self;
+        let (Some(norm), Some(moments)) = (model.norm(), moments) else { return Ok(()) };
         let t = samples.reward.rows() as i64;
         let leaves: Vec<Tensor> =
             samples.observation.tensors().iter().map(|l| l.narrow(0, 0, t).flatten(0, 1)).collect();
         let rows = norm.flatten(&leaves).contiguous();
         let valid: Vec<u8> = super::batch::numbers(&samples.flags, flag::VALID);
-        moments.merge(rlcore::tensor::slice::<f32>(&rows), &valid);
-        norm.set(self.trained.params_mut(), &moments.mean, &moments.var);
+        let sum = |own: Vec<f64>| -> Result<Vec<f64>, AlgoError> {
+            let mean = trained.mean(&own)?;
+            Ok(mean.into_iter().map(|x| x * world.size as f64).collect())
+        };
+        moments.merge(rlcore::tensor::slice::<f32>(&rows), &valid, sum)?;
+        norm.set(trained.params_mut(), &moments.mean, &moments.var);
         self.observed += 1;
+        Ok(())
     }
 
     /// Updates and changes of the statistics.

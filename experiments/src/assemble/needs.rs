@@ -33,9 +33,10 @@ fn needs(config: &Config, plan: &Plan) -> Result<Vec<Need>> {
     Ok(needs)
 }
 
-/// Refuses a run that needs more than the `available` bytes, and says which settings to lower.
-pub(super) fn check(config: &Config, plan: &Plan, available: u64) -> Result<()> {
-    let Err(e) = memory::check(needs(config, plan)?, available) else { return Ok(()) };
+/// What the run takes; refuses one that needs more than the `available` bytes, and says which settings to lower.
+pub(super) fn check(config: &Config, plan: &Plan, available: u64) -> Result<Vec<Need>> {
+    let needs = needs(config, plan)?;
+    let Err(e) = memory::check(needs.clone(), available) else { return Ok(needs) };
     let mut text = e.to_string();
     if text.contains("agent.model") {
         text = format!("{text}; agent.model holds {}", sizes(config, "agent.model"));

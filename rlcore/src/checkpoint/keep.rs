@@ -15,9 +15,30 @@ pub fn step_name(step: u64) -> String {
 
 /// Environment steps after which the checkpoint at `path` was written, as its name says; none where it has no name of [`step_name`].
 pub fn steps_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
+    let name = name_of(path)?;
     let step = name.strip_prefix(PREFIX)?.parse().ok()?;
     (name == step_name(step)).then_some(step)
+}
+
+/// Ends the name of a checkpoint that another of the same name is about to replace, on file systems that cannot exchange two names.
+const ASIDE: &str = ".old";
+
+/// Where the checkpoint `dir` lies while it is replaced.
+pub(super) fn aside(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!("{name}{ASIDE}"))
+}
+
+/// The name of the checkpoint at `path`, also where it has stepped aside.
+pub(super) fn name_of(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    Some(name.strip_suffix(ASIDE).unwrap_or(name))
+}
+
+/// Where the checkpoint lies that stepped aside and is at `path`, once its replacement has failed or succeeded.
+fn place_of(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_suffix(ASIDE)?;
+    steps_of(path).map(|_| path.with_file_name(name))
 }
 
 /// The newest valid checkpoint in `dir`, if any; damaged ones are passed over. Nothing is changed.
@@ -104,16 +125,26 @@ fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
         .filter_map(|entry| {
             let path = entry.path();
             let step = steps_of(&path)?;
-            path.join(MANIFEST).is_file().then_some((step, path))
+            let replaced = place_of(&path).is_some_and(|place| place.exists());
+            (path.join(MANIFEST).is_file() && !replaced).then_some((step, path))
         })
         .collect();
     steps.sort();
     Ok(steps)
 }
 
-/// Removes temporary directories whose writers are gone: the kernel released their locks. Failing to is no reason to stop a run.
+/// Removes temporary directories whose writers are gone: the kernel released their locks. A checkpoint that stepped aside gets its
+/// name back, or goes where its replacement is in place. Failing to is no reason to stop a run.
 fn remove_leftovers(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if let Some(place) = place_of(&entry.path()) {
+            let _ = if place.exists() {
+                fs::remove_dir_all(entry.path())
+            } else {
+                fs::rename(entry.path(), place)
+            };
+            continue;
+        }
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if !(name.starts_with('.') && name.contains(TEMP) && entry.path().is_dir()) {

@@ -55,7 +55,7 @@ impl CheckpointReader {
 
     pub(super) fn check(dir: &Path) -> Result<Self, Fault> {
         let manifest: Manifest = manifest(dir)?;
-        let (found, wrote) = (dir.file_name().and_then(|n| n.to_str()), manifest.name.as_deref());
+        let (found, wrote) = (keep::name_of(dir), manifest.name.as_deref());
         if let (Some(_), Some(wrote)) = (keep::steps_of(dir), wrote)
             && found != Some(wrote)
         {

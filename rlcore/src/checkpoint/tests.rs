@@ -196,6 +196,51 @@ fn a_checkpoint_of_the_same_name_is_replaced() {
     assert_eq!(names(temp.path()), ["step_000000000001", "step_3"]);
 }
 
+/// On a file system that cannot exchange two names. Broken by a replacement that a crash between its two renames leaves without
+/// either checkpoint.
+#[test]
+fn a_checkpoint_that_is_replaced_in_two_steps_is_always_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = commit(temp.path(), 1);
+    let first = |path: &Path| {
+        let reader = CheckpointReader::open(path).unwrap();
+        (&reader as &dyn ArraySource).vec::<f32>("algo/adam_m", &[3]).unwrap()[0]
+    };
+    let newest = || latest(temp.path()).unwrap().unwrap();
+    let prepare = || {
+        let (path, lock) = write::locked_temp(&dir).unwrap();
+        writer(9.0).write_into(&path, &dir).unwrap();
+        (path, lock)
+    };
+    // Killed after the first rename.
+    let (_, lock) = prepare();
+    let aside = temp.path().join("step_000000000001.old");
+    fs::rename(&dir, &aside).unwrap();
+    drop(lock);
+    assert_eq!((newest(), first(&newest()), steps_of(&aside)), (aside.clone(), 1.0, Some(1)));
+    discard_after(temp.path(), 1).unwrap();
+    assert_eq!(names(temp.path()), ["step_000000000001"], "it has its name back");
+    // Killed after the second.
+    let (path, lock) = prepare();
+    fs::rename(&dir, &aside).unwrap();
+    fs::rename(&path, &dir).unwrap();
+    drop(lock);
+    assert_eq!((newest(), first(&dir)), (dir.clone(), 9.0));
+    keep(temp.path(), NonZeroUsize::MIN, None).unwrap();
+    assert_eq!((names(temp.path()), first(&dir)), (vec!["step_000000000001".to_owned()], 9.0));
+    // To the end: what was replaced has the name of what is removed.
+    fs::remove_dir_all(&dir).unwrap();
+    commit(temp.path(), 1);
+    let (path, _lock) = prepare();
+    write::put_in_two_steps(&path, &dir).unwrap();
+    assert_eq!((first(&dir), first(&path)), (9.0, 1.0));
+    assert!(!aside.exists());
+    // The new one is gone: the old one keeps its place.
+    fs::remove_dir_all(&path).unwrap();
+    write::put_in_two_steps(&path, &dir).unwrap_err();
+    assert_eq!((names(temp.path()), first(&dir)), (vec!["step_000000000001".to_owned()], 9.0));
+}
+
 #[test]
 fn retention() {
     let temp = tempfile::tempdir().unwrap();

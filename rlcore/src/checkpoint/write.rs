@@ -2,9 +2,11 @@
 use super::{
     ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors,
 };
+use super::keep::aside;
 use crate::exact;
 use crate::file::{FileError, parent_of, sync_dir, temp_beside, write_synced};
 use crate::schema::{DType, Element};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, RenameFlags, renameat2};
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
@@ -222,15 +224,33 @@ pub(super) fn locked_temp(dir: &Path) -> Result<(PathBuf, Flock<File>), FileErro
 
 /// Renames `temp` to `dir`; what was there gets the name `temp`.
 fn put_in_place(temp: &Path, dir: &Path) -> Result<(), FileError> {
+    let replaces = dir.is_dir();
     let flags =
-        if dir.is_dir() { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
+        if replaces { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
     let cwd = nix::fcntl::AT_FDCWD;
     match renameat2(cwd, temp, cwd, dir, flags) {
         Ok(()) => Ok(()),
-        // Network file systems lack the flags; a plain rename replaces nothing but an empty directory.
-        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
+        // Network file systems lack the flags; a plain rename replaces nothing except an empty directory.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) if replaces => {
+            put_in_two_steps(temp, dir)
+        }
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
             fs::rename(temp, dir).map_err(FileError::at("replace", dir))
         }
         Err(e) => Err(FileError::at("replace", dir)(e.into())),
     }
+}
+
+/// As [`put_in_place`] where a file system cannot exchange two names. The old checkpoint steps aside first; under the name that it
+/// then has ([`aside`]) it is found and read until the new one has its place.
+pub(super) fn put_in_two_steps(temp: &Path, dir: &Path) -> Result<(), FileError> {
+    let (old, parent) = (aside(dir), parent_of(dir));
+    fs::rename(dir, &old).map_err(FileError::at("replace", dir))?;
+    let done = sync_dir(parent)
+        .and_then(|()| fs::rename(temp, dir).map_err(FileError::at("replace", dir)))
+        .and_then(|()| sync_dir(parent));
+    // Back to its own name after a failure, or to the name of what is removed next.
+    let back = if dir.is_dir() { temp } else { dir };
+    fs::rename(&old, back).map_err(FileError::at("replace", &old))?;
+    done
 }

@@ -90,7 +90,7 @@ impl GaussianConfig {
         }
         if self.std != Std::Head && !(min..=max).contains(&self.init_std) {
             return Err(format!(
-                "gaussian.init_std = {} lies outside min_std..max_std = {min}..{max}, where it could not learn",
+                "gaussian.init_std = {} lies outside {min} to {max} (agent.gaussian.min_std to agent.gaussian.max_std), where it has no gradient: move it or the bounds",
                 self.init_std
             ));
         }

@@ -242,6 +242,68 @@ fn a_state_without_its_replay_starts_with_an_empty_one() {
     assert_eq!((to.updates(), to.due()), (from.updates(), 0), "nothing to draw");
 }
 
+/// Broken by updates from the first batch in the empty replay, by updates made up for after it is filled, and by a state that
+/// forgets how far it is filled.
+#[test]
+fn a_replay_that_a_checkpoint_lacked_is_filled_as_at_the_start() {
+    let config = DqnConfig { min_steps_learn: SPEC.steps() as u64, eps_steps: 1000, ..config() };
+    let mut from = dqn(&config).unwrap();
+    for i in 1..=3 {
+        from.optimize(batch(|_| ()), now(i)).unwrap();
+    }
+    assert_eq!(from.updates(), 12, "two batches of 12 steps, learned from 4 times in updates of 8");
+    let load = |from: &Dqn, scope| {
+        let saved = from.save(scope).unwrap();
+        let mut to = dqn(&config).unwrap();
+        to.load(&Restored { arrays: &saved.arrays, values: saved.values.clone() }).unwrap();
+        to
+    };
+    let mut to = load(&from, SaveScope::WithoutReplay);
+    to.take_in(batch(|_| ()), now(4)).unwrap();
+    assert_eq!(to.due(), 0, "the replay holds as much as at the start of learning");
+    let mut again = load(&to, SaveScope::Everything);
+    for dqn in [&mut to, &mut again] {
+        dqn.take_in(batch(|_| ()), now(5)).unwrap();
+        assert_eq!(dqn.due(), 6);
+    }
+}
+
+/// Broken by a state that is taken in the middle of a batch: a resumed run would make the rest of its updates with the next
+/// batch in its replay.
+#[test]
+fn a_half_learned_batch_is_not_saved() {
+    let mut dqn = dqn(&config()).unwrap();
+    dqn.take_in(batch(|_| ()), now(1)).unwrap();
+    dqn.learn(1).unwrap();
+    for scope in [SaveScope::Everything, SaveScope::WithoutReplay] {
+        let text = dqn.save(scope).unwrap_err().to_string();
+        assert!(text.contains("5 updates of a batch are still due"), "{text}");
+    }
+    dqn.learn(u64::MAX).unwrap();
+    dqn.save(SaveScope::Everything).unwrap();
+}
+
+/// Broken by a replica that learns from a batch in which a column waited: it would make fewer updates than the others.
+#[test]
+fn replicas_refuse_batches_in_which_columns_waited() {
+    let (spaces, config) = (spaces(), config());
+    let taken = |size: usize| {
+        let world = rlcore::World { rank: 0, size };
+        let context =
+            LearnContext { world, ..LearnContext::new(&spaces, SPEC, GlobalSteps(1000), 3) };
+        let replay = config.uniform_replay(&context).unwrap();
+        let mut dqn =
+            Dqn::new(config.clone(), &Constant { state: false }, replay, &context).unwrap();
+        let waits = |c: &mut rlcore::block::Columns| {
+            c.flags.cell_mut(SPEC.t - 1, 1).u8(flag::VALID)[0] = 0;
+        };
+        dqn.take_in(batch(waits), now(1))
+    };
+    taken(1).unwrap();
+    let text = taken(2).unwrap_err().to_string();
+    assert!(text.contains("11 of the 12 steps") && text.contains("at-once"), "{text}");
+}
+
 #[test]
 fn settings_that_are_left_out_have_a_meaning() {
     assert_eq!(config().adam_eps(), 0.01 / 8.0);
@@ -254,7 +316,7 @@ fn settings_that_are_left_out_have_a_meaning() {
             (0..SPEC.t).for_each(|t| c.reward.row_mut(t).get::<f32>(0).fill(1e4));
         };
         dqn.take_in(batch(rewards), now(1)).unwrap();
-        dqn.learn(3).unwrap();
+        dqn.learn(u64::MAX).unwrap();
         let saved = dqn.save(SaveScope::WithoutReplay).unwrap().arrays;
         let moment = saved.iter().find(|a| a.name == "online.adam_first_moment").unwrap();
         let values =

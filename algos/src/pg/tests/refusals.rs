@@ -1,13 +1,17 @@
 //! Settings and samples that are refused, with what to change.
 use super::{MEMORY, NOW, PLAIN, ppo};
-use crate::pg::testing::{Ends, SPEC, algorithm, block};
-use crate::{Algo, PpoConfig};
+use crate::algo::{Restored, SaveScope};
+use crate::pg::PolicyGradient;
+use crate::pg::testing::{Ends, SPEC, Toy, algorithm, block, leased, spaces};
+use crate::{Algo, AlgoError, Average, LearnContext, PpoConfig};
+use agents::dist::Categorical;
+use rlcore::GlobalSteps;
 use rlcore::block::Lease;
+use tch::{Kind, Tensor};
 
 /// Samples of a sampler that was told nothing, and of an agent of another model: errors, where there were panics.
 #[test]
 fn samples_that_lack_something_are_refused() {
-    use crate::pg::testing::spaces;
     use rlcore::block::{AgentSchema, Block, BlockOptions, Layout};
     use rlcore::{DType, LeafSpec};
     let value = LeafSpec::scalar("value", DType::F32);
@@ -50,6 +54,71 @@ fn samples_that_lack_something_are_refused() {
     let text = check(0.5).unwrap_err().to_string();
     let discount = ppo().discount;
     assert!(text.contains("by 0.5") && text.contains(&format!("of {discount}:")), "{text}");
+}
+
+/// Broken by parameters that are restored before the statistics are known to be there.
+#[test]
+fn a_refused_load_changes_nothing() {
+    let model = Toy { remembers: false, normalises: true };
+    let learned = |seed| {
+        let mut algo = algorithm(ppo(), model, 1000).unwrap();
+        algo.optimize(leased(SPEC, Ends::GoOn, seed), NOW).unwrap();
+        algo
+    };
+    let (from, mut to) = (learned(3), learned(4));
+    let all = from.save(SaveScope::Everything).unwrap();
+    assert_eq!(all.arrays.len(), 5, "parameters, two moments of Adam, two of the observations");
+    let state = |algo: &dyn Algo| {
+        let saved = algo.save(SaveScope::Everything).unwrap();
+        (format!("{:?}", saved.arrays), saved.values)
+    };
+    let before = state(&to);
+    assert_ne!(before, state(&from));
+    for missing in 0..all.arrays.len() {
+        let mut arrays = all.arrays.clone();
+        let name = arrays.remove(missing).name;
+        let saved = Restored { arrays: &arrays, values: all.values.clone() };
+        let text = to.load(&saved).unwrap_err().to_string();
+        assert!(text.contains(&name), "{text}");
+        assert_eq!(state(&to), before, "{name}");
+    }
+    let nonsense = serde_json::json!({ "updates": 1 });
+    assert!(to.load(&Restored { arrays: &all.arrays, values: nonsense }).is_err());
+    assert_eq!(state(&to), before);
+    to.load(&Restored { arrays: &all.arrays, values: all.values.clone() }).unwrap();
+    assert_eq!(state(&to), state(&from));
+}
+
+/// Broken by a comparison of this replica's own estimate: replicas would stop after different numbers of updates.
+#[test]
+fn replicas_decide_together_whether_the_policy_has_moved_too_far() {
+    /// Another replica, which has the same gradients and statistics, and this estimate of KL.
+    #[derive(Debug)]
+    struct Other(f64);
+
+    impl Average for Other {
+        fn mean(&self, values: &mut Tensor) -> Result<(), AlgoError> {
+            if values.kind() == Kind::Double {
+                *values = (&*values + self.0) / 2.0;
+            }
+            Ok(())
+        }
+    }
+
+    let updates = |other: f64| {
+        let config = PpoConfig { target_kl: Some(1e3), ..ppo() };
+        let spaces = spaces();
+        let context = LearnContext {
+            average: std::sync::Arc::new(Other(other)),
+            ..LearnContext::new(&spaces, SPEC, GlobalSteps(1000), 5)
+        };
+        let categorical = Box::new(Categorical::new(&spaces).unwrap());
+        let mut algo = PolicyGradient::new(config, &PLAIN, categorical, &context).unwrap();
+        algo.optimize(leased(SPEC, Ends::GoOn, 3), NOW).unwrap();
+        algo.updates()
+    };
+    assert!(updates(0.0) > 0);
+    assert_eq!(updates(1e4), 0, "the mean is above the limit");
 }
 
 #[test]
