@@ -55,11 +55,7 @@ pub trait Average: Send + Sync + Debug {
 }
 
 /// An error where replicas would make different numbers of updates: one that took fewer steps than another.
-pub(crate) fn in_step(
-    world: World,
-    spec: BatchSpec,
-    samples: &Columns,
-) -> Result<(), AlgoError> {
+pub(crate) fn in_step(world: World, spec: BatchSpec, samples: &Columns) -> Result<(), AlgoError> {
     let all = LocalSteps(spec.steps() as u64);
     if world.size == 1 || samples.valid_steps() == all {
         return Ok(());

@@ -9,8 +9,8 @@ use agents::params::Params;
 use algos::{Algo, LearnContext};
 use anyhow::Result;
 use rlcore::envs::TimeLimit;
-use rlcore::{BatchSpec, EnvFactory, GlobalSteps, MakeEnv, World, memory};
 use rlcore::memory::Need;
+use rlcore::{BatchSpec, EnvFactory, GlobalSteps, MakeEnv, World, memory};
 use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 

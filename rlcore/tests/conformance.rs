@@ -99,7 +99,8 @@ fn null_and_slow() {
 #[test]
 fn a_check_that_saw_no_end_fails_unless_it_is_told() {
     let endless = Null { observation: 4, episode: 100_000 };
-    let options = |episodes| Options { randomness: Randomness::None, episodes, ..Options::default() };
+    let options =
+        |episodes| Options { randomness: Randomness::None, episodes, ..Options::default() };
     let found = check(&endless, &options(Episodes::End)).unwrap_err();
     assert_eq!(found.0.len(), 1, "{found}");
     assert_eq!(found.0[0].clause, Clause::Ends);

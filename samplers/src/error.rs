@@ -1,8 +1,8 @@
 //! What can go wrong while sampling, always with the name of who failed.
 use agents::AgentError;
 use rlcore::forkserver::{Exit, ForkServerError};
-pub(crate) use rlcore::panics::text as panic_text;
 use rlcore::memory::TooLarge;
+pub(crate) use rlcore::panics::text as panic_text;
 use rlcore::segment::SegmentError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;

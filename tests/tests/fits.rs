@@ -66,8 +66,7 @@ fn a_sampler_with_another_discount_is_refused() {
 /// writes to it.
 #[test]
 fn a_sampler_that_memory_does_not_hold_is_refused_before_it_takes_any() {
-    let mut setup =
-        setups::serial(&CartPole::default(), &agent(&[8]), 1 << 36, ResetMode::AtOnce);
+    let mut setup = setups::serial(&CartPole::default(), &agent(&[8]), 1 << 36, ResetMode::AtOnce);
     setup.eval = None;
     let text = samplers::build(setup).err().unwrap().to_string();
     for part in ["this configuration needs", "are free", "lower sampler.t or sampler.b"] {

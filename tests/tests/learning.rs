@@ -36,8 +36,7 @@ fn train(config: &Config, episodes: usize) -> Result<(Outcome, f64), Failed> {
     let mut flat = vec![0.0; parts.algo.params().len()];
     parts.algo.params().write_to(&mut flat);
     parts.sampler.publisher().publish(&flat)?;
-    let found =
-        parts.sampler.evaluate(EvalSeries::Check(0), episodes, outcome.env_steps)?;
+    let found = parts.sampler.evaluate(EvalSeries::Check(0), episodes, outcome.env_steps)?;
     match found.mean_return() {
         Some(mean) if found.trajectories.len() == episodes => Ok((outcome, mean)),
         other => Err(format!("{other:?} over {} fresh episodes", found.trajectories.len()).into()),

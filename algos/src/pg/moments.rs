@@ -88,7 +88,9 @@ mod tests {
         let mut moments = Moments::new(features);
         for piece in [0..1, 1..400, 400..400, 400..1000] {
             let valid = vec![1; piece.len()];
-            moments.merge(&rows[piece.start * features..piece.end * features], &valid, alone).unwrap();
+            moments
+                .merge(&rows[piece.start * features..piece.end * features], &valid, alone)
+                .unwrap();
         }
         assert_eq!(moments.count, n as u64);
         for f in 0..features {
