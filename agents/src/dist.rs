@@ -115,6 +115,13 @@ pub trait Distribution: Send + std::fmt::Debug {
         )))
     }
 
+    /// How a model's output becomes the most likely action, as lines of Python, for `experiments export`; none where nobody has
+    /// written it. `output` `[outputs]` is what [`Heads::outputs`] counts; where there is an action mask, what it forbids is
+    /// `-inf`. The lines return the action: an `int`, or a tensor of the shape of the box.
+    fn torch(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Applies an action mask `[N, A] u8` to a model's output.
     fn mask(&self, dist: Tensor, _allowed: Option<&Tensor>) -> Tensor {
         dist

@@ -17,10 +17,12 @@ pub mod nn;
 pub mod norm;
 pub mod params;
 pub mod pg;
+mod policy;
 mod random_agent;
 pub mod staging;
 #[cfg(test)]
 mod testing;
+pub mod torch;
 
 pub use agent::{
     ActIo, Agent, AgentContext, AgentFactory, AgentOutline, MakeAgent, Phase, Seen, device,
@@ -28,4 +30,5 @@ pub use agent::{
 pub use dqn_agent::{DqnAgent, DqnAgentConfig, Q};
 pub use error::AgentError;
 pub use exploration::EpsilonGreedy;
+pub use policy::Policy;
 pub use random_agent::{RandomAgent, RandomAgentConfig};

@@ -4,11 +4,14 @@
 //! for learning.
 mod conv;
 mod mlp;
+mod nets;
 
 pub use self::conv::QConv;
 pub use self::mlp::QMlp;
+pub use self::nets::QNet;
 use crate::AgentError;
 use crate::params::{ParamBuilder, Params};
+use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Serialize, de::DeserializeOwned};
 use tch::{Kind, Tensor};
@@ -68,6 +71,11 @@ pub trait QModel: Send {
 
     /// See [`ModelInput`] and [`QOutput`].
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput;
+
+    /// The same as PyTorch source, for `experiments export`; none where nobody has written it.
+    fn torch(&self) -> Option<TorchModel> {
+        None
+    }
 
     /// The expected return of each action, `[..., A]`, from [`QOutput::q`]. Default: the mean over atoms, as of quantiles.
     fn values(&self, q: &Tensor) -> Tensor {

@@ -4,9 +4,11 @@ mod flatten;
 mod linear;
 mod lstm;
 mod mlp;
+mod norm;
 
 pub use self::conv::{ConvSpec, ConvTrunk};
 pub use self::flatten::Flatten;
 pub use self::linear::{Linear, Start};
 pub use self::lstm::Lstm;
 pub use self::mlp::{Activation, Mlp, MlpTrunk};
+pub use self::norm::LayerNorm;

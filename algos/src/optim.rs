@@ -4,15 +4,30 @@
 //! one loop (elsewhere than in host memory: seven operations) and a checkpoint two tensors; tch's
 //! own optimisers cannot save their state, nor return a gradient norm. Kingma and Ba 2015 with
 //! PyTorch's placement of epsilon. Nothing here waits for a device; numbers on the host are
-//! functions of the step count.
+//! functions of the step count. With [`AdamKind::Rectified`] it is `RAdam` (Liu et al. 2020), as `torch.optim.RAdam`.
 use rlcore::tensor::{slice, slice_mut};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
+
+/// How Adam scales its first steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdamKind {
+    /// Kingma and Ba 2015.
+    #[default]
+    Plain,
+    /// `RAdam` (Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"): steps are not scaled by the second
+    /// moment while too few gradients were seen to estimate it (the first five steps with the default betas), and are shortened
+    /// by its uncertainty afterwards. Epsilon is added before the correction of the second moment's bias, as in PyTorch.
+    Rectified,
+}
 
 /// Settings of Adam; the defaults are the paper's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
+    /// Plain Adam, or `RAdam`.
+    pub kind: AdamKind,
     /// Step size, at least 0.
     pub learning_rate: f64,
     /// Decay of the first and the second moment, each in [0, 1).
@@ -25,7 +40,48 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { learning_rate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+        Self {
+            kind: AdamKind::Plain,
+            learning_rate: 1e-3,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+/// A step is `rate * m / (root * sqrt(v) + eps)`, m and v being the moments without correction of their bias.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    rate: f64,
+    root: f64,
+    eps: f64,
+}
+
+impl AdamConfig {
+    /// Of step number `step`, counted from 1.
+    fn scale(&self, step: u64) -> Scale {
+        let Self { kind, learning_rate, betas: [beta1, beta2], eps, .. } = *self;
+        let t = step as f64;
+        // c = 1 - beta^t, of the second moment its root.
+        let c1 = 1.0 - beta1.powf(t);
+        let power = beta2.powf(t);
+        let c2 = (1.0 - power).sqrt();
+        match kind {
+            AdamKind::Plain => Scale { rate: learning_rate / c1, root: 1.0 / c2, eps },
+            AdamKind::Rectified => {
+                // Length of the simple moving average that the second moment stands for: at the end, and at this step.
+                let end = 2.0 / (1.0 - beta2) - 1.0;
+                let now = end - 2.0 * t * power / (1.0 - power);
+                if now > 5.0 {
+                    let shorter =
+                        (now - 4.0) * (now - 2.0) * end / ((end - 4.0) * (end - 2.0) * now);
+                    Scale { rate: learning_rate / c1 * shorter.sqrt() * c2, root: 1.0, eps }
+                } else {
+                    Scale { rate: learning_rate / c1, root: 0.0, eps: 1.0 }
+                }
+            }
+        }
     }
 }
 
@@ -85,7 +141,7 @@ impl Adam {
             "parameters, gradient, moments: {lens:?}"
         );
         let _guard = tch::no_grad_guard();
-        let AdamConfig { learning_rate, betas: [beta1, beta2], eps, weight_decay } = self.config;
+        let AdamConfig { betas: [beta1, beta2], weight_decay, .. } = self.config;
         let AdamState { steps, first_moment, second_moment } = &mut self.state;
         let decayed;
         let grads = if weight_decay == 0.0 {
@@ -95,26 +151,23 @@ impl Adam {
             &decayed
         };
         *steps += 1;
-        // c = 1 - beta^steps, of the second moment its root.
-        let c1 = 1.0 - beta1.powf(*steps as f64);
-        let c2 = (1.0 - beta2.powf(*steps as f64)).sqrt();
+        let Scale { rate, root, eps } = self.config.scale(*steps);
         if params.device() == Device::Cpu && params.kind() == Kind::Float {
             let moments = (slice_mut(first_moment), slice_mut(second_moment));
-            let factors = [1.0 - beta1, 1.0 - beta2, learning_rate / c1, 1.0 / c2, eps];
+            let factors = [1.0 - beta1, 1.0 - beta2, rate, root, eps];
             step_on_host(slice_mut(params), slice(grads), moments, factors.map(|f| f as f32));
             return;
         }
         let _ = first_moment.lerp_(grads, 1.0 - beta1);
         let _ = grads.square_out(&self.scratch);
         let _ = second_moment.lerp_(&self.scratch, 1.0 - beta2);
-        if learning_rate == 0.0 {
+        if rate == 0.0 {
             return;
         }
-        // p -= lr/c1 * m / (sqrt(v)/c2 + eps), with the scalar factors moved into the denominator:
-        // tch's addcdiv_ takes none.
-        let scale = -c1 / learning_rate;
+        // p -= rate * m / (root * sqrt(v) + eps), with the scalar factors moved into the denominator: tch's addcdiv_ takes none.
+        let scale = -1.0 / rate;
         let _ = second_moment.sqrt_out(&self.scratch);
-        let _ = self.scratch.g_mul_scalar_(scale / c2);
+        let _ = self.scratch.g_mul_scalar_(scale * root);
         let _ = self.scratch.g_add_scalar_(scale * eps);
         let _ = params.addcdiv_(first_moment, &self.scratch);
     }
@@ -222,7 +275,7 @@ mod tests {
     }
 
     fn reference(config: AdamConfig, steps: usize) -> Vec<f64> {
-        let AdamConfig { learning_rate, betas: [b1, b2], eps, weight_decay } = config;
+        let AdamConfig { kind, learning_rate, betas: [b1, b2], eps, weight_decay } = config;
         let (mut p, mut m, mut v) = (start(), vec![0.0; P], vec![0.0; P]);
         for step in 1..=steps {
             let grads = gradient(&p, step);
@@ -231,7 +284,20 @@ mod tests {
                 m[i] = b1 * m[i] + (1.0 - b1) * g;
                 v[i] = b2 * v[i] + (1.0 - b2) * g * g;
                 let (c1, c2) = (1.0 - b1.powi(step as i32), 1.0 - b2.powi(step as i32));
-                p[i] -= learning_rate * (m[i] / c1) / ((v[i] / c2).sqrt() + eps);
+                let mean = m[i] / c1;
+                let rho_inf = 2.0 / (1.0 - b2) - 1.0;
+                let rho_t = rho_inf - 2.0 * step as f64 * (1.0 - c2) / c2;
+                p[i] -= learning_rate
+                    * match kind {
+                        AdamKind::Plain => mean / ((v[i] / c2).sqrt() + eps),
+                        AdamKind::Rectified if rho_t <= 5.0 => mean,
+                        AdamKind::Rectified => {
+                            let r = ((rho_t - 4.0) * (rho_t - 2.0) * rho_inf
+                                / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho_t))
+                                .sqrt();
+                            mean * r * c2.sqrt() / (v[i].sqrt() + eps)
+                        }
+                    };
             }
         }
         p
@@ -252,7 +318,8 @@ mod tests {
     fn follows_the_formula_for_200_steps() {
         let plain = AdamConfig { learning_rate: 0.01, ..AdamConfig::default() };
         let other = AdamConfig { betas: [0.5, 0.9], eps: 1e-3, weight_decay: 0.1, ..plain };
-        for config in [plain, other] {
+        let rectified = AdamConfig { kind: AdamKind::Rectified, ..plain };
+        for config in [plain, other, rectified] {
             for (kind, tolerance) in [(Kind::Double, 1e-11), (Kind::Float, 1e-4)] {
                 let mut params = Tensor::from_slice(&start()).to_kind(kind);
                 run(&mut Adam::new(config, &params), &mut params, 1..=200);

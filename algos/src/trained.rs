@@ -5,7 +5,7 @@
 use crate::algo::Restored;
 use crate::context::{Average, LearnContext};
 use crate::error::AlgoError;
-use crate::optim::{Adam, AdamConfig, AdamState, clip_grad_norm};
+use crate::optim::{Adam, AdamConfig, AdamKind, AdamState, clip_grad_norm};
 use crate::saved::{flat_array, flat_values};
 use agents::params::{Grad, ParamSpec, Params};
 use rlcore::checkpoint::NamedArray;
@@ -20,6 +20,8 @@ pub const LEARNING_RATE: &str = "learningRate";
 /// Settings of an optimiser, as the settings of the algorithms name them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainedSettings {
+    /// Plain Adam, or `RAdam`.
+    pub kind: AdamKind,
     /// Adam's step size, before any schedule.
     pub learning_rate: f64,
     /// Adam's epsilon.
@@ -86,6 +88,7 @@ impl Trained {
         let init = seed_of(context.seed, Role::Init, index);
         let mut params = Params::init(specs, init, context.device, Grad::On)?;
         let adam = AdamConfig {
+            kind: settings.kind,
             learning_rate: settings.learning_rate,
             eps: settings.adam_eps,
             ..Default::default()

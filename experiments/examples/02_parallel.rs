@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         double_dqn: true,
         ..Default::default()
     };
-    let model = QMlp { hidden: vec![64, 64] };
+    let model = QMlp { hidden: vec![64, 64], ..Default::default() };
     let agent = DqnAgentConfig {
         model: model.clone(),
         exploration: EpsilonGreedy {

@@ -67,7 +67,7 @@ impl Agent for BoltzmannAgent {
 
 fn main() -> anyhow::Result<()> {
     let batches: u64 = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
-    let model = QMlp { hidden: vec![64, 64] };
+    let model = QMlp { hidden: vec![64, 64], ..Default::default() };
     let config = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
     let agent = AgentFactory::new(&Boltzmann { model: model.clone(), temperature: 0.5 })?;
     let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };

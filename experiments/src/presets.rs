@@ -69,7 +69,7 @@ fn cartpole_dqn() -> Config {
         env: EnvConfig::Cartpole(CartPole::default()),
         sampler: SamplerConfig { t: 16, b: 16, ..Default::default() },
         agent: AgentConfig::Dqn(DqnAgentSettings {
-            model: QMlp { hidden: vec![128, 128] },
+            model: QMlp { hidden: vec![128, 128], ..Default::default() },
             epsilon: EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() },
         }),
         algo: AlgoConfig::Dqn(DqnConfig {

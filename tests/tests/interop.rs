@@ -54,7 +54,8 @@ fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let observation = Space::uniform_box(DType::F32, &[4], -10.0, 10.0);
     let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });
     let mut builder = ParamBuilder::default();
-    let model = QMlp { hidden: HIDDEN.into() }.make(&spaces, &mut builder).unwrap();
+    let model =
+        QMlp { hidden: HIDDEN.into(), ..Default::default() }.make(&spaces, &mut builder).unwrap();
     let mut params = Params::zeros(&builder.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
     let reader = CheckpointReader::open(checkpoint).unwrap();
     let mut flat = vec![0; reader.find("algo/online").unwrap().bytes()];

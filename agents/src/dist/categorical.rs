@@ -38,6 +38,10 @@ impl Distribution for Categorical {
         self.actions
     }
 
+    fn torch(&self) -> Option<Vec<String>> {
+        Some(vec!["return int(output.argmax())".into()])
+    }
+
     fn info(&self) -> Vec<LeafSpec> {
         vec![LeafSpec::array("dist", DType::F32, &[self.actions])]
     }

@@ -24,6 +24,7 @@ pub struct Gaussian {
     /// Bounds of the box, as its `f32` holds them.
     low: Vec<f32>,
     high: Vec<f32>,
+    shape: Vec<usize>,
     /// Sum of the logs of the half widths.
     log_scale: f64,
 }
@@ -72,6 +73,7 @@ impl Gaussian {
             ),
             log_scale: low.iter().zip(&high).map(|(l, h)| half(*l, *h).ln()).sum(),
             config: config.clone(),
+            shape: space.shape.clone(),
             low,
             high,
         })
@@ -107,6 +109,14 @@ impl Gaussian {
         };
         (mean, clamped)
     }
+}
+
+/// A list of numbers as Python writes it.
+fn python(values: &[f32]) -> String {
+    let number = |v: &f32| {
+        if v.is_finite() { format!("{v:?}") } else { format!("float('{v}')") }
+    };
+    format!("[{}]", values.iter().map(number).collect::<Vec<_>>().join(", "))
 }
 
 fn half(low: f32, high: f32) -> f64 {
@@ -198,6 +208,23 @@ impl Distribution for Gaussian {
         let (old_var, var) = ((&old_log * 2.0).exp(), (&log * 2.0).exp());
         let apart = (old_mean - mean).square() + old_var - &var;
         sum(&(apart / (var * 2.0 + 1e-8) + log - old_log))
+    }
+
+    fn torch(&self) -> Option<Vec<String>> {
+        let bounds =
+            |name: &str, bounds: &[f32]| format!("{name} = torch.tensor({})", python(bounds));
+        let mut lines = vec![format!("mean = output[:{}]", self.dims())];
+        if self.config.bound == Bound::None {
+            lines.push(format!("return mean.reshape({:?})", self.shape));
+            return Some(lines);
+        }
+        lines.extend([bounds("low", &self.low), bounds("high", &self.high)]);
+        if self.config.bound == Bound::Squash {
+            lines.push("mean = (low + high) / 2 + (high - low) / 2 * torch.tanh(mean)".into());
+        }
+        let bounded = "torch.minimum(torch.maximum(mean, low), high)";
+        lines.push(format!("return {bounded}.reshape({:?})", self.shape));
+        Some(lines)
     }
 
     fn noise_len(&self) -> usize {

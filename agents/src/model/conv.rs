@@ -3,6 +3,7 @@ use super::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use crate::AgentError;
 use crate::nn::{ConvSpec, ConvTrunk, Linear, Start};
 use crate::params::{ParamBuilder, Params};
+use crate::torch::TorchModel;
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,12 @@ struct QConvModel {
 impl QModel for QConvModel {
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput {
         self.head.forward(params, &self.trunk.forward(params, input.observation)).into()
+    }
+
+    fn torch(&self) -> Option<TorchModel> {
+        let mut torch = self.trunk.torch();
+        torch.forward.push("return self.q(x), state".into());
+        Some(torch)
     }
 }
 

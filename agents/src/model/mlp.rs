@@ -3,6 +3,7 @@ use super::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use crate::AgentError;
 use crate::nn::{Flatten, Mlp};
 use crate::params::{ParamBuilder, Params};
+use crate::torch::TorchModel;
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +13,13 @@ use serde::{Deserialize, Serialize};
 pub struct QMlp {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
+    /// Each hidden layer is normalised before its ReLU (Ba et al. 2016), as PQN wants it.
+    pub layer_norm: bool,
 }
 
 impl Default for QMlp {
     fn default() -> Self {
-        Self { hidden: vec![64, 64] }
+        Self { hidden: vec![64, 64], layer_norm: false }
     }
 }
 
@@ -27,7 +30,8 @@ impl MakeQModel for QMlp {
         builder: &mut ParamBuilder,
     ) -> Result<Box<dyn QModel>, AgentError> {
         let flatten = Flatten::new(&spaces.observation);
-        let mlp = Mlp::new(builder, flatten.features(), &self.hidden, action_count(spaces)?);
+        let make = if self.layer_norm { Mlp::normalised } else { Mlp::new };
+        let mlp = make(builder, flatten.features(), &self.hidden, action_count(spaces)?);
         Ok(Box::new(QMlpModel { flatten, mlp }))
     }
 }
@@ -40,6 +44,13 @@ struct QMlpModel {
 impl QModel for QMlpModel {
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput {
         self.mlp.forward(params, &self.flatten.forward(input.observation)).into()
+    }
+
+    fn torch(&self) -> Option<TorchModel> {
+        let (layers, q) = self.mlp.torch();
+        let forward = [vec![format!("x = {}", self.flatten.torch())], layers].concat();
+        let forward = [forward, vec![format!("return {q}, state")]].concat();
+        Some(TorchModel { forward, ..Default::default() })
     }
 }
 
@@ -58,7 +69,8 @@ mod tests {
         ]);
         let spaces = EnvSpaces::new(observation, Space::Discrete { n: 4 });
         let mut builder = ParamBuilder::default();
-        let model = QMlp { hidden: vec![] }.make(&spaces, &mut builder).unwrap();
+        let model =
+            QMlp { hidden: vec![], ..Default::default() }.make(&spaces, &mut builder).unwrap();
         let mut params = Params::zeros(&builder.finish().unwrap(), Device::Cpu, Grad::Off).unwrap();
         let mut weights = vec![0.0; params.len()];
         weights[1] = 1.0; // action 0 <- second pixel

@@ -5,6 +5,7 @@ use super::linear::Start;
 use super::mlp::{Activation, MlpTrunk};
 use crate::AgentError;
 use crate::params::{ParamBuilder, ParamId, Params, dim};
+use crate::torch::{TorchModel, apply};
 use rlcore::EnvSpaces;
 use tch::{Kind, Tensor};
 
@@ -111,6 +112,23 @@ impl ConvTrunk {
     /// Width of the last layer.
     pub fn features(&self) -> usize {
         self.fc.features()
+    }
+
+    /// [`ConvTrunk::forward`] as lines of Python that end with `x`.
+    pub(crate) fn torch(&self) -> TorchModel {
+        let image = format!("observation[{}]", self.leaf);
+        let plane = if self.plane { ".unsqueeze(1)" } else { "" };
+        let mut forward = vec![
+            format!("x = {image}{plane}"),
+            "x = x.float() / 255 if x.dtype == torch.uint8 else x.float()".into(),
+        ];
+        if !self.convs.is_empty() {
+            forward.extend(apply("x", "conv", Activation::Relu.torch()));
+        }
+        forward.push("x = x.flatten(1)".into());
+        forward.extend(self.fc.torch("fc", "x"));
+        let convolutions = self.convs.iter().map(|c| (c.stride, c.padding)).collect();
+        TorchModel { forward, convolutions, previous: None }
     }
 
     /// Leaves `[N, ...]` to `[N, features] f32`.

@@ -66,6 +66,22 @@ impl Flatten {
     }
 }
 
+impl Flatten {
+    /// [`Flatten::forward`] as a Python expression: see [`TorchModel`](crate::torch::TorchModel).
+    pub(crate) fn torch(&self) -> String {
+        let part = |(i, encoding): (usize, &Encoding)| match encoding {
+            Encoding::Plain => format!("flat(observation[{i}])"),
+            Encoding::OneHot(sizes) => format!("one_hot(observation[{i}], {sizes:?})"),
+        };
+        let parts: Vec<String> = self.leaves.iter().enumerate().map(part).collect();
+        if let [one] = parts.as_slice() {
+            one.clone()
+        } else {
+            format!("torch.cat([{}], 1)", parts.join(", "))
+        }
+    }
+}
+
 /// `[N, ...]` to `[N, elements] f32`.
 fn plain(leaf: &Tensor) -> Tensor {
     let x = leaf.reshape([leaf.size()[0], -1]);

@@ -1,5 +1,6 @@
 //! Multi-layer perceptrons.
 use super::linear::{Linear, Start};
+use super::norm::LayerNorm;
 use crate::params::{ParamBuilder, Params};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -16,6 +17,14 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Its name in PyTorch.
+    pub(crate) fn torch(self) -> &'static str {
+        match self {
+            Self::Tanh => "torch.tanh",
+            Self::Relu => "F.relu",
+        }
+    }
+
     /// Applies it in place.
     pub(crate) fn apply(self, mut x: Tensor) -> Tensor {
         match self {
@@ -25,30 +34,70 @@ impl Activation {
     }
 }
 
-/// Linear layers with ReLU between them, named `layers.0`, `layers.1`, ...
+/// Linear layers with ReLU between them, named `layers.0`, `layers.1`, ... Hidden layers may be normalised before their ReLU, by
+/// `norms.0`, `norms.1`, ...
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Vec<Linear>,
+    /// One for each hidden layer, or none.
+    norms: Vec<LayerNorm>,
 }
 
 impl Mlp {
     /// Widths `inputs -> hidden... -> outputs`.
     pub fn new(b: &mut ParamBuilder, inputs: usize, hidden: &[usize], outputs: usize) -> Self {
+        Self { layers: Self::linear(b, inputs, hidden, outputs), norms: Vec::new() }
+    }
+
+    /// The same with layer normalisation of each hidden layer.
+    pub fn normalised(
+        b: &mut ParamBuilder,
+        inputs: usize,
+        hidden: &[usize],
+        outputs: usize,
+    ) -> Self {
+        let layers = Self::linear(b, inputs, hidden, outputs);
+        let norm = |b: &mut ParamBuilder, (i, width): (usize, &usize)| {
+            LayerNorm::new(b, &i.to_string(), *width)
+        };
+        let norms =
+            b.within("norms", |b| hidden.iter().enumerate().map(|layer| norm(b, layer)).collect());
+        Self { layers, norms }
+    }
+
+    fn linear(
+        b: &mut ParamBuilder,
+        inputs: usize,
+        hidden: &[usize],
+        outputs: usize,
+    ) -> Vec<Linear> {
         let widths: Vec<usize> = [inputs].iter().chain(hidden).chain(&[outputs]).copied().collect();
-        let layers = b.within("layers", |b| {
+        b.within("layers", |b| {
             widths
                 .windows(2)
                 .enumerate()
                 .map(|(i, w)| Linear::new(b, &i.to_string(), w[0], w[1]))
                 .collect()
-        });
-        Self { layers }
+        })
+    }
+
+    /// [`Mlp::forward`] as lines of Python, from `x` to the expression that they return.
+    pub(crate) fn torch(&self) -> (Vec<String>, &'static str) {
+        let lines = if self.norms.is_empty() {
+            ["for layer in self.layers[:-1]:", "    x = F.relu(layer(x))"]
+        } else {
+            ["for layer, norm in zip(self.layers, self.norms):", "    x = F.relu(norm(layer(x)))"]
+        };
+        (lines.map(String::from).into(), "self.layers[-1](x)")
     }
 
     /// `x: [N, inputs] f32 -> [N, outputs]`.
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         let mut y = self.layers[0].forward(p, x);
-        for layer in &self.layers[1..] {
+        for (i, layer) in self.layers[1..].iter().enumerate() {
+            if let Some(norm) = self.norms.get(i) {
+                y = norm.forward(p, &y);
+            }
             y = layer.forward(p, &y.relu_());
         }
         y
@@ -85,6 +134,14 @@ impl MlpTrunk {
     /// Width of the last layer.
     pub fn features(&self) -> usize {
         self.features
+    }
+
+    /// [`MlpTrunk::forward`] of `x` as lines of Python; `name`: its prefix.
+    pub(crate) fn torch(&self, name: &str, x: &str) -> Vec<String> {
+        if self.layers.is_empty() {
+            return vec![];
+        }
+        crate::torch::apply(x, name, self.activation.torch())
     }
 
     /// `x: [N, inputs] f32 -> [N, features]`.

@@ -4,6 +4,7 @@ use crate::dist::Distribution;
 use crate::model::ModelInput;
 use crate::norm::ObsNorm;
 use crate::params::{ParamBuilder, Params};
+use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Serialize, de::DeserializeOwned};
 use tch::Tensor;
@@ -36,6 +37,11 @@ pub trait PgModel: Send {
     /// new weights, so that acting spends no operation on them.
     fn tail(&self, _params: &Params) -> Vec<f32> {
         Vec::new()
+    }
+
+    /// The same as PyTorch source, for `experiments export`; none where nobody has written it.
+    fn torch(&self) -> Option<TorchModel> {
+        None
     }
 
     /// Statistics that the algorithm has to keep, if the model normalises observations.

@@ -8,6 +8,7 @@ use crate::model::ModelInput;
 use crate::nn::{ConvTrunk, Flatten, Linear, Lstm, MlpTrunk, Start};
 use crate::norm::ObsNorm;
 use crate::params::{ParamBuilder, Params};
+use crate::torch::TorchModel;
 use rlcore::{DType, EnvSpaces, LeafSpec};
 use tch::Tensor;
 
@@ -134,6 +135,26 @@ impl PgModel for PgNet {
 
     fn tail(&self, p: &Params) -> Vec<f32> {
         self.policy.tail(p)
+    }
+
+    /// Its output is the policy's layer; the rest of `dist`, and the value, are of no use to whoever acts.
+    fn torch(&self) -> Option<TorchModel> {
+        let mut torch = match &self.trunk {
+            Trunk::Mlp { flatten, norm, policy, .. } => {
+                let mut forward = vec![format!("x = {}", flatten.torch())];
+                forward.extend(norm.as_ref().map(|_| "x = self.obs_norm(x)".to_owned()));
+                forward.extend(policy.torch("trunk", "x"));
+                TorchModel { forward, ..Default::default() }
+            }
+            Trunk::Conv(conv) => conv.torch(),
+        };
+        if let Some(memory) = &self.memory {
+            torch.previous = Some(memory.previous.width() - 1);
+            let lines = ["state = self.lstm(torch.cat([x, previous], 1), state)", "x = state[0]"];
+            torch.forward.extend(lines.map(String::from));
+        }
+        torch.forward.push("return self.policy(x), state".into());
+        Some(torch)
     }
 
     fn norm(&self) -> Option<&ObsNorm> {

@@ -45,7 +45,7 @@ fn what_is_drawn_is_the_replays_to_say() {
     let drawn = Arc::new(AtomicUsize::new(0));
     let draw = Box::new(Oldest(Arc::clone(&drawn)));
     let replay = TransitionReplay::new(&spaces, spec, config.replay(), draw).unwrap();
-    let model = QMlp { hidden: vec![4] };
+    let model = QMlp { hidden: vec![4], ..Default::default() };
     let mut dqn = Dqn::new(config, &model, replay, &context).unwrap();
     let info = dqn.optimize(Lease::unslotted(block), GlobalSteps(8)).unwrap();
     assert_eq!((dqn.updates(), drawn.load(Ordering::Relaxed)), (8, 32));

@@ -10,8 +10,10 @@ use super::minibatch::Minibatch;
 use crate::algo::{Algo, OptInfo, Restored, SaveScope, Saved};
 use crate::context::{LearnContext, in_step};
 use crate::error::AlgoError;
+use crate::passes::{Passes, refuse_batch, something_to_learn};
 use crate::requires::Requires;
 use crate::saved::between_batches;
+use crate::steps::progress;
 use crate::trained::LEARNING_RATE;
 use agents::dist::Distribution;
 use agents::params::Params;
@@ -19,7 +21,6 @@ use agents::pg::MakePgModel;
 use rlcore::block::Lease;
 use rlcore::table::Values;
 use rlcore::{BatchSpec, GlobalSteps, World};
-use std::collections::VecDeque;
 
 /// An algorithm that learns from each batch once and forgets it.
 #[derive(Debug)]
@@ -42,19 +43,7 @@ struct Work {
     batch: Batch,
     /// See [`Method::left`].
     left: f64,
-    /// Minibatches of one pass.
-    parts: usize,
-    /// Passes that have not begun.
-    epochs: usize,
-    /// What is left of the pass that has begun.
-    minibatches: VecDeque<Minibatch>,
-}
-
-impl Work {
-    fn due(&self) -> u64 {
-        let passes = (self.epochs as u64).saturating_mul(self.parts as u64);
-        passes.saturating_add(self.minibatches.len() as u64)
-    }
+    passes: Passes<Minibatch>,
 }
 
 impl<M: Method> PolicyGradient<M> {
@@ -98,14 +87,12 @@ impl<M: Method> PolicyGradient<M> {
 
     /// The next update's minibatch; none where the batch is learned from.
     fn next(&self, work: &mut Work) -> Option<Minibatch> {
-        if work.minibatches.is_empty() && work.epochs > 0 {
-            work.epochs -= 1;
+        let Work { batch, passes, .. } = work;
+        passes.next(|| {
             let mut draws = self.learner.draws();
             let draws = (self.method.order() == Order::Shuffled).then_some(&mut draws);
-            let (parts, normalized) = (self.method.minibatches(), self.method.normalized());
-            work.minibatches = work.batch.minibatches(parts, draws, normalized).into();
-        }
-        work.minibatches.pop_front()
+            batch.minibatches(self.method.minibatches(), draws, self.method.normalized())
+        })
     }
 
     /// Makes at most `at_most` updates.
@@ -118,11 +105,11 @@ impl<M: Method> PolicyGradient<M> {
             if let (Some(most), Some(ratio)) = (self.method.target_kl(), &ratio)
                 && self.learner.mean(ratio.kl(targets.valid.as_ref()))? > most
             {
-                (work.epochs, work.minibatches) = (0, VecDeque::new());
+                work.passes.stop();
                 break;
             }
             self.learner.step(&losses, &outputs, &minibatch, ratio)?;
-            if work.minibatches.is_empty() {
+            if work.passes.is_between() {
                 self.learner.read(&work.batch)?;
             }
         }
@@ -131,7 +118,7 @@ impl<M: Method> PolicyGradient<M> {
 
     /// Keeps the batch if there are updates to make, or else takes it into the statistics and gives it back.
     fn keep(&mut self, work: Work) -> Result<(), AlgoError> {
-        if work.due() > 0 {
+        if work.passes.due() > 0 {
             self.work = Some(work);
             return Ok(());
         }
@@ -150,33 +137,22 @@ impl<M: Method> Algo for PolicyGradient<M> {
     }
 
     fn take_in(&mut self, samples: Lease, now: GlobalSteps) -> Result<(), AlgoError> {
-        if self.work.is_some() {
-            return Err(AlgoError::Samples(format!(
-                "a batch came while {} updates of the last one were due: call `learn` until `due` is 0",
-                self.due()
-            )));
-        }
+        refuse_batch(self.due())?;
         self.requires.check_samples(&samples)?;
         in_step(self.world, self.spec, &samples)?;
         self.learner.begin(now);
-        let own = self.world.global(samples.valid_steps());
-        let before = now.0.saturating_sub(own.0) as f64;
-        let left = self.method.left((before / self.n_steps.0.max(1) as f64).min(1.0));
+        let left = self.method.left(progress(&samples, now, self.n_steps, self.world));
         self.left = left;
         self.learner.scale_learning_rate(left);
         let batch = self.method.estimate(&self.learner, &samples)?;
         let parts = batch.parts(self.method.minibatches());
-        if parts == 0 && self.world.size > 1 {
-            return Err(AlgoError::Samples(
-                "the batch holds no step to learn from, and each of several replicas must make the same updates: raise sampler.t, so that an episode ends in every batch".into(),
-            ));
-        }
-        let epochs = if parts == 0 { 0 } else { self.method.epochs() };
-        self.keep(Work { samples, batch, left, parts, epochs, minibatches: VecDeque::new() })
+        something_to_learn(parts, self.world)?;
+        let passes = Passes::new(self.method.epochs(), parts);
+        self.keep(Work { samples, batch, left, passes })
     }
 
     fn due(&self) -> u64 {
-        self.work.as_ref().map_or(0, Work::due)
+        self.work.as_ref().map_or(0, |work| work.passes.due())
     }
 
     fn learn(&mut self, at_most: u64) -> Result<OptInfo, AlgoError> {

@@ -4,11 +4,11 @@
 //! vectors of the host. Steps are numbered `t * B + b`.
 use crate::error::AlgoError;
 use crate::requires::leaf;
+use crate::steps::numbers;
 use agents::model::ModelInput;
 use agents::pg::VALUE;
 use rlcore::block::{Columns, flag};
 use rlcore::cells::Tree;
-use rlcore::schema::Element;
 use tch::{Device, Kind, Tensor};
 
 /// One batch of T time steps by B environments.
@@ -71,11 +71,6 @@ impl Inputs {
             },
         }
     }
-}
-
-/// One element of every cell of a leaf, row after row.
-pub(super) fn numbers<T: Element + Copy>(tree: &Tree, leaf: usize) -> Vec<T> {
-    (0..tree.rows()).flat_map(|row| tree.row(row).get::<T>(leaf)).copied().collect()
 }
 
 impl Batch {

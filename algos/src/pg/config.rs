@@ -24,7 +24,7 @@ const STEP: u64 = 200;
 
 /// Memory of an on-policy algorithm that makes an update over each of `minibatches` parts of a batch. `lower`: the settings that
 /// make a part smaller.
-pub(super) fn batch_needs(
+pub(crate) fn batch_needs(
     spaces: &EnvSpaces,
     spec: BatchSpec,
     minibatches: usize,

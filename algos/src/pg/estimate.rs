@@ -2,8 +2,8 @@
 use super::batch::Batch;
 use super::finals;
 use super::learner::Learner;
-use super::returns::{Steps, gae};
 use crate::error::AlgoError;
+use crate::returns::{Steps, gae};
 use rlcore::block::Columns;
 
 /// The batch with generalised advantage estimates, and returns for the value to learn.

@@ -6,37 +6,10 @@
 use super::batch::{Batch, Inputs, Past};
 use super::learner::Learner;
 use crate::error::AlgoError;
-use crate::replay::ReplayError;
+use crate::steps::{Final, finals};
 use rlcore::block::Columns;
 use rlcore::cells::Tree;
 use tch::{Tensor, no_grad_guard};
-
-/// A truncated step and the row of its final observation in the block.
-struct Final {
-    t: usize,
-    column: usize,
-    slot: usize,
-}
-
-/// The truncated steps in order of time: `terminated` wins where both are set, and keeps no final observation.
-fn finals(batch: &Batch, capacity: usize) -> Result<Vec<Final>, AlgoError> {
-    let mut used = vec![0; batch.b];
-    let mut found = Vec::new();
-    for (i, truncated) in batch.truncated.iter().enumerate() {
-        if *truncated != 0 && batch.terminated[i] == 0 {
-            let column = i % batch.b;
-            found.push(Final { t: i / batch.b, column, slot: used[column] });
-            used[column] += 1;
-        }
-    }
-    match used.iter().position(|n| *n > capacity) {
-        Some(column) => {
-            let truncated = used[column];
-            Err(ReplayError::NoFinalObservation { column, truncated, capacity }.into())
-        }
-        None => Ok(found),
-    }
-}
 
 /// `[T * B]`: values of final observations at truncated steps, elsewhere 0.
 pub(super) fn values(
@@ -46,7 +19,8 @@ pub(super) fn values(
 ) -> Result<Vec<f32>, AlgoError> {
     let _guard = no_grad_guard();
     let mut values = vec![0.0; batch.t * batch.b];
-    let finals = finals(batch, samples.final_observation.rows())?;
+    let capacity = samples.final_observation.rows();
+    let finals = finals(&batch.terminated, &batch.truncated, batch.b, capacity)?;
     if finals.is_empty() {
         return Ok(values);
     }

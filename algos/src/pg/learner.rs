@@ -12,6 +12,7 @@ use crate::context::LearnContext;
 use crate::error::AlgoError;
 use crate::requires::{Requires, leaf};
 use crate::saved::{exact_array, exact_values};
+use crate::steps::{largest_return, numbers};
 use crate::trained::{Trained, TrainedSettings};
 use agents::dist::Distribution;
 use agents::params::{ParamBuilder, Params};
@@ -206,25 +207,13 @@ impl Learner {
 
     /// Reads what was logged of the updates since the last reading: NaN ends the run here.
     pub(super) fn read(&mut self, batch: &Batch) -> Result<(), AlgoError> {
-        self.log.read().map_err(|bad| {
-            let largest = |(i, x): (usize, &f64), (j, y): (usize, &f64)| {
-                let nearer = x.is_nan() || x.abs() > y.abs();
-                if nearer { (i, *x) } else { (j, *y) }
-            };
-            let (step, return_) = batch
-                .return_
-                .iter()
-                .enumerate()
-                .fold((0, 0.0), |far, (i, x)| largest((i, x), (far.0, &far.1)));
-            let (t, b) = (step / batch.b, step % batch.b);
-            AlgoError::NotFinite {
-                what: bad.found.what,
-                update: self.updates - self.log.len() as u64 + bad.update as u64,
-                value: bad.found.value,
-                batch: batch.t * batch.b,
-                env_steps: self.env_steps,
-                worst: format!("largest return: {return_} at step {t} of environment {b}"),
-            }
+        self.log.read().map_err(|bad| AlgoError::NotFinite {
+            what: bad.found.what,
+            update: self.updates - self.log.len() as u64 + bad.update as u64,
+            value: bad.found.value,
+            batch: batch.t * batch.b,
+            env_steps: self.env_steps,
+            worst: largest_return(&batch.return_, batch.b),
         })
     }
 
@@ -249,7 +238,7 @@ impl Learner {
         let leaves: Vec<Tensor> =
             samples.observation.tensors().iter().map(|l| l.narrow(0, 0, t).flatten(0, 1)).collect();
         let rows = norm.flatten(&leaves).contiguous();
-        let valid: Vec<u8> = super::batch::numbers(&samples.flags, flag::VALID);
+        let valid: Vec<u8> = numbers(&samples.flags, flag::VALID);
         let sum = |own: Vec<f64>| -> Result<Vec<f64>, AlgoError> {
             let mean = trained.mean(&own)?;
             Ok(mean.into_iter().map(|x| x * world.size as f64).collect())

@@ -3,7 +3,7 @@
 //! Start with [`ppo`]: its `algo.rs` says what actions were worth and what the loss is. An algorithm is a [`Method`]: settings,
 //! estimates, loss. [`PolicyGradient`] makes the passes over a batch with it. The [`Learner`] has what all share (model,
 //! parameters and optimiser, observation statistics, log, checkpoint). A [`Batch`] has estimates of what actions were worth
-//! ([`returns`]), and comes in [`Minibatch`]es.
+//! ([`returns`](crate::returns)), and comes in [`Minibatch`]es.
 pub mod a2c;
 mod algo;
 mod batch;
@@ -20,11 +20,12 @@ mod minibatch;
 mod moments;
 pub mod ppo;
 pub mod reinforce;
-pub mod returns;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use config::batch_needs;
 
 pub use algo::PolicyGradient;
 pub use batch::Batch;

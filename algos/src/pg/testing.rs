@@ -14,9 +14,9 @@ use rlcore::{BatchSpec, DType, EnvSpaces, GlobalSteps, LeafSpec, Space, seed};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-pub(super) const ACTIONS: usize = 3;
+pub(crate) const ACTIONS: usize = 3;
 
-pub(super) fn spaces() -> EnvSpaces {
+pub(crate) fn spaces() -> EnvSpaces {
     let observation = Space::uniform_box(DType::F32, &[2], -1.0, 1.0);
     EnvSpaces {
         truncates_every: Some(1),
@@ -26,7 +26,7 @@ pub(super) fn spaces() -> EnvSpaces {
 
 /// Whether columns that end go on, or wait for the end of the batch.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Ends {
+pub(crate) enum Ends {
     GoOn,
     Wait,
 }
@@ -43,6 +43,11 @@ pub(super) fn block(spec: BatchSpec, ends: Ends, seed: u64) -> Columns {
         info: vec![scalar("value"), LeafSpec::array("dist", DType::F32, &[ACTIONS])],
         state: vec![LeafSpec::array("h", DType::F32, &[1])],
     };
+    block_of(schema, spec, ends, seed)
+}
+
+/// The same of an agent that records these leaves, all f32.
+pub(crate) fn block_of(schema: AgentSchema, spec: BatchSpec, ends: Ends, seed: u64) -> Columns {
     let options = BlockOptions { state_interval: spec.t, bootstrap_value: true };
     let block = Block::create(Layout::new(spec, &spaces(), &schema, options)).unwrap();
     let mut c = block.columns(0..spec.b);
@@ -57,11 +62,10 @@ pub(super) fn block(spec: BatchSpec, ends: Ends, seed: u64) -> Columns {
     for t in 0..spec.t {
         fill(c.reward.row_mut(t).get(0));
         fill(c.prev_reward.row_mut(t).get(0));
-        fill(c.agent_info.row_mut(t).get(0));
-        fill(c.agent_info.row_mut(t).get(1));
+        (0..schema.info.len()).for_each(|leaf| fill(c.agent_info.row_mut(t).get(leaf)));
     }
     fill(c.bootstrap_value.row_mut(0).get(0));
-    fill(c.agent_state.row_mut(0).get(0));
+    (0..schema.state.len()).for_each(|leaf| fill(c.agent_state.row_mut(0).get(leaf)));
     let mut waiting = vec![false; spec.b];
     for t in 0..spec.t {
         for (b, waits) in waiting.iter_mut().enumerate() {
@@ -161,7 +165,7 @@ impl PgModel for ToyModel {
     }
 }
 
-pub(super) const SPEC: BatchSpec = BatchSpec { t: 12, b: 7 };
+pub(crate) const SPEC: BatchSpec = BatchSpec { t: 12, b: 7 };
 
 /// An algorithm over a model, for blocks of [`SPEC`] and a run of `n_steps`.
 pub(super) fn algorithm<M: Method>(

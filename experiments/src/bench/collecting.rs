@@ -29,7 +29,7 @@ impl Policy {
             return Ok(AgentFactory::new(&RandomAgentConfig {})?);
         };
         let epsilon = EpsilonConfig { eps_init: 0.01, eps_final: 0.01, ..Default::default() };
-        let model = QMlp { hidden: vec![width, width] };
+        let model = QMlp { hidden: vec![width, width], ..Default::default() };
         let exploration = EpsilonGreedy { epsilon, start_steps: 0, end_steps: 1 };
         Ok(AgentFactory::new(&DqnAgentConfig { model, exploration })?)
     }

@@ -18,7 +18,7 @@ use tests::setups;
 #[test]
 fn environments_that_cannot_save_start_anew() {
     let agent = DqnAgentConfig {
-        model: QMlp { hidden: vec![8] },
+        model: QMlp { hidden: vec![8], ..Default::default() },
         exploration: EpsilonGreedy { start_steps: 100, end_steps: 300, ..Default::default() },
     };
     let mut setup = setups::serial(&Faulty::sound(), &agent, 4, ResetMode::AtOnce);

@@ -108,7 +108,7 @@ fn logged(info: &OptInfo, name: &str) -> Vec<f64> {
 #[test]
 fn distances_are_absolute_and_averaged() {
     let (a, b) = (Tensor::from_slice(&[1f32, 2.0]), Tensor::from_slice(&[0f32, 4.0]));
-    assert_eq!(mean_distance(&a.set_requires_grad(true), &b), 1.5);
+    assert_eq!(loss::mean_distance(&a.set_requires_grad(true), &b), 1.5);
 }
 
 /// Broken by a target that takes a forbidden action, in either kind of Q-learning.

@@ -4,6 +4,7 @@
 use super::config::A2cConfig;
 use super::loss::loss;
 use crate::error::AlgoError;
+use crate::optim::AdamKind;
 use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
 use crate::pg::{
     Batch, Learner, Method, NormalizeAdvantage, Normalized, PolicyGradient, Ratio, estimated,
@@ -17,6 +18,7 @@ pub type A2c = PolicyGradient<A2cConfig>;
 impl Method for A2cConfig {
     fn optimiser(&self) -> TrainedSettings {
         TrainedSettings {
+            kind: AdamKind::Plain,
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,

@@ -6,11 +6,12 @@
 use super::config::PpoConfig;
 use super::loss::loss;
 use crate::error::AlgoError;
+use crate::optim::AdamKind;
 use crate::pg::loss::{Coefficients, Losses, Outputs, Targets};
-use crate::pg::returns::normalize;
 use crate::pg::{
     Batch, Learner, Method, NormalizeAdvantage, Normalized, Order, PolicyGradient, Ratio, estimated,
 };
+use crate::returns::normalize;
 use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 use rlcore::table::Values;
@@ -21,6 +22,7 @@ pub type Ppo = PolicyGradient<PpoConfig>;
 impl Method for PpoConfig {
     fn optimiser(&self) -> TrainedSettings {
         TrainedSettings {
+            kind: AdamKind::Plain,
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,

@@ -6,9 +6,10 @@
 use super::config::ReinforceConfig;
 use super::loss::loss;
 use crate::error::AlgoError;
+use crate::optim::AdamKind;
 use crate::pg::loss::{Losses, Outputs, Targets};
-use crate::pg::returns::discount_return;
 use crate::pg::{Batch, Learner, Method, Normalized, PolicyGradient, Ratio};
+use crate::returns::discount_return;
 use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 
@@ -18,6 +19,7 @@ pub type Reinforce = PolicyGradient<ReinforceConfig>;
 impl Method for ReinforceConfig {
     fn optimiser(&self) -> TrainedSettings {
         TrainedSettings {
+            kind: AdamKind::Plain,
             learning_rate: self.learning_rate,
             adam_eps: self.adam_eps,
             clip_grad_norm: self.clip_grad_norm,

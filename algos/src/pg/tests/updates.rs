@@ -152,7 +152,12 @@ fn replicas_average_their_gradients() {
     let mut builder = ParamBuilder::default();
     let id = builder.add("w", &[3], Init::Uniform(1.0));
     let specs = builder.finish().unwrap();
-    let settings = TrainedSettings { learning_rate: 0.1, adam_eps: 1e-8, clip_grad_norm: 0.5 };
+    let settings = TrainedSettings {
+        kind: crate::optim::AdamKind::Plain,
+        learning_rate: 0.1,
+        adam_eps: 1e-8,
+        clip_grad_norm: 0.5,
+    };
     let trained = |average: Arc<dyn Average>| {
         let context =
             LearnContext { average, ..LearnContext::new(&spaces, SPEC, GlobalSteps(1), 3) };

@@ -54,6 +54,25 @@ pub fn gae<F: Copy + Into<f64>>(
     advantage
 }
 
+/// Lambda returns `[T * B]`, with `steps.value` being V: `G_t = r_t + discount (lambda G_{t+1} + (1 - lambda) V_{t+1})`, where
+/// both are `bootstrap_value` after the last row, 0 after a terminated step and `final_value` after a truncated one. These are
+/// the targets of Peng's Q(lambda) (Peng and Williams 1996) where V is the largest value of the actions.
+/// Steps that `valid` `[T * B]` leaves out are 0.
+///
+/// Computed as [`gae`] plus V, which is the same sum.
+pub fn lambda_returns<F: Copy + Into<f64>>(
+    steps: &Steps<'_, F>,
+    valid: &[u8],
+    discount: f64,
+    lambda: f64,
+) -> Vec<f64> {
+    let mut returns = gae(steps, valid, discount, lambda);
+    for (i, return_) in returns.iter_mut().enumerate().filter(|(i, _)| valid[*i] != 0) {
+        *return_ += steps.value[i].into();
+    }
+    returns
+}
+
 /// `R_t = r_t + discount (1 - done_t) R_{t+1}` `[T * B]`, with `bootstrap_value` `[B]` after the last row.
 pub fn discount_return<F: Copy + Into<f64>>(
     reward: &[F],
@@ -97,6 +116,7 @@ pub fn normalize(values: &mut [f64], valid: &[u8]) {
 mod tests {
     use super::*;
     use golden::{cases_with, close, flags, numbers};
+    use proptest::prelude::*;
 
     #[test]
     fn golden_returns() {
@@ -187,6 +207,114 @@ mod tests {
             let all = vec![1; values.len()];
             normalize(&mut values, &all);
             assert!(values.iter().all(|x| *x == 0.0), "{values:?}");
+        }
+    }
+
+    /// Four steps of one environment, computed by hand.
+    #[test]
+    fn lambda_returns_of_four_steps() {
+        for (terminated, want) in [
+            ([0, 0, 0, 0], [2.46326, 1.96283, 3.6245, 1.7]),
+            ([0, 1, 0, 0], [1.315, 0.0, 3.6245, 1.7]),
+            ([0, 0, 1, 0], [1.907_312, 1.0125, 2.0, 1.7]),
+        ] {
+            let steps = Steps {
+                reward: &[1.0, 0.0, 2.0, -1.0],
+                terminated: &terminated,
+                truncated: &[0; 4],
+                value: &[0.5, 1.0, -0.5, 2.0],
+                final_value: &[0.0; 4],
+                bootstrap_value: &[3.0],
+            };
+            let got = lambda_returns(&steps, &[1; 4], 0.9, 0.65);
+            got.iter().zip(want).for_each(|(g, w)| assert!((g - w).abs() < 1e-5, "{got:?}"));
+        }
+    }
+
+    /// What may happen at one step of one environment.
+    #[derive(Clone, Copy, Debug)]
+    struct Step {
+        reward: f64,
+        value: f64,
+        final_value: f64,
+        terminated: bool,
+        truncated: bool,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let x = || -2.0..2.0f64;
+        (x(), x(), x(), prop::bool::weighted(0.15), prop::bool::weighted(0.15)).prop_map(
+            |(reward, value, final_value, terminated, truncated)| Step {
+                reward,
+                value,
+                final_value,
+                terminated,
+                truncated,
+            },
+        )
+    }
+
+    /// The forward view: the mean of the n-step returns from `steps[0]` on, weighed by powers of lambda. The longest ends where
+    /// the episode or the batch does.
+    fn forward_view(steps: &[Step], bootstrap: f64, discount: f64, lambda: f64) -> f64 {
+        let (mut mean, mut rewards) = (0.0, 0.0);
+        for (k, s) in steps.iter().enumerate() {
+            rewards += discount.powi(k as i32) * s.reward;
+            let (follows, ends) = match steps.get(k + 1) {
+                _ if s.terminated => (0.0, true),
+                _ if s.truncated => (s.final_value, true),
+                Some(next) => (next.value, false),
+                None => (bootstrap, true),
+            };
+            let n_step = rewards + discount.powi(k as i32 + 1) * follows;
+            let weight = lambda.powi(k as i32);
+            mean += if ends { weight } else { (1.0 - lambda) * weight } * n_step;
+            if ends {
+                break;
+            }
+        }
+        mean
+    }
+
+    proptest! {
+        /// Broken by a return that goes on over an end, by the bootstrap of another column or step, by a truncated step that
+        /// is worth the observation after its reset, by a column that waits for its reset and is learned from.
+        #[test]
+        fn lambda_returns_are_means_of_n_step_returns(
+            columns in prop::collection::vec(prop::collection::vec(step(), 9), 3),
+            bootstrap in prop::collection::vec(-2.0..2.0f64, 3),
+            discount in 0.0..=1.0f64,
+            lambda in 0.0..=1.0f64,
+            waits in any::<bool>(),
+        ) {
+            let (t, b) = (9, columns.len());
+            let of = |f: &dyn Fn(&Step) -> f64| -> Vec<f64> {
+                (0..t * b).map(|i| f(&columns[i % b][i / b])).collect()
+            };
+            let flags = |f: &dyn Fn(&Step) -> bool| -> Vec<u8> {
+                (0..t * b).map(|i| u8::from(f(&columns[i % b][i / b]))).collect()
+            };
+            let ended = |column: &[Step]| column.iter().any(|s| s.terminated || s.truncated);
+            let valid: Vec<u8> =
+                (0..t * b).map(|i| u8::from(!(waits && ended(&columns[i % b][..i / b])))).collect();
+            let steps = Steps {
+                reward: &of(&|s| s.reward),
+                terminated: &flags(&|s| s.terminated),
+                truncated: &flags(&|s| s.truncated),
+                value: &of(&|s| s.value),
+                final_value: &of(&|s| s.final_value),
+                bootstrap_value: &bootstrap,
+            };
+            let got = lambda_returns(&steps, &valid, discount, lambda);
+            for (i, got) in got.iter().enumerate() {
+                let rest = &columns[i % b][i / b..];
+                let want = if valid[i] == 0 {
+                    0.0
+                } else {
+                    forward_view(rest, bootstrap[i % b], discount, lambda)
+                };
+                prop_assert!((got - want).abs() < 1e-9, "step {} of column {}: {got} for {want}", i / b, i % b);
+            }
         }
     }
 }
