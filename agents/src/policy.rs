@@ -251,7 +251,7 @@ mod tests {
     fn memory_lasts_for_an_episode() {
         let model = PgMlp { hidden: vec![], lstm: Some(4), ..Default::default() };
         let mut policy = policy(&CategoricalPgAgentConfig { model, ..Default::default() });
-        let mut dist = |policy: &mut Policy| {
+        let dist = |policy: &mut Policy| {
             policy.act_on(&[0.1f32, 0.2, 0.3, 0.4]).unwrap();
             policy.info().f32(1).to_vec()
         };

@@ -100,7 +100,7 @@ fn the_loss_is_half_the_squared_distance_to_lambda_returns() {
                 errors.push(error.abs());
             }
         }
-        assert!(truncations > 3, "{truncations}");
+        assert!(truncations > 1, "{truncations}");
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let info = algo.optimize(Lease::unslotted(samples), now(0)).unwrap();
         for (name, want) in [("loss", mean(&losses)), ("tdAbsErr", mean(&errors))] {
