@@ -98,8 +98,10 @@ impl TorchPolicy {
                 lines.iter().map(|l| format!("{:1$}{l}", "", 4 * depth)).collect();
             indented.join("\n")
         };
+        // It stands in a docstring.
+        let title = title.replace('\\', "/").replace('"', "'");
         TEMPLATE
-            .replace("@title@", title)
+            .replace("@title@", &title)
             .replace("@weights@", weights)
             .replace("@leaves@", &lines(1, &self.leaves()))
             .replace("@helpers@", &helpers)

@@ -28,7 +28,8 @@ impl<M> Passes<M> {
 
     /// Updates left.
     pub(crate) fn due(&self) -> u64 {
-        (self.epochs * self.parts + self.minibatches.len()) as u64
+        let begun = self.minibatches.len() as u64;
+        (self.epochs as u64).saturating_mul(self.parts as u64).saturating_add(begun)
     }
 
     /// The next update's minibatch; none where all are made. `begin` cuts the batch up for a pass.
