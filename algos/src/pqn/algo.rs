@@ -116,6 +116,7 @@ impl Pqn {
         let requires = Requires {
             agent_info: vec![LeafSpec::array(Q, DType::F32, &[actions])],
             bootstrap_value: true,
+            discount: Some(config.discount),
             weights: trained.params().len(),
             ..Default::default()
         };
