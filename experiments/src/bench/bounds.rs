@@ -80,7 +80,8 @@ pub(super) fn random(b: usize) -> Result<Contender> {
 
 fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> {
     let mut builder = ParamBuilder::default();
-    let model = QMlp { hidden: vec![width, width], ..Default::default() }.make(spaces, &mut builder)?;
+    let model =
+        QMlp { hidden: vec![width, width], ..Default::default() }.make(spaces, &mut builder)?;
     Ok((model, Params::init(&builder.finish()?, 1, tch::Device::Cpu, Grad::Off)?))
 }
 
