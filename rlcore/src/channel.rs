@@ -59,11 +59,25 @@ impl Channel {
 
     /// Sends one message within `limit`.
     pub fn send<M: Serialize>(&self, message: &M, limit: Duration) -> Result<(), ChannelError> {
+        self.write(message, Some(limit))
+    }
+
+    /// Sends one message that the other side reads when it comes to that: waits for as long as the other side lives.
+    pub fn send_unhurried<M: Serialize>(&self, message: &M) -> Result<(), ChannelError> {
+        self.write(message, None)
+    }
+
+    fn write<M: Serialize>(
+        &self,
+        message: &M,
+        limit: Option<Duration>,
+    ) -> Result<(), ChannelError> {
         let body = postcard::to_stdvec(message)?;
         let mut bytes = (body.len() as u64).to_le_bytes().to_vec();
         bytes.extend(body);
-        self.stream.set_write_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
-        (&self.stream).write_all(&bytes).map_err(|e| wrap(e, limit))
+        let failed = |e| wrap(e, limit.unwrap_or_default());
+        self.stream.set_write_timeout(limit).map_err(failed)?;
+        (&self.stream).write_all(&bytes).map_err(failed)
     }
 
     /// Receives one message within `limit` (counted anew for each part that arrives).
@@ -163,5 +177,27 @@ mod tests {
         drop(a);
         assert!(b.closed());
         assert!(matches!(b.recv::<u32>(LIMIT), Err(ChannelError::Closed)));
+    }
+
+    /// More than a socket holds, and a reader that is late. Broken by a limit, also one that an earlier message left.
+    #[test]
+    fn a_message_that_is_read_late_arrives_and_a_reader_that_ends_is_an_end() {
+        let (a, b) = Channel::pair().unwrap();
+        a.send(&1u32, Duration::from_millis(1)).unwrap();
+        let long = vec![7u8; 4 << 20];
+        let sent = std::thread::spawn({
+            let long = long.clone();
+            move || (a.send_unhurried(&long), a)
+        });
+        assert_eq!(b.recv::<u32>(LIMIT).unwrap(), 1);
+        // What is tested is a length of time.
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(b.recv::<Vec<u8>>(LIMIT).unwrap(), long);
+        let (sent, a) = sent.join().unwrap();
+        sent.unwrap();
+        let sent = std::thread::spawn(move || a.send_unhurried(&long));
+        assert!(b.wait_ready(LIMIT));
+        drop(b);
+        assert!(matches!(sent.join().unwrap(), Err(ChannelError::Closed)));
     }
 }

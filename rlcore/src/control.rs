@@ -7,6 +7,7 @@
 //! | `progress`   | worker | before every environment call                                                  |
 //! | `taken`      | worker | version of the newest weights ordered: older ones are not read any more           |
 //! | `first_rank` | worker | env rank of column 0 of what it steps now: a column of `progress` is counted from there |
+//! | `evaluating` | worker | 1 while it constructs the environments of the evaluation, before anything was ordered  |
 //!
 //! A [`Op::Collect`] arrives once, at the end of the batch. A [`Op::Serve`] arrives at the gate of each of its lanes with
 //! the first observations and after each of the T steps, and waits for the gate to open before each step; [`Op::Quit`] is
@@ -69,6 +70,8 @@ struct Arrivals {
     /// Wraps.
     count: AtomicU32,
     first_rank: AtomicU64,
+    /// 0 or 1.
+    evaluating: AtomicU32,
     /// Version of weights.
     taken: AtomicU64,
 }
@@ -108,6 +111,8 @@ impl WorkerControl {
         words.push(Word::new("arrivals", arrivals + offset_of!(Arrivals, count), 4, "worker"));
         let first_rank = arrivals + offset_of!(Arrivals, first_rank);
         words.push(Word::new("first_rank", first_rank, 8, "worker"));
+        let evaluating = arrivals + offset_of!(Arrivals, evaluating);
+        words.push(Word::new("evaluating", evaluating, 4, "worker"));
         words.push(Word::new("taken", arrivals + offset_of!(Arrivals, taken), 8, "worker"));
         words.push(Word::new("op", arguments + offset_of!(Arguments, op), 8, "master"));
         let env_steps = arguments + offset_of!(Arguments, env_steps);
@@ -176,5 +181,15 @@ impl WorkerControl {
     /// Env rank of column 0 of what the worker steps.
     pub fn first_rank(&self) -> usize {
         self.arrivals.first_rank.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether the environments about to be constructed are those of the evaluation.
+    pub fn set_evaluating(&self, evaluating: bool) {
+        self.arrivals.evaluating.store(u32::from(evaluating), Ordering::Relaxed);
+    }
+
+    /// Whether the worker constructs environments of the evaluation. The master knows by itself which evaluations it has ordered.
+    pub fn evaluating(&self) -> bool {
+        self.arrivals.evaluating.load(Ordering::Relaxed) != 0
     }
 }

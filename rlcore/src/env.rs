@@ -15,6 +15,8 @@
 //!   `step` again is an error that the environment reports.
 //! - `terminated`: the episode's value ends here. `truncated`: it was cut off (a time limit), and its last observation still
 //!   has a value; where both are set, terminated wins. A lost life is `terminated` without `reset`.
+//! - Each call returns within `sampler.worker.step_timeout` seconds, and so does the constructor ([`MakeEnv::make`]): one that takes
+//!   longer is taken for one that never returns, and ends the run. Every call and every constructor has that time for itself.
 //! - Rewards and float observations are never NaN.
 //! - Two environments of the same spec with the same seed and actions agree to the bit.
 use crate::batch_spec::EnvRank;
@@ -196,6 +198,6 @@ pub trait MakeEnv: Serialize + DeserializeOwned + Send + 'static {
     /// What is built.
     type Env: Env;
 
-    /// Builds one environment. Its stream is seeded afterwards.
+    /// Builds one environment, in less time than `sampler.worker.step_timeout`. Its stream is seeded afterwards.
     fn make(&self, context: &EnvContext) -> Result<Self::Env, EnvError>;
 }

@@ -54,11 +54,12 @@
 //!   `sleepers += 1` (atomically; the one waiter of a door may store 1), full fence, `FUTEX_WAIT` on `seq` with the last one seen and
 //!   a time-out of some 100 ms, `sleepers -= 1`, look again. After a time-out see whether the parent lives.
 //!
-//! **Ends.** A program whose parent is gone exits; the kernel also kills it with the thread that started it. It ignores SIGINT,
+//! **Ends.** A program whose parent is gone exits; the kernel also kills it when the parent ends. It ignores SIGINT,
 //! SIGTERM and SIGHUP, so that the master can end in order. Its standard output and error go where the worker's go.
 //!
 //! Unsafe here: what the child does between fork and exec, three system calls.
 mod slice;
+mod start;
 
 pub use self::slice::ForeignSlice;
 use crate::door::{Door, DoorOp};
@@ -69,14 +70,11 @@ use crate::patience::Patience;
 use crate::slice::{BlockRow, ResetMode, SliceError, Ticks};
 use crate::stopwatch::Stopwatch;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// Of this protocol.
@@ -103,7 +101,11 @@ pub struct Program {
     doors: &'static [Door],
     /// Posts of `answer` that were taken note of.
     answered: u32,
+    /// The progress of the program that was passed on last.
+    told: u64,
     patience: Patience,
+    /// Since [`Program::begin_close`]: when it is killed.
+    closing: Option<Instant>,
     /// Longest time without progress.
     limit: Duration,
     spaces: EnvSpaces,
@@ -127,9 +129,10 @@ impl Program {
         let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
         let memory = place.memory.as_ref();
         let segment = memory.map(descriptor).transpose().map_err(cannot)?;
-        let mut command = command;
-        let child = spawn(&mut command, &theirs, segment.as_ref()).map_err(cannot)?;
-        drop(theirs);
+        let segment_fd = segment.as_ref().map(AsRawFd::as_raw_fd);
+        // However long the program before this one took to start.
+        ticks.tick(0);
+        let child = start::start(command, theirs, segment).map_err(cannot)?;
         let doors = memory.map_or(&[][..], |m| m.manifest.doors(m.segment));
         let doors = doors.get(place.columns.clone()).unwrap_or_default();
         let answered = doors.first().map_or(0, |door| door.answer.current());
@@ -141,7 +144,9 @@ impl Program {
             received: Vec::new(),
             doors,
             answered,
+            told: doors.first().map_or(0, |door| door.progress.stamp()),
             patience: Patience::default(),
+            closing: None,
             limit,
             spaces,
         };
@@ -149,7 +154,7 @@ impl Program {
             "version": VERSION,
             "parent": std::process::id(),
             "settings": settings,
-            "segment": segment.as_ref().map(AsRawFd::as_raw_fd),
+            "segment": segment_fd,
             "manifest": memory.map(|m| m.manifest.to_json()),
             "columns": [place.columns.start, place.columns.start + contexts.len()],
             "env_ranks": contexts.iter().map(|c| c.env_rank.0).collect::<Vec<_>>(),
@@ -216,14 +221,15 @@ impl Program {
     /// Waits until the step is done; the number of notes that the program keeps.
     pub fn end_step(&mut self, ticks: Ticks<'_>) -> Result<u32, EnvError> {
         let door = &self.doors[0];
-        let mut clock = Clock::new(door.progress.stamp());
+        let mut idle = Stopwatch::start();
         loop {
             if let Some(now) = door.answer.wait(self.answered, &mut self.patience, LOOK) {
                 self.answered = now;
                 break;
             }
-            self.look(&mut clock, ticks)?;
+            self.look(&mut idle, ticks)?;
         }
+        self.pass_on(ticks);
         let (failed, notes) = door.reply();
         if failed {
             self.ask(&json!({"do": "error"}), ticks)?;
@@ -232,34 +238,53 @@ impl Program {
         Ok(notes)
     }
 
-    /// Asks the program to end, and sees it gone: killed where it does not go by itself within two seconds.
-    pub fn close(&mut self) {
-        if self.send(&json!({"do": "close"})).is_err() {
+    /// Asks the program to end, and does not wait for it: several programs can be asked before [`Program::close`] waits for the
+    /// first.
+    pub fn begin_close(&mut self) {
+        if self.closing.is_some() {
             return;
         }
-        if let Some(door) = self.doors.first() {
+        self.closing = Some(Instant::now() + FAREWELL);
+        if self.write(&json!({"do": "close"})).is_ok()
+            && let Some(door) = self.doors.first()
+        {
             door.order(DoorOp::Message);
         }
-        let until = Instant::now() + FAREWELL;
+    }
+
+    /// Asks the program to end, if [`Program::begin_close`] has not, and sees it gone. Where it is not gone two seconds after it
+    /// was asked, it is killed when this value is dropped.
+    pub fn close(&mut self) {
+        self.begin_close();
+        if let Some(until) = self.closing {
+            self.gone_by(until);
+        }
+    }
+
+    fn gone_by(&mut self, until: Instant) {
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn send(&mut self, message: &Value) -> Result<(), EnvError> {
+    fn write(&mut self, message: &Value) -> std::io::Result<()> {
         let line = format!("{message}\n");
-        let sent = self.socket.set_write_timeout(Some(self.limit));
-        sent.and_then(|()| self.socket.write_all(line.as_bytes())).map_err(|e| self.ended(&e))
+        self.socket.set_write_timeout(Some(self.limit))?;
+        self.socket.write_all(line.as_bytes())
+    }
+
+    fn send(&mut self, message: &Value) -> Result<(), EnvError> {
+        self.write(message).map_err(|e| self.ended(&e))
     }
 
     fn receive(&mut self, ticks: Ticks<'_>) -> Result<Value, EnvError> {
-        let mut clock = Clock::new(self.doors.first().map_or(0, |d| d.progress.stamp()));
+        let mut idle = Stopwatch::start();
         let line = loop {
             if let Some(end) = self.received.iter().position(|b| *b == b'\n') {
                 break self.received.drain(..=end).collect::<Vec<u8>>();
             }
             if !self.readable() {
-                self.look(&mut clock, ticks)?;
+                self.look(&mut idle, ticks)?;
                 continue;
             }
             let mut bytes = [0; 4096];
@@ -269,6 +294,7 @@ impl Program {
                 Err(e) => return Err(self.ended(&e)),
             }
         };
+        self.pass_on(ticks);
         let answer: Value = serde_json::from_slice(&line).map_err(|e| {
             let line = String::from_utf8_lossy(&line);
             EnvError::new(format!("the program {} answered {line:?}: {e}", self.name))
@@ -284,21 +310,32 @@ impl Program {
         matches!(poll(&mut fds, PollTimeout::from(LOOK.as_millis() as u16)), Ok(n) if n > 0)
     }
 
-    /// Passes the program's progress on; an error where it has ended or makes none.
-    fn look(&mut self, clock: &mut Clock, ticks: Ticks<'_>) -> Result<(), EnvError> {
-        if let Some(door) = self.doors.first()
-            && clock.moved(door.progress.stamp())
-        {
+    /// Passes the program's progress on. Whether it has made any since the last time, be it before this wait.
+    fn pass_on(&mut self, ticks: Ticks<'_>) -> bool {
+        let Some(door) = self.doors.first() else { return false };
+        let stamp = door.progress.stamp();
+        let moved = stamp != self.told;
+        if moved {
+            self.told = stamp;
             ticks.tick(door.progress.column());
+        }
+        moved
+    }
+
+    /// Passes the program's progress on; an error where it has ended or makes none. `idle` runs since its last progress.
+    fn look(&mut self, idle: &mut Stopwatch, ticks: Ticks<'_>) -> Result<(), EnvError> {
+        if self.pass_on(ticks) {
+            *idle = Stopwatch::start();
         }
         if !matches!(self.child.try_wait(), Ok(None)) {
             return Err(self.ended(&std::io::Error::other("it is gone")));
         }
-        let seconds = clock.since.look();
-        if seconds > self.limit.as_secs_f64() {
+        let seconds = idle.look();
+        let limit = self.limit.as_secs_f64();
+        if seconds > limit {
             let (name, pid) = (&self.name, self.pid());
             return Err(EnvError::new(format!(
-                "the program {name} (pid {pid}) has made no progress for {seconds:.1} s"
+                "the program {name} (pid {pid}) has made no progress for {seconds:.1} s (it was started with a limit of {limit} s)"
             )));
         }
         Ok(())
@@ -321,30 +358,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let until = Instant::now() + FAREWELL;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-/// Time since the last progress.
-struct Clock {
-    stamp: u64,
-    since: Stopwatch,
-}
-
-impl Clock {
-    fn new(stamp: u64) -> Self {
-        Self { stamp, since: Stopwatch::start() }
-    }
-
-    fn moved(&mut self, stamp: u64) -> bool {
-        if stamp == self.stamp {
-            return false;
-        }
-        *self = Self::new(stamp);
-        true
+        self.gone_by(Instant::now() + FAREWELL);
     }
 }
 
@@ -364,35 +378,4 @@ fn field<T: serde::de::DeserializeOwned>(
     crate::exact::from_value(value).map_err(|e| {
         EnvError::new(format!("the program {program} answered {answer} without a sound {name:?}: {e}"))
     })
-}
-
-fn spawn(
-    command: &mut Command,
-    socket: &UnixStream,
-    segment: Option<&OwnedFd>,
-) -> std::io::Result<Child> {
-    let kept: Vec<RawFd> =
-        [Some(socket.as_raw_fd()), segment.map(AsRawFd::as_raw_fd)].into_iter().flatten().collect();
-    command.env(SOCKET, socket.as_raw_fd().to_string()).stdin(Stdio::null());
-    let parent = nix::unistd::getpid();
-    let settle = move || {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // It may have died before.
-        if nix::unistd::getppid() != parent {
-            return Err(nix::errno::Errno::ESRCH.into());
-        }
-        for s in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            // SAFETY: no handler runs: the signal is ignored.
-            unsafe { signal(s, SigHandler::SigIgn) }?;
-        }
-        for fd in &kept {
-            // SAFETY: the descriptors are open in the parent, hence in this copy of it.
-            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(*fd) };
-            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec these are system calls on numbers made before: nothing allocates or takes a lock.
-    unsafe { command.pre_exec(settle) };
-    command.spawn()
 }

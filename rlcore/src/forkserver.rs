@@ -15,22 +15,22 @@
 //! What the server's snapshot lacks (working directory, environment variables, CPUs, log file) travels with each request.
 //!
 //! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread; `atexit` in the master.
+mod serve;
+
+use self::serve::serve;
 use crate::affinity;
 use crate::channel::{Channel, ChannelError};
 use crate::fnptr::{Portable, draw_keys};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
+use nix::unistd::{ForkResult, Pid, fork, getpid};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,6 +126,15 @@ pub struct ForkServer {
 }
 
 static SERVER: OnceLock<ForkServer> = OnceLock::new();
+
+/// Set before the server is told to end, because this process ends.
+static DISMISSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is about to end and has dismissed its server for that. Exit handlers may still run: that there is no
+/// server and no worker any more is no error then.
+pub fn dismissed() -> bool {
+    DISMISSED.load(Ordering::SeqCst)
+}
 
 /// Forks the server. The first line of `main`; again is harmless. When this process ends in order, so does the server.
 pub fn init() -> Result<(), ForkServerError> {
@@ -242,6 +251,7 @@ impl ForkServer {
         if getpid() != self.master {
             return;
         }
+        DISMISSED.store(true, Ordering::SeqCst);
         // Fails where the server is gone already.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         if !self.bury(Instant::now() + FAREWELL) {
@@ -307,147 +317,4 @@ pub fn end(code: i32) -> ! {
 fn exit_now(code: i32) -> ! {
     // SAFETY: always sound; it only skips handlers.
     unsafe { nix::libc::_exit(code) }
-}
-
-/// Writes out what an environment printed: leaving by `_exit` would lose it.
-fn flush() {
-    use std::io::Write;
-    // A closed pipe is no reason to fail at the end.
-    let _ = std::io::stdout().flush();
-    // SAFETY: flushes all of C's streams; the process has no thread that could hold one for ever.
-    unsafe { nix::libc::fflush(std::ptr::null_mut()) };
-}
-
-/// Dies with `parent`, also if that happened already.
-fn die_with(parent: Pid) {
-    if prctl::set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
-        exit_now(1);
-    }
-}
-
-fn ignore_interrupts() {
-    for s in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: no handler runs: the signal is ignored.
-        let _ = unsafe { signal(s, SigHandler::SigIgn) };
-    }
-}
-
-/// Serves until the master ends or its socket does; no worker outlives that.
-fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
-    die_with(master);
-    let mut children = Vec::new();
-    let served = obey(channel, &mut children);
-    for pid in &children {
-        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-    }
-    for pid in children {
-        // Dies of the signal, whatever it does. Interrupted: no signal has a handler here.
-        let _ = waitpid(Pid::from_raw(pid), None);
-    }
-    match served {
-        Err(ChannelError::Closed) => Ok(()),
-        other => other,
-    }
-}
-
-fn obey(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> {
-    ignore_interrupts();
-    // `ps` and `pgrep` show this name.
-    let _ = prctl::set_name(c"colony-fork");
-    let io = |e: nix::errno::Errno| ChannelError::Io(e.into());
-    let mut mask = SigSet::empty();
-    mask.add(Signal::SIGCHLD);
-    mask.thread_block().map_err(io)?;
-    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
-    loop {
-        let mut fds = [PollFd::new(channel.fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(e) => return Err(io(e)),
-        }
-        while matches!(signals.read_signal(), Ok(Some(_))) {}
-        reap(channel, children)?;
-        if channel.ready() {
-            match channel.recv(LIMIT)? {
-                Request::Kill(pid) => {
-                    if children.contains(&pid) {
-                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                    }
-                }
-                Request::Spawn { entry, surroundings, directory, variables } => {
-                    let fd = channel.recv_fds(LIMIT)?.pop().ok_or(ChannelError::Closed)?;
-                    let server = getpid();
-                    // SAFETY: the server has one thread.
-                    match unsafe { fork() } {
-                        Ok(ForkResult::Parent { child }) => {
-                            children.push(child.as_raw());
-                            channel.send(&Report::Spawned(child.as_raw()), LIMIT)?;
-                        }
-                        Ok(ForkResult::Child) => {
-                            die_with(server);
-                            let _ = mask.thread_unblock();
-                            let _ = prctl::set_name(c"colony-worker");
-                            close_server(channel, &signals);
-                            let text = settle(&surroundings, directory, &variables).err();
-                            let worker = Channel::from_fd(fd);
-                            if let Some(text) = text {
-                                let _ = writeln!(std::io::stderr(), "worker: {text}");
-                                exit_now(2);
-                            }
-                            let code = (entry.get())(worker);
-                            flush();
-                            exit_now(code);
-                        }
-                        Err(e) => channel.send(&Report::Failed(format!("fork: {e}")), LIMIT)?,
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn reap(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> {
-    loop {
-        let (pid, exit) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => (pid.as_raw(), Exit::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid.as_raw(), Exit::Signal(signal as i32)),
-            _ => return Ok(()),
-        };
-        children.retain(|c| *c != pid);
-        channel.send(&Report::Died(pid, exit), LIMIT)?;
-    }
-}
-
-/// A worker must not hold the server's end of the master's socket: the master would not see the server die.
-fn close_server(channel: &Channel, signals: &SignalFd) {
-    for fd in [channel.fd().as_raw_fd(), signals.as_fd().as_raw_fd()] {
-        // SAFETY: the child never uses these again: it runs `entry` and exits without unwinding into `serve`.
-        unsafe { nix::libc::close(fd) };
-    }
-}
-
-fn settle(s: &Surroundings, directory: Option<PathBuf>, variables: &[(OsString, OsString)]) -> std::io::Result<()> {
-    if let Some(directory) = directory {
-        std::env::set_current_dir(directory)?;
-    }
-    let names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
-    for name in names.iter().filter(|n| !variables.iter().any(|(v, _)| v == *n)) {
-        // SAFETY: the child has one thread.
-        unsafe { std::env::remove_var(name) };
-    }
-    // Few differ from the snapshot, and each change copies the whole environment.
-    let differs = |v: &&(OsString, OsString)| std::env::var_os(&v.0).as_ref() != Some(&v.1);
-    for (name, value) in variables.iter().filter(differs) {
-        // SAFETY: the child has one thread.
-        unsafe { std::env::set_var(name, value) };
-    }
-    if !s.cpus.is_empty() {
-        affinity::pin(&s.cpus)?;
-    }
-    if let Some(log) = &s.log {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        nix::unistd::dup2_stdout(&file)?;
-        nix::unistd::dup2_stderr(&file)?;
-    }
-    Ok(())
 }

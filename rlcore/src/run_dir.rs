@@ -23,7 +23,7 @@ pub use meta::{Git, Machine, Meta, binary_version};
 use crate::file::{FileError, TEMP, atomic_write, create_dirs, sync_dir};
 use crate::table::EVENTS;
 use nix::fcntl::{Flock, FlockArg};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Seek, Write};
@@ -124,7 +124,8 @@ pub struct RunDir {
 struct Before {
     had_lock: bool,
     had_workers: bool,
-    worker_logs: HashSet<OsString>,
+    /// Size of each.
+    worker_logs: HashMap<OsString, u64>,
 }
 
 impl RunDir {
@@ -179,7 +180,7 @@ impl RunDir {
         let before = Before {
             had_lock: root.join(LOCK).exists(),
             had_workers: root.join("workers").exists(),
-            worker_logs: entries(&root.join("workers")).map(|e| e.file_name()).collect(),
+            worker_logs: worker_logs(&root.join("workers")).collect(),
         };
         let (lock, handle) = (lock(root)?, open(root)?);
         let (root, starts) = (root.to_owned(), Vec::new());
@@ -270,14 +271,20 @@ impl RunDir {
     }
 }
 
-/// A run that was opened and not claimed is left as it was found: empty logs of workers that were started for it go.
+/// A run that was opened and not claimed is left as it was found: logs of workers that were started for it go, or lose what these
+/// workers added. No worker may write any more.
 impl Drop for RunDir {
     fn drop(&mut self) {
         let Some(before) = self.before.take() else { return };
-        for entry in entries(&self.workers()) {
-            let is_empty = entry.metadata().is_ok_and(|m| m.is_file() && m.len() == 0);
-            if is_empty && !before.worker_logs.contains(&entry.file_name()) {
-                let _ = fs::remove_file(entry.path());
+        for (name, size) in worker_logs(&self.workers()) {
+            let path = self.workers().join(&name);
+            match before.worker_logs.get(&name) {
+                None => _ = fs::remove_file(path),
+                Some(was) if size > *was => {
+                    let log = File::options().write(true).open(path);
+                    let _ = log.and_then(|log| log.set_len(*was));
+                }
+                Some(_) => {}
             }
         }
         if !before.had_workers {
@@ -294,6 +301,15 @@ fn is_temp(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     name.starts_with('.') && name.contains(TEMP) && entry.path().is_file()
+}
+
+/// Logs of workers with their sizes: files with the names that samplers give them, `worker_<i>.log`.
+fn worker_logs(dir: &Path) -> impl Iterator<Item = (OsString, u64)> {
+    let is_log = |name: &str| name.starts_with("worker_") && name.ends_with(".log");
+    entries(dir).filter_map(move |e| {
+        let (name, meta) = (e.file_name(), e.metadata().ok()?);
+        (meta.is_file() && is_log(&name.to_string_lossy())).then(|| (name, meta.len()))
+    })
 }
 
 fn entries(dir: &Path) -> impl Iterator<Item = fs::DirEntry> {

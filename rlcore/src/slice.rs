@@ -213,8 +213,17 @@ pub trait EnvSlice: Send {
     fn save_states(&mut self, ticks: Ticks<'_>) -> Result<Vec<Option<Vec<u8>>>, SliceError>;
 
     /// Restores one environment.
-    fn load_state(&mut self, column: usize, state: &[u8]) -> Result<(), SliceError>;
+    fn load_state(
+        &mut self,
+        column: usize,
+        state: &[u8],
+        ticks: Ticks<'_>,
+    ) -> Result<(), SliceError>;
 
-    /// Ends all environments in order.
+    /// Asks environments that lie in another process or on a device to end, without waiting for them. Called for every slice of
+    /// a worker before the first [`EnvSlice::close`], so that all of them end within one limit.
+    fn begin_close(&mut self) {}
+
+    /// Ends all environments in order; waits for those that [`EnvSlice::begin_close`] has asked.
     fn close(&mut self);
 }

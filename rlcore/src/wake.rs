@@ -13,10 +13,16 @@
 //! costs a needless wake and nothing else. Futexes are the shared kind: the word lies in memory of several processes.
 use crate::patience::Patience;
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, Ordering, fence};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use loom::{
+    sync::atomic::{AtomicU32, Ordering, fence},
+    thread::yield_now,
+};
 use std::time::{Duration, Instant};
+#[cfg(not(loom))]
+use std::{
+    sync::atomic::{AtomicU32, Ordering, fence},
+    thread::yield_now,
+};
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -100,7 +106,7 @@ impl WakeWord {
                     (times.map_or(now, |(begun, _)| begun), now)
                 }
             };
-            std::thread::yield_now();
+            yield_now();
             let now = Instant::now();
             if !patience.yielded(begun, before, now) {
                 return Err(begun);

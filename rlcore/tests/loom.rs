@@ -1,6 +1,6 @@
 //! Model check of the wake word: run with `RUSTFLAGS="--cfg loom" cargo test -p rlcore --no-default-features --release
-//! --test loom`. Every interleaving of two threads is tried, with waiters
-//! that sleep at once; a lost wake-up is a deadlock, a missing ordering a stale read.
+//! --test loom`. Every interleaving of two threads is tried: a waiter
+//! looks once, and takes the data where it sees the post, or sleeps. A lost wake-up is a deadlock, a missing ordering a stale read.
 #![cfg(loom)]
 #![allow(missing_docs)]
 use loom::cell::UnsafeCell;

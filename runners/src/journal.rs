@@ -8,7 +8,7 @@ use crate::record::Record;
 use algos::{Algo, AlgoError, SaveScope};
 use rlcore::checkpoint::{discard_after, keep, latest, step_name};
 use rlcore::run_dir::RunDir;
-use rlcore::table::{Events, ProgressCsv};
+use rlcore::table::{Events, Kept, KeptEvents, ProgressCsv};
 use rlcore::traj::user_fields;
 use rlcore::{EnvSpaces, GlobalSteps};
 use samplers::{Evaluation, Sampler};
@@ -84,20 +84,19 @@ impl Journal {
         })
     }
 
-    /// Goes back to `checkpoint`, one of the run's own, into which sampler and algorithm are put as well; progress.csv and the TensorBoard
-    /// events are cut back to it, later checkpoints are removed.
+    /// Looks at everything that going back to `checkpoint` needs, and puts it into sampler and algorithm; nothing in `dir` changes.
     ///
-    /// First everything is looked at: whatever refuses to continue leaves the directory as it was. Then the changes, in an order that a
-    /// crash may interrupt anywhere: once the later checkpoints are gone, this one is the newest, and what else belongs to the
-    /// future that they led to is cut off when the run is resumed again.
-    pub(crate) fn resume(
-        mut dir: RunDir,
+    /// # Errors
+    /// Whatever refuses to continue. Workers write their logs until the sampler is gone: drop it before `dir`, which is then left
+    /// as it was.
+    pub(crate) fn look(
+        dir: &RunDir,
         config: &RunnerConfig,
         checkpoint: &Path,
         sampler: &mut dyn Sampler,
         algo: &mut dyn Algo,
-    ) -> Result<Self, RunError> {
-        is_of_run(&dir, checkpoint)?;
+    ) -> Result<Continued, RunError> {
+        is_of_run(dir, checkpoint)?;
         let loaded = checkpoint::load(checkpoint, algo)?;
         let mut notes = Vec::new();
         let build = Build::this(config.threads, sampler);
@@ -110,47 +109,13 @@ impl Journal {
             algo.cut();
         }
         sampler.load(loaded.sampler)?;
-        let mut record = loaded.record;
+        let record = loaded.record;
         let csv = ProgressCsv::look(&dir.progress(), record.rows)?;
         let events = Events::look(dir.root(), record.env_steps.0)?;
         dir.check_in_place()?;
-
-        dir.claim()?;
-        discard_after(&dir.checkpoints(), record.env_steps.0)?;
-        let csv = csv.cut()?;
-        let events = events.cut()?;
-        if csv.rows() < record.rows {
-            notes.push(format!(
-                "note: {} lacks {} of the {} rows that the run had written: it goes on behind row {}",
-                dir.progress().display(),
-                record.rows - csv.rows(),
-                record.rows,
-                csv.rows()
-            ));
-            record.rows = csv.rows();
-        }
-        // A better one may have replaced it in the future that was discarded.
-        record.best.take_if(|(_, name)| !dir.checkpoints().join(name).is_dir());
-        notes.push(format!("resumed from {} at {} steps", checkpoint.display(), record.env_steps));
-        let mut console = Console::new(Some(&dir.log()))?;
-        for note in &notes {
-            console.line(note);
-        }
-        let (config, user_fields) = (config.clone(), user_field_names(sampler.spaces()));
-        // The checkpoint of now is there: without a step there is nothing to add to it.
-        let (written, has_replay) = (Some((record.env_steps, SaveScope::Everything)), None);
-        Ok(Self {
-            dir,
-            console,
-            record,
-            config,
-            csv,
-            events,
-            build,
-            user_fields,
-            written,
-            has_replay,
-        })
+        let user_fields = user_field_names(sampler.spaces());
+        let (config, checkpoint) = (config.clone(), checkpoint.to_owned());
+        Ok(Continued { config, checkpoint, record, csv, events, build, user_fields, notes })
     }
 
     /// A row of everything since the last one.
@@ -274,6 +239,63 @@ impl Journal {
             checkpoint,
             best: best.map(|(value, name)| (self.dir.checkpoints().join(name), *value)),
         }
+    }
+}
+
+/// A run that was found sound, up to the checkpoint that it continues from.
+pub(crate) struct Continued {
+    config: RunnerConfig,
+    checkpoint: PathBuf,
+    record: Record,
+    csv: Kept,
+    events: KeptEvents,
+    build: Build,
+    user_fields: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Continued {
+    /// Cuts progress.csv and the TensorBoard events back to the checkpoint and removes later checkpoints, in an order that a crash
+    /// may interrupt anywhere: once the later checkpoints are gone, this one is the newest, and what else belongs to the future that
+    /// they led to is cut off when the run is resumed again.
+    pub(crate) fn claim(self, mut dir: RunDir) -> Result<Journal, RunError> {
+        let Self { config, checkpoint, mut record, csv, events, build, user_fields, mut notes } =
+            self;
+        dir.claim()?;
+        discard_after(&dir.checkpoints(), record.env_steps.0)?;
+        let csv = csv.cut()?;
+        let events = events.cut()?;
+        if csv.rows() < record.rows {
+            notes.push(format!(
+                "note: {} lacks {} of the {} rows that the run had written: it goes on behind row {}",
+                dir.progress().display(),
+                record.rows - csv.rows(),
+                record.rows,
+                csv.rows()
+            ));
+            record.rows = csv.rows();
+        }
+        // A better one may have replaced it in the future that was discarded.
+        record.best.take_if(|(_, name)| !dir.checkpoints().join(name).is_dir());
+        notes.push(format!("resumed from {} at {} steps", checkpoint.display(), record.env_steps));
+        let mut console = Console::new(Some(&dir.log()))?;
+        for note in &notes {
+            console.line(note);
+        }
+        // The checkpoint of now is there: without a step there is nothing to add to it.
+        let (written, has_replay) = (Some((record.env_steps, SaveScope::Everything)), None);
+        Ok(Journal {
+            dir,
+            console,
+            record,
+            config,
+            csv,
+            events,
+            build,
+            user_fields,
+            written,
+            has_replay,
+        })
     }
 }
 

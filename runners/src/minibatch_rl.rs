@@ -68,8 +68,16 @@ impl MinibatchRl {
         dir: RunDir,
         checkpoint: &Path,
     ) -> Result<Self, RunError> {
-        prepare(&config, &*sampler, &*algo)?;
-        let journal = Journal::resume(dir, &config, checkpoint, &mut *sampler, &mut *algo)?;
+        let looked = prepare(&config, &*sampler, &*algo)
+            .and_then(|()| Journal::look(&dir, &config, checkpoint, &mut *sampler, &mut *algo));
+        let journal = match looked {
+            Ok(looked) => looked.claim(dir)?,
+            Err(refused) => {
+                // Its workers write into the directory, which is then left as it was.
+                drop(sampler);
+                return Err(refused);
+            }
+        };
         let weights = vec![0.0; algo.params().len()];
         Ok(Self {
             config,

@@ -87,6 +87,11 @@ impl Collector {
         self.stepper.take_notes()
     }
 
+    /// Asks the environments to end, where that takes time.
+    pub(crate) fn begin_close(&mut self) {
+        self.stepper.begin_close();
+    }
+
     /// Ends the environments in order.
     pub(crate) fn close(&mut self) {
         self.stepper.close();

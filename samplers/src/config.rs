@@ -74,7 +74,8 @@ pub struct WorkerConfig {
     pub host: HostKind,
     /// Worker `i` runs on CPU `cpus[i % len]`; empty: on all that this process is allowed.
     pub cpus: Vec<usize>,
-    /// Longest time without a finished environment call, seconds; at least 0.01.
+    /// Longest time of one call of an environment, its constructor included, or of the agent: what takes longer is taken for
+    /// something that never returns, and ends the run. Seconds; at least 0.01.
     pub step_timeout: f64,
 }
 

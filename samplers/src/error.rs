@@ -42,7 +42,7 @@ pub enum Cause {
     Agent(String),
     /// No call of an environment returned in time.
     #[error(
-        "environment {env_rank} has not returned for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+        "environment {env_rank} has not returned for {seconds:.1} s: where its constructor, a reset or a step may take that long, raise sampler.worker.step_timeout"
     )]
     Stalled {
         /// The one called last.

@@ -132,6 +132,11 @@ impl Evaluator {
         &self.ranks
     }
 
+    /// Asks the environments to end, where that takes time.
+    pub(crate) fn begin_close(&mut self) {
+        self.collector.begin_close();
+    }
+
     /// Ends the environments in order.
     pub(crate) fn close(&mut self) {
         self.collector.close();

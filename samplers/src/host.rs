@@ -120,10 +120,9 @@ impl WorkerHandle {
         &self.lanes
     }
 
-    /// The environments at work.
-    fn ranks_now(&self) -> Vec<Range<usize>> {
-        let evaluation = self.eval_ranks.clone().filter(|_| self.evaluating);
-        evaluation.map_or_else(|| self.lanes.clone(), |ranks| vec![ranks])
+    /// Its environments of the evaluation, where they are at work or being constructed.
+    fn evaluated(&self) -> Option<Range<usize>> {
+        self.eval_ranks.clone().filter(|_| self.evaluating || self.control.evaluating())
     }
 
     /// Whether it has something to do. One that has arrived makes no progress while the master waits for another.
@@ -137,13 +136,12 @@ impl WorkerHandle {
     }
 
     fn failed(&self, cause: Cause) -> SamplerError {
-        let phase = if self.evaluating && self.eval_ranks.is_some() { ", evaluating" } else { "" };
-        SamplerError::Worker {
-            worker: format!("worker {}{phase}", self.index),
-            pid: self.pid(),
-            env_ranks: self.ranks_now(),
-            cause,
-        }
+        let (phase, env_ranks) = match self.evaluated() {
+            Some(ranks) => (", evaluating", vec![ranks]),
+            None => ("", self.lanes.clone()),
+        };
+        let (worker, pid) = (format!("worker {}{phase}", self.index), self.pid());
+        SamplerError::Worker { worker, pid, env_ranks, cause }
     }
 
     /// A broken socket means a dead worker: find out how it died. Its last words count for more than its exit.

@@ -194,10 +194,13 @@ impl Drop for SerialSampler {
         let who = sampling(&self.plan.setup);
         let (collector, eval) = (&mut self.collector, &mut self.eval);
         let close = AssertUnwindSafe(|| {
-            collector.close();
+            // All are asked before one is waited for.
+            collector.begin_close();
             if let Some(eval) = eval {
+                eval.begin_close();
                 eval.close();
             }
+            collector.close();
         });
         // A panic while closing must not hide the error that led here.
         let _ = self.watchdog.watch(&who, || catch_unwind(close));

@@ -2,7 +2,7 @@
 //!
 //! Nothing can interrupt the master there. So it has a moment to come back and notice by itself, which gives an error like any
 //! other; after that the process ends with the error and exit code 1, as it does for an environment that never returns
-//! ([`crate::watchdog`]). A checkpoint that is being written then is not there: it gets its name once it is whole.
+//! ([`crate::watchdog`]). Where the process ends by itself, and its exit handlers take their time, workers are gone in order. A checkpoint that is being written then is not there: it gets its name once it is whole.
 use crate::error::{Cause, SamplerError};
 use crate::protocol::{FromWorker, MESSAGE_LIMIT};
 use rlcore::channel::Channel;
@@ -78,6 +78,10 @@ impl Supervisor {
                         continue;
                     };
                     let gone_for = since.get_or_insert_with(Stopwatch::start).look();
+                    // After the look: a server that was dismissed was so before it ended.
+                    if forkserver::dismissed() {
+                        return;
+                    }
                     if gone_for > GRACE && !told.load(Ordering::Acquire) {
                         // Where nobody can be told, it still ends.
                         let error = ward.last_words().unwrap_or(error);

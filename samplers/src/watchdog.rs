@@ -54,7 +54,7 @@ pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> C
     match called(progress, first_rank) {
         Some(env_rank) => Cause::Stalled { env_rank, seconds },
         None => Cause::Protocol(format!(
-            "no progress for {seconds:.1} s, and no environment was called: the agent or a constructor has not returned, or the process was stopped (limit: sampler.worker.step_timeout)"
+            "no progress for {seconds:.1} s, and no environment was called: the agent or a constructor has not returned, or the process was stopped; where one may take that long, raise sampler.worker.step_timeout"
         )),
     }
 }

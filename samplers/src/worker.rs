@@ -152,11 +152,12 @@ fn alive(channel: &Channel) -> Result<(), Stop> {
     if channel.closed() { Err(Stop::MasterGone) } else { Ok(()) }
 }
 
+/// The master reads notes when it finishes the batch, which may be long after they fill the socket.
 fn say(channel: &Channel, notes: Vec<(usize, String)>) -> Result<(), Stop> {
     if notes.is_empty() {
         return Ok(());
     }
-    Ok(channel.send(&FromWorker::Notes(notes), MESSAGE_LIMIT)?)
+    Ok(channel.send_unhurried(&FromWorker::Notes(notes))?)
 }
 
 fn out_of_place(what: &str) -> Stop {
@@ -212,7 +213,10 @@ impl<'a> Worker<'a> {
         let eval = match &setup.eval {
             Some(spec) => {
                 control.set_first_rank(spec.first_rank.0);
-                Some(Evaluator::new(spec.clone(), &setup.schema, progress)?)
+                control.set_evaluating(true);
+                let evaluator = Evaluator::new(spec.clone(), &setup.schema, progress)?;
+                control.set_evaluating(false);
+                Some(evaluator)
             }
             None => None,
         };
@@ -341,13 +345,19 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Ends all environments in order: all are asked before one is waited for.
     fn close(&mut self) {
+        match &mut self.work {
+            Work::Collect(collector, _) => collector.begin_close(),
+            Work::Serve(steppers) => steppers.iter_mut().for_each(|(s, _)| s.begin_close()),
+        }
+        if let Some(eval) = &mut self.eval {
+            eval.begin_close();
+            eval.close();
+        }
         match &mut self.work {
             Work::Collect(collector, _) => collector.close(),
             Work::Serve(steppers) => steppers.iter_mut().for_each(|(s, _)| s.close()),
-        }
-        if let Some(eval) = &mut self.eval {
-            eval.close();
         }
     }
 }

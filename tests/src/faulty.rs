@@ -12,6 +12,9 @@ pub const TEXT: &str = "the simulator is on fire";
 /// Code of [`Fault::Exit`].
 pub const EXIT: i32 = 7;
 
+/// Rank of a fault in all environments.
+pub const EVERY: usize = usize::MAX;
+
 /// How it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
@@ -59,7 +62,7 @@ pub struct Faulty {
     pub fault: Option<Fault>,
     /// In which call.
     pub place: Place,
-    /// In which environment.
+    /// In which environment; [`EVERY`] for all.
     pub rank: usize,
     /// After how many calls of that kind.
     pub at: usize,
@@ -76,7 +79,8 @@ impl Faulty {
             Some(Fault::Slow(_)) => calls >= self.at,
             _ => calls == self.at,
         };
-        self.fault.filter(|_| now && self.place == place && self.rank == rank)
+        let here = self.rank == rank || self.rank == EVERY;
+        self.fault.filter(|_| now && self.place == place && here)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum AgentFault {
     Error,
     /// Panics.
     Panic,
+    /// Asks libtorch for more memory than there is: a C++ exception, of which tch makes a panic with a C++ backtrace.
+    Exception,
     /// Never returns.
     Stall,
     /// No fault, but until then every call takes this many milliseconds.
@@ -64,6 +66,11 @@ impl MakeAgent for FaultyPolicy {
     }
 }
 
+/// Raises a C++ exception in libtorch.
+pub fn exception() {
+    let _ = tch::Tensor::zeros([1 << 60], (tch::Kind::Float, tch::Device::Cpu));
+}
+
 impl FaultyAgent {
     fn suffer(&mut self, call: AgentCall) -> Result<(), AgentError> {
         if call != self.settings.call {
@@ -79,6 +86,10 @@ impl FaultyAgent {
             }
             AgentFault::Error if now => Err(AgentError::new(TEXT)),
             AgentFault::Panic if now => panic!("{TEXT}"),
+            AgentFault::Exception if now => {
+                exception();
+                Ok(())
+            }
             AgentFault::Stall if now => loop {
                 std::thread::sleep(Duration::from_secs(3600));
             },

@@ -15,6 +15,7 @@ pub mod run;
 pub mod setups;
 pub mod trace;
 pub mod tree;
+pub mod twin;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 

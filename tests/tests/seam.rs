@@ -4,8 +4,6 @@
 mod constructions;
 #[path = "seam/foreign.rs"]
 mod foreign;
-#[path = "seam/twin.rs"]
-mod twin;
 
 use tests::Body;
 

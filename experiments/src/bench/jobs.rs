@@ -9,6 +9,7 @@ use rlcore::envs::CartPole;
 use rlcore::{BatchSpec, EnvFactory, forkserver};
 use samplers::SamplerKind;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// What a process beside a contender does.
@@ -86,7 +87,8 @@ fn serve(channel: Channel) -> i32 {
     match serve() {
         Ok(()) => 0,
         Err(e) => {
-            eprintln!("error: a process beside a contender: {e:#}");
+            // A full or closed standard error is no reason to panic.
+            let _ = writeln!(std::io::stderr(), "error: a process beside a contender: {e:#}");
             1
         }
     }

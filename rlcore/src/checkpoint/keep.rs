@@ -13,11 +13,12 @@ pub fn step_name(step: u64) -> String {
     format!("{PREFIX}{step:012}")
 }
 
-/// Environment steps after which the checkpoint at `path` was written, as its name says; none where it has no name of [`step_name`].
+/// Environment steps after which the checkpoint at `path` was written, as its name says; none where it has no name of [`step_name`],
+/// or one of more steps than a log can count (`i64`).
 pub fn steps_of(path: &Path) -> Option<u64> {
     let name = name_of(path)?;
     let step = name.strip_prefix(PREFIX)?.parse().ok()?;
-    (name == step_name(step)).then_some(step)
+    (name == step_name(step) && i64::try_from(step).is_ok()).then_some(step)
 }
 
 /// Ends the name of a checkpoint that another of the same name is about to replace, on file systems that cannot exchange two names.

@@ -290,16 +290,22 @@ fn only_checkpoints_are_checkpoints() {
     fs::create_dir(dir("step_000000008888")).unwrap(); // without a manifest
     fs::create_dir(dir("step_7777")).unwrap();
     fs::copy(dir(&step_name(2)).join(MANIFEST), dir("step_7777").join(MANIFEST)).unwrap();
-    for (name, step) in [("step_000000000012", Some(12)), ("step_1234567890123", Some(1_234_567_890_123)), ("step_12", None), ("step_+00000000012", None), ("step_", None), ("steps", None), ("step_99999999999999999999", None)] {
+    for (name, step) in [("step_000000000012", Some(12)), ("step_1234567890123", Some(1_234_567_890_123)), ("step_12", None), ("step_+00000000012", None), ("step_", None), ("steps", None), ("step_99999999999999999999", None), ("step_18446744073709551615", None), ("step_9223372036854775807", Some(i64::MAX as u64))] {
         assert_eq!(steps_of(Path::new(name)), step, "{name}");
     }
     assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(2)));
+    let no_run = commit(temp.path(), u64::MAX); // after more steps than any run has
+    assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(2)));
     let before = names(temp.path());
+    let text = writer(0.0).commit(&dir("step_000000009999")).unwrap_err().to_string();
+    assert!(text.contains("step_000000009999: it is there already and is no directory; move it away"), "{text}");
+    assert_eq!(names(temp.path()), before);
     discard_after(temp.path(), 2).unwrap();
     keep(temp.path(), NonZeroUsize::new(2).unwrap(), None).unwrap();
     assert_eq!(names(temp.path()), before);
+    fs::remove_dir_all(no_run).unwrap();
     // A checkpoint under the name of another.
-    let renamed = dir(&step_name(u64::MAX));
+    let renamed = dir(&step_name(77));
     fs::rename(dir(&step_name(2)), &renamed).unwrap();
     assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(1)));
     let text = open_error(&renamed);

@@ -237,6 +237,10 @@ fn put_in_place(temp: &Path, dir: &Path) -> Result<(), FileError> {
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
             fs::rename(temp, dir).map_err(FileError::at("replace", dir))
         }
+        Err(nix::errno::Errno::EEXIST) => {
+            let what = "it is there already and is no directory; move it away";
+            Err(FileError::at("write", dir)(std::io::Error::other(what)))
+        }
         Err(e) => Err(FileError::at("replace", dir)(e.into())),
     }
 }

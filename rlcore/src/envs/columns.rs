@@ -86,7 +86,13 @@ impl<E: Env> EnvSlice for EnvColumns<E> {
         Ok(self.envs.iter().enumerate().map(save).collect())
     }
 
-    fn load_state(&mut self, column: usize, state: &[u8]) -> Result<(), SliceError> {
+    fn load_state(
+        &mut self,
+        column: usize,
+        state: &[u8],
+        ticks: Ticks<'_>,
+    ) -> Result<(), SliceError> {
+        ticks.tick(column);
         self.envs[column].load_state(state).map_err(|e| SliceError::new(column, e))
     }
 

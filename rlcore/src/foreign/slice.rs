@@ -87,11 +87,20 @@ impl EnvSlice for ForeignSlice {
         states.into_iter().map(bytes).collect::<Result<_, _>>().map_err(|e| self.failed(e))
     }
 
-    fn load_state(&mut self, column: usize, state: &[u8]) -> Result<(), SliceError> {
-        let progress = crate::progress::Progress::default();
+    fn load_state(
+        &mut self,
+        column: usize,
+        state: &[u8],
+        ticks: Ticks<'_>,
+    ) -> Result<(), SliceError> {
+        ticks.tick(column);
         let order = json!({"do": "load", "column": column, "state": hex(state)});
-        let done = self.program.ask(&order, Ticks::new(&progress));
+        let done = self.program.ask(&order, ticks);
         done.map(|_| ()).map_err(|e| SliceError::new(column, e))
+    }
+
+    fn begin_close(&mut self) {
+        self.program.begin_close();
     }
 
     fn close(&mut self) {

@@ -150,11 +150,17 @@ fn opening_a_run_changes_nothing_in_it() {
     assert!(RunDir::resume(&root).is_ok());
     assert_eq!(tree(&root), before);
     fs::create_dir(root.join("workers")).unwrap();
-    fs::write(root.join("workers/worker_0.log"), "").unwrap();
+    fs::write(root.join("workers/worker_0.log"), "said before\n").unwrap();
+    fs::write(root.join("workers/notes.txt"), "a user's").unwrap();
     fs::remove_file(root.join(LOCK)).unwrap();
     let before = tree(&root);
     let run = RunDir::resume(&root).unwrap();
-    fs::write(root.join("workers/worker_1.log"), "").unwrap(); // as a worker does
+    // As workers do whose environments print something, or nothing.
+    for (i, said) in [(0, "hello\n"), (1, ""), (2, "hello\n")] {
+        let log = root.join(format!("workers/worker_{i}.log"));
+        let mut log = File::options().create(true).append(true).open(log).unwrap();
+        log.write_all(said.as_bytes()).unwrap();
+    }
     drop(run);
     assert_eq!(tree(&root), before);
     let mut run = RunDir::resume(&root).unwrap();

@@ -78,13 +78,23 @@ impl EnvSlice for Several {
         Ok(all)
     }
 
-    fn load_state(&mut self, column: usize, state: &[u8]) -> Result<(), SliceError> {
+    fn load_state(
+        &mut self,
+        column: usize,
+        state: &[u8],
+        ticks: Ticks<'_>,
+    ) -> Result<(), SliceError> {
         let (columns, slice) = self.of(column);
         let first = columns.start;
-        slice.load_state(column - first, state).map_err(|e| e.from_column(first))
+        slice.load_state(column - first, state, ticks.from_column(first)).map_err(|e| e.from_column(first))
+    }
+
+    fn begin_close(&mut self) {
+        self.parts.iter_mut().for_each(|(_, slice)| slice.begin_close());
     }
 
     fn close(&mut self) {
+        self.begin_close();
         self.parts.iter_mut().for_each(|(_, slice)| slice.close());
     }
 }

@@ -8,6 +8,7 @@ use crate::envs::{DictToy, TimeLimit};
 use crate::seed;
 use crate::{BatchSpec, Tree};
 use rand::RngExt;
+use std::sync::{Arc, Mutex};
 
 const N: usize = 5;
 const T: usize = 40;
@@ -99,7 +100,8 @@ fn several_slices_are_one() {
         let saved = states(&mut *one);
         assert_eq!(saved, states(&mut several));
         let other = saved[0].clone().unwrap();
-        several.load_state(4, &other).unwrap();
+        several.load_state(4, &other, Ticks::new(&progress)).unwrap();
+        assert_eq!(progress.column(), 4, "loading ticks the column of the whole");
         assert_eq!(states(&mut several)[4], saved[0]);
     }
 }
@@ -144,4 +146,71 @@ fn what_breaks_the_rules_of_an_end_is_an_error() {
     let error = end(Step::truncated(0.0)).unwrap_err();
     assert!(error.column == 1 && error.to_string().contains("truncates_every"), "{error}");
     assert_eq!(used, [0, 0, 1]);
+}
+
+/// A slice that notes what it is told.
+struct Logging {
+    name: &'static str,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Logging {
+    fn note(&self, call: &str) {
+        self.log.lock().unwrap().push(format!("{call} {}", self.name));
+    }
+}
+
+impl EnvSlice for Logging {
+    fn spaces(&self) -> EnvSpaces {
+        settings().make(&EnvContext { env_rank: EnvRank(0) }).unwrap().spaces()
+    }
+    fn seed(&mut self, _: usize, _: u64) {}
+    fn reset(&mut self, _: usize, io: &mut ResetIo<'_>) -> Result<(), SliceError> {
+        // Every action is allowed.
+        io.observation.cell(0).u8(2).fill(1);
+        Ok(())
+    }
+    fn begin_step(&mut self, _: &mut StepIo<'_>) -> Result<(), SliceError> {
+        self.note("begin");
+        Ok(())
+    }
+    fn end_step(&mut self, io: &mut StepIo<'_>) -> Result<(), SliceError> {
+        io.observation.cell(0).u8(2).fill(1);
+        self.note("end");
+        Ok(())
+    }
+    fn take_notes(&mut self) -> Vec<(usize, String)> {
+        vec![]
+    }
+    fn save_states(&mut self, _: Ticks<'_>) -> Result<Vec<Option<Vec<u8>>>, SliceError> {
+        Ok(vec![None])
+    }
+    fn load_state(&mut self, _: usize, _: &[u8], _: Ticks<'_>) -> Result<(), SliceError> {
+        Ok(())
+    }
+    fn begin_close(&mut self) {
+        self.note("begin_close");
+    }
+    fn close(&mut self) {
+        self.note("close");
+    }
+}
+
+/// Broken by a step, or an end, that goes through the slices one by one: their programs would work in turn.
+#[test]
+fn all_slices_begin_before_one_is_waited_for() {
+    let log = Arc::new(Mutex::new(vec![]));
+    let part = |column: usize, name| -> (Range<usize>, Box<dyn EnvSlice>) {
+        (column..column + 1, Box::new(Logging { name, log: log.clone() }))
+    };
+    let names = ["a", "b", "c", "d", "e"];
+    let mut several =
+        Several::new(names.into_iter().enumerate().map(|(i, name)| part(i, name)).collect());
+    let _ = play(&mut several, ResetMode::Wait);
+    let each = |call: &str| names.map(|name| format!("{call} {name}"));
+    let step = [each("begin"), each("end")].concat();
+    assert_eq!(log.lock().unwrap()[..2 * step.len()], [&step[..], &step].concat());
+    log.lock().unwrap().clear();
+    several.close();
+    assert_eq!(*log.lock().unwrap(), [each("begin_close"), each("close")].concat());
 }

@@ -107,7 +107,8 @@ impl KeptEvents {
     pub fn cut(self) -> Result<Events, FileError> {
         for (path, size) in self.cuts {
             let file = File::options().write(true).open(&path);
-            file.and_then(|f| f.set_len(size)).map_err(FileError::at("cut back", &path))?;
+            let cut = |f: File| f.set_len(size).and_then(|()| f.sync_all());
+            file.and_then(cut).map_err(FileError::at("cut back", &path))?;
         }
         Ok(Events { dir: self.dir, from: self.from, out: None })
     }

@@ -121,9 +121,9 @@ impl Stepper {
     ) -> Result<(), CollectorError> {
         let last = last_row(columns);
         for (c, ColumnState { env: s, act }) in saved.iter().enumerate() {
-            progress.tick(c);
             if let Some(env) = &s.env {
-                self.envs.load_state(c, env).map_err(|e| self.spec.env_failed(e))?;
+                let loaded = self.envs.load_state(c, env, Ticks::new(progress));
+                loaded.map_err(|e| self.spec.env_failed(e))?;
                 set_column_bytes(&mut columns.observation, last, c, &s.observation);
                 set_column_bytes(&mut columns.prev_action, last, c, &s.prev_action);
                 columns.prev_reward.row_mut(last).get::<f32>(0)[c] = s.prev_reward;

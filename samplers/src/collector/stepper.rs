@@ -273,6 +273,11 @@ impl Stepper {
         std::mem::take(&mut self.notes)
     }
 
+    /// Asks the environments to end, where that takes time.
+    pub(crate) fn begin_close(&mut self) {
+        self.envs.begin_close();
+    }
+
     /// Ends the environments in order.
     pub(crate) fn close(&mut self) {
         self.envs.close();

@@ -174,10 +174,7 @@ impl Case {
 
     /// What the error says before and after the process number.
     pub(crate) fn text(&self, host: Host) -> (String, String) {
-        // In workers the environments of evaluation are built with the others, before anything is evaluated.
-        let building = self.env.place == Place::Make && host.kind != SamplerKind::Serial;
-        let evaluating = self.evaluating && !building;
-        let (worker, ranks) = match (host.kind, evaluating) {
+        let (worker, ranks) = match (host.kind, self.evaluating) {
             (SamplerKind::Serial, false) => ("serial sampler", host.ranks(0)),
             (SamplerKind::Serial, true) => ("serial sampler, evaluating", "0..5"),
             (_, false) => ("worker 1", host.ranks(1)),

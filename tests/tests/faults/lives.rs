@@ -12,7 +12,7 @@ use rlcore::slice::ResetMode;
 use samplers::{HostKind, SamplerKind};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
-use tests::faulty::{Fault, Faulty, Place};
+use tests::faulty::{EVERY, Fault, Faulty, Place};
 use tests::policies::{grid_dqn, grid_weights};
 use tests::{Body, setups};
 
@@ -84,10 +84,13 @@ fn deaf_to_signals(host: Host) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// One slow environment makes others wait for longer than the stall's limit; nobody stalls.
+/// One slow environment makes others wait for longer than the stall's limit, or the constructors of a worker take longer
+/// together; nobody stalls.
 fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
-    let slow = Faulty { fault: Some(Fault::Slow(15)), place, rank: 2, at: 0 };
-    let mut setup = setup(&slow, &Faulty { rank: 1, ..slow }, host)?;
+    let (took, rank, eval_rank) =
+        if place == Place::Make { (80, EVERY, EVERY) } else { (15, 2, 1) };
+    let slow = Faulty { fault: Some(Fault::Slow(took)), place, rank, at: 0 };
+    let mut setup = setup(&slow, &Faulty { rank: eval_rank, ..slow }, host)?;
     setup.config.worker.step_timeout = 0.2;
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(GlobalSteps(0))?;

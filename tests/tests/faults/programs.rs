@@ -1,8 +1,8 @@
 //! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
 use crate::cases::{self, Host, PROCESSES, SERIAL, STALL, THREADS, hosts};
-use crate::processes::{SOON, all_gone, named_segments, signal, until};
+use crate::processes::{SOON, all_gone, children, named_segments, signal, until};
 use crate::program::Program;
-use crate::scenarios::{ENDINGS, STOPS};
+use crate::scenarios::{ENDINGS, PROGRAM_LIMIT, STOPS};
 use libtest_mimic::Failed;
 use nix::sys::signal::Signal;
 use samplers::SamplerKind;
@@ -116,6 +116,69 @@ fn stopped_and_continued(host: Host) -> Result<(), Failed> {
     }
 }
 
+/// The same with environments that another program steps: it is stopped and continued with the others.
+fn stopped_with_its_programs(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["slow_program", &host.name()])?;
+    program.says("batch")?;
+    let mut family = vec![program.pid()];
+    for i in 0.. {
+        let Some(pid) = family.get(i) else { break };
+        family.extend(children(*pid));
+    }
+    // Five programs under a serial sampler; under three workers their server and six.
+    let programs = family.len() - if host.is_process() { 5 } else { 1 };
+    if programs < 5 {
+        return Err(format!("only {programs} programs in {family:?}").into());
+    }
+    signal(-program.pid(), Signal::SIGSTOP)?;
+    until("a stop", SOON, || {
+        family.iter().all(|pid| stat(*pid).is_none_or(|(state, _)| matches!(state, 'T' | 'Z')))
+    })?;
+    // What is tested is a length of time.
+    std::thread::sleep(PROGRAM_LIMIT * 2);
+    signal(-program.pid(), Signal::SIGCONT)?;
+    ends_in_order(program)
+}
+
+/// The program ends with exit code 0 and says nothing on standard error.
+fn ends_in_order(program: Program) -> Result<(), Failed> {
+    let end = program.end(Instant::now(), Duration::from_secs(60))?;
+    if end.status.success() && end.stderr.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", end.status, end.stderr).into())
+    }
+}
+
+/// Broken by a supervisor that takes the fork server, which the exit has dismissed, for dead.
+fn slow_exit(host: Host) -> Result<(), Failed> {
+    let mut program = Program::start(&["slow_exit", &host.name()])?;
+    program.says("exits")?;
+    ends_in_order(program)
+}
+
+/// A C++ exception becomes one line on standard error and exit code 1; its backtrace is nowhere, nor in the logs of workers.
+fn exception(on: &str, texts: &[&str]) -> Result<(), Failed> {
+    let logs = tempfile::tempdir()?;
+    let program = Program::start(&["exception", on, &logs.path().display().to_string()])?;
+    let end = program.end(Instant::now(), Duration::from_secs(60))?;
+    let (code, said) = (end.status.code(), &end.stderr);
+    if code != Some(1) || said.lines().count() != 1 || !said.starts_with("error: ") {
+        return Err(format!("{}: {said}", end.status).into());
+    }
+    for text in texts {
+        if !said.contains(text) {
+            return Err(format!("`{text}` is not in: {said}").into());
+        }
+    }
+    let logged = std::fs::read_dir(logs.path())?.flatten().map(|log| log.path());
+    let logged = logged.map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>()?.concat();
+    if said.contains("frame #") || logged.contains("frame #") {
+        return Err(format!("a backtrace is in: {said}{logged}").into());
+    }
+    Ok(())
+}
+
 /// Ends in this way and leaves nobody to be reaped by somebody else.
 fn leaves_nobody(host: Host, how: &str) -> Result<(), Failed> {
     let mut program = Program::start(&["parent", "ending", &host.name(), how])?;
@@ -220,6 +283,7 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
         add("killed_worker", Box::new(move || worker_dies(host)));
         add("killed_worker_learning", Box::new(move || dies_while_learning(host, false)));
         add("killed_server_learning", Box::new(move || dies_while_learning(host, true)));
+        add("slow_exit", Box::new(move || slow_exit(host)));
         for how in ENDINGS {
             add(&format!("leaves_nobody_{how}"), Box::new(move || leaves_nobody(host, how)));
         }
@@ -227,6 +291,18 @@ pub(crate) fn tests() -> Vec<(String, Body)> {
     for host in hosts() {
         let name = format!("{}_stopped_and_continued", host.name());
         add(name, Box::new(move || stopped_and_continued(host)));
+    }
+    for host in [SERIAL, PROCESSES[1]] {
+        let name = format!("{}_stopped_with_its_programs", host.name());
+        add(name, Box::new(move || stopped_with_its_programs(host)));
+    }
+    let why = "can't allocate memory";
+    for (on, texts) in [
+        ("serial", ["error: serial sampler", why]),
+        ("cpu_process", ["error: worker ", why]),
+        ("learner", ["error: libtorch: ", why]),
+    ] {
+        add(format!("{on}_exception_of_libtorch"), Box::new(move || exception(on, &texts)));
     }
     add("killed_server_idle".into(), Box::new(idle_server_dies));
     let line = "error: worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main`";

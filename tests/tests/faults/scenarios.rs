@@ -1,5 +1,6 @@
 //! The programs behind [`crate::programs`]: what a `main` of a user would do, good or bad. Errors end in exit code 1.
 use crate::cases::{self, Host, PROCESSES, THREADS, hosts, provoke, setup};
+use experiments::failure;
 use libtest_mimic::Failed;
 use rlcore::GlobalSteps;
 use rlcore::forkserver;
@@ -7,13 +8,19 @@ use samplers::SamplerKind;
 use std::process::ExitCode;
 use std::time::Duration;
 use tests::faulty::{Fault, Faulty, Place};
-use tests::faulty_agent::{AgentCall, AgentFault, FaultyPolicy};
+use tests::faulty_agent::{
+    AgentCall, AgentFault, FaultyPolicy, exception as exception_in_libtorch,
+};
+use tests::twin::Foreign;
 
 type Outcome = Result<(), Failed>;
 
 /// Runs the scenario that the arguments name.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["exception", on, logs] = words[..] {
+        return exception(on, logs);
+    }
     let outcome = match words[..] {
         ["case", host, name] => case(host, name),
         ["endless", host, fault] => endless(host, fault),
@@ -25,6 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         ["idle"] => idle(),
         ["learning", host] => learning(host),
         ["slow", host] => slow(host),
+        ["slow_program", host] => slow_program(host),
+        ["slow_exit", host] => slow_exit(host),
         ["ending", host, how] => ending(host, how),
         ["parent", ..] => parent(&words[1..]),
         _ => Err(format!("no scenario {words:?}").into()),
@@ -97,6 +106,62 @@ fn slow(on: &str) -> Outcome {
         sampler.obtain_samples(GlobalSteps(0))?;
     }
     Ok(())
+}
+
+/// As [`slow`], with environments that another program steps, 10 ms each; 1.5 seconds are allowed.
+fn slow_program(on: &str) -> Outcome {
+    forkserver::init()?;
+    let host = host(on)?;
+    let slow = (0..10).map(|rank| (rank, 0.01)).collect();
+    let program = Foreign { slow, limit: PROGRAM_LIMIT.as_secs_f64(), ..Foreign::sound(2) };
+    let mut setup = setup(&Faulty::sound(), &Faulty::sound(), host)?;
+    (setup.env, setup.eval) = (rlcore::EnvFactory::slice(&program)?, None);
+    setup.config.worker.step_timeout = PROGRAM_LIMIT.as_secs_f64();
+    let mut sampler = samplers::build(setup)?;
+    println!("batch");
+    sampler.obtain_samples(GlobalSteps(0))?;
+    Ok(())
+}
+
+/// The limit of [`slow_program`]: an interpreter starts within it.
+pub(crate) const PROGRAM_LIMIT: Duration = Duration::from_millis(1500);
+
+/// Ends by `exit` with a living sampler, while a library's exit handler takes longer than the supervisor waits. Handlers run in
+/// the reverse order of their registration: this one after that of the fork server.
+fn slow_exit(on: &str) -> Outcome {
+    extern "C" fn slow() {
+        std::thread::sleep(Duration::from_millis(2500));
+    }
+    // SAFETY: the function is there for as long as this program is.
+    unsafe { nix::libc::atexit(slow) };
+    forkserver::init()?;
+    let mut sampler = samplers::build(setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?)?;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    println!("exits");
+    std::process::exit(0)
+}
+
+/// The `main` of the command line, with an exception of libtorch in the agent of a serial sampler (`serial`) or of a worker, or
+/// in the master while workers wait (`learner`).
+fn exception(on: &str, logs: &str) -> ExitCode {
+    failure::quiet_exceptions();
+    failure::exit(|| {
+        forkserver::init()?;
+        let learner = on == "learner";
+        let host = host(if learner { "cpu_process" } else { on }).map_err(told)?;
+        let at = if learner { usize::MAX } else { 3 };
+        let policy = FaultyPolicy { fault: AgentFault::Exception, call: AgentCall::Act, at };
+        let mut setup = crate::acting::setup(&policy, host).map_err(told)?;
+        setup.worker_logs = Some(logs.into());
+        let mut sampler = samplers::build(setup)?;
+        sampler.obtain_samples(GlobalSteps(0))?;
+        exception_in_libtorch();
+        Ok(0)
+    })
+}
+
+fn told(e: Failed) -> anyhow::Error {
+    anyhow::anyhow!("{}", e.message().unwrap_or_default())
 }
 
 /// How many batches [`slow`] samples, each of which begins with a line.

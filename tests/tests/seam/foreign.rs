@@ -1,6 +1,5 @@
 //! Python steps the toy environments through the words and the block of the segment: the same samples as its Rust twin, to the
 //! bit; and what becomes of a program that fails.
-use crate::twin::{Fault, Foreign, Twin, mark};
 use libtest_mimic::Failed;
 use rlcore::slice::ResetMode;
 use rlcore::{EnvFactory, GlobalSteps, MakeSlice};
@@ -9,21 +8,18 @@ use std::time::{Duration, Instant};
 use tests::policies::{SlicePolicy, grid_weights};
 use tests::program::{stat, until};
 use tests::record::{bytes, compare, record};
+use tests::twin::{Fault, Foreign, Twin, Vectored, mark};
 use tests::{Body, setups};
 
 const SOON: Duration = Duration::from_secs(2);
-
-fn sound(most: usize) -> Foreign {
-    Foreign { most, fault: None, limit: 20.0, mark: mark() }
-}
 
 fn twins(reset: ResetMode) -> Setup {
     setups::serial(&Twin {}, &SlicePolicy {}, 16, reset)
 }
 
-/// The same setup with programs that step the environments, at most `most` columns each.
-fn stepped_by(setup: &Setup, foreign: &Foreign) -> Result<Setup, Failed> {
-    let env = EnvFactory::slice(foreign)?;
+/// The same setup with slices that step the environments.
+fn stepped_by(setup: &Setup, slices: &impl MakeSlice) -> Result<Setup, Failed> {
+    let env = EnvFactory::slice(slices)?;
     let eval = setup.eval.as_ref().map(|(_, config)| (env.clone(), *config));
     Ok(Setup { env, eval, ..setup.clone() })
 }
@@ -42,12 +38,60 @@ fn same_samples(
     if want.notes.concat().is_empty() {
         return Err("no episode ended: the test shows nothing".into());
     }
-    let mut setup = stepped_by(&twins, &sound(most))?;
+    let mut setup = stepped_by(&twins, &Foreign::sound(most))?;
     setup.slots = slots;
     if kind != SamplerKind::Serial {
         setup = setups::parallel(&setup, kind, 2, host);
     }
     compare(&want, &record(&setup, &weights, true)?, "stepped by Python")
+}
+
+/// A slice of the user's own in Rust, given to the public factory: all columns of a worker in one, and several in every worker.
+fn native_slices(kind: SamplerKind, reset: ResetMode, most: usize) -> Result<(), Failed> {
+    let twins = twins(reset);
+    let weights = grid_weights(setups::weight_count(&twins), 5);
+    let want = record(&twins, &weights, true)?;
+    let mut setup = stepped_by(&twins, &Vectored { most })?;
+    if kind != SamplerKind::Serial {
+        setup = setups::parallel(&setup, kind, 2, HostKind::Process);
+    }
+    compare(&want, &record(&setup, &weights, true)?, "stepped by native slices")
+}
+
+/// One worker with programs that are healthy, and slow in a way that a watcher must not take for a stall.
+fn healthy(foreign: Foreign, limit: f64) -> Result<(), Failed> {
+    let mut setup = stepped_by(&twins(ResetMode::AtOnce), &foreign)?;
+    setup.eval = None;
+    setup.config.max_decorrelation_steps = 0;
+    (setup.config.t, setup.config.b) = (1, 6);
+    setup.config.worker.step_timeout = limit;
+    let setup = setups::parallel(&setup, SamplerKind::Gpu, 1, HostKind::Process);
+    samplers::build(setup)?.obtain_samples(GlobalSteps(0))?;
+    Ok(())
+}
+
+/// Programs that import for a while and then construct and answer at once, one after another. Broken by a start that ticks only
+/// when a look finds the program's progress: three starts together take longer than the limit.
+fn slow_starts() -> Result<(), Failed> {
+    healthy(Foreign { start: 0.8, ..Foreign::sound(2) }, 2.0)
+}
+
+/// The second program goes on to its next environment while the worker waits for the first. Broken by a wait that takes the
+/// progress that it finds at its beginning for old: the second wait sees none until its end.
+fn progress_while_another_is_waited_for() -> Result<(), Failed> {
+    let slow = vec![(0, 1.0), (2, 0.9), (3, 1.0)];
+    healthy(Foreign { slow, ..Foreign::sound(2) }, 1.6)
+}
+
+/// Broken by programs that die with the thread that started them: a sampler may go to another thread.
+fn built_in_a_thread_that_ends() -> Result<(), Failed> {
+    let setup = stepped_by(&twins(ResetMode::AtOnce), &Foreign::sound(4))?;
+    let built = std::thread::spawn(move || samplers::build(setup));
+    let mut sampler = built.join().map_err(|_| "the thread panicked")??;
+    sampler.obtain_samples(GlobalSteps(0))?;
+    drop(sampler);
+    nobody_is_left();
+    Ok(())
 }
 
 /// A saved state continues; the environment that cannot be saved starts anew, and it alone.
@@ -85,7 +129,7 @@ fn continues(foreign: Option<&Foreign>) -> Result<(), Failed> {
 fn fails(kind: SamplerKind, call: &str, how: &str, text: &str) -> Result<(), Failed> {
     let fault = Fault { call: call.into(), how: how.into(), rank: 7 };
     let limit = if how == "hang" { 0.5 } else { 20.0 };
-    let foreign = Foreign { most: 2, fault: Some(fault), limit, mark: mark() };
+    let foreign = Foreign { fault: Some(fault), limit, ..Foreign::sound(2) };
     let mut setup = stepped_by(&twins(ResetMode::AtOnce), &foreign)?;
     // Rank 7 of the evaluation would be another.
     setup.eval = None;
@@ -131,7 +175,7 @@ fn nobody_is_left() {
 
 /// A worker that is killed takes its programs with it.
 fn killed_worker() -> Result<(), Failed> {
-    let setup = stepped_by(&twins(ResetMode::AtOnce), &sound(2))?;
+    let setup = stepped_by(&twins(ResetMode::AtOnce), &Foreign::sound(2))?;
     let setup = setups::parallel(&setup, SamplerKind::Cpu, 2, HostKind::Process);
     let mut sampler = samplers::build(setup)?;
     sampler.obtain_samples(GlobalSteps(0))?;
@@ -154,7 +198,7 @@ fn killed_worker() -> Result<(), Failed> {
 
 /// The example is one program, which is gone when the spaces are known.
 fn example() -> Result<(), Failed> {
-    let spaces = sound(3).spaces()?;
+    let spaces = Foreign::sound(3).spaces()?;
     if spaces != EnvFactory::new(&Twin {})?.spaces()? {
         return Err(format!("the spaces differ: {spaces:?}").into());
     }
@@ -191,9 +235,20 @@ pub(crate) fn cases() -> Vec<(String, Body)> {
             cases.push((name, Box::new(move || fails(kind, call, how, text))));
         }
     }
-    cases.push(("python_continues".into(), Box::new(|| continues(Some(&sound(3))))));
+    cases.push(("python_continues".into(), Box::new(|| continues(Some(&Foreign::sound(3))))));
     cases.push(("one_column_without_a_state".into(), Box::new(|| continues(None))));
     cases.push(("python_of_a_killed_worker".into(), Box::new(killed_worker)));
     cases.push(("python_example".into(), Box::new(example)));
+    cases.push(("python_slow_starts".into(), Box::new(slow_starts)));
+    let late = progress_while_another_is_waited_for;
+    cases.push(("python_progress_while_another_is_waited_for".into(), Box::new(late)));
+    cases
+        .push(("python_built_in_a_thread_that_ends".into(), Box::new(built_in_a_thread_that_ends)));
+    for (kind, reset, most) in
+        [(Serial, Wait, 4), (Serial, AtOnce, 100), (Cpu, AtOnce, 2), (Cpu, Wait, 100)]
+    {
+        let name = format!("native_slices_{kind:?}_{reset:?}_{most}_columns").to_lowercase();
+        cases.push((name, Box::new(move || native_slices(kind, reset, most))));
+    }
     cases
 }

@@ -1,5 +1,5 @@
 """A foreign program in Python's standard library alone: steps toy environments through the words and the block of a sampler's
-segment, as `rlcore/src/foreign.rs` describes. Its Rust twin is `twin.rs`."""
+segment, as `rlcore/src/foreign.rs` describes. Its Rust twin is `tests/src/twin.rs`."""
 import ctypes
 import json
 import mmap
@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import sys
+import time
 
 FUTEX = {"x86_64": 202, "aarch64": 98}[platform.machine()]
 WAIT, WAKE = 0, 1
@@ -156,6 +157,7 @@ class Program:
             self.doors = [Words(self.memory, manifest["doors"], c) for c in range(self.first, end)]
             self.door = self.doors[0]
             self.asked = self.door.get("ask.seq")
+        time.sleep(self.settings["start"])
         for column in range(end - self.first):
             self.tick(column)
             self.fault("make", column)
@@ -241,6 +243,7 @@ class Program:
                 if block.cell("flags", 3, t, at)[0]:
                     self.tick(column)
                     self.fault("step", column)
+                    time.sleep(self.settings["slow"].get(str(self.ranks[column]), 0))
                     self.step_one(block, t, at, column, toy, waits)
         except Exception as e:
             failed, self.error = 1, (str(e), column)

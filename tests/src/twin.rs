@@ -3,13 +3,14 @@ use rlcore::env::{from_state, to_state};
 use rlcore::factory::{MakeSlice, SlicePlace};
 use rlcore::foreign::{ForeignSlice, Program};
 use rlcore::progress::Progress;
-use rlcore::slice::{EnvSlice, SliceError, Ticks};
+use rlcore::slice::{EnvSlice, ResetIo, SliceError, StepIo, Ticks};
 use rlcore::{
     CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvRank, EnvSpaces, InfoLeaf, LeafSpec,
     MakeEnv, Reduce, Space, Step,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const UNSAVED: usize = 9;
 
 /// Settings of [`TwinEnv`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Twin {}
+pub struct Twin {}
 
 impl MakeEnv for Twin {
     type Env = TwinEnv;
@@ -32,12 +33,13 @@ impl MakeEnv for Twin {
 }
 
 /// Observation: position `[2] f32`, image `[3] u8`; three actions; lost lives, ends, truncations, an info and notes.
-pub(crate) struct TwinEnv {
+#[derive(Debug)]
+pub struct TwinEnv {
     rank: usize,
     now: Now,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Now {
     draws: u32,
     x: i64,
@@ -121,29 +123,43 @@ impl Env for TwinEnv {
 }
 
 /// The same environments, stepped by `toy.py`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Foreign {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Foreign {
     /// Columns of one program.
-    pub(crate) most: usize,
+    pub most: usize,
     /// What fails, see `toy.py`.
-    pub(crate) fault: Option<Fault>,
+    pub fault: Option<Fault>,
+    /// Seconds that a program takes before it constructs its first environment.
+    pub start: f64,
+    /// Environments by rank, and the seconds that each step of theirs takes.
+    pub slow: Vec<(usize, f64)>,
     /// Longest time without progress, seconds.
-    pub(crate) limit: f64,
+    pub limit: f64,
     /// An argument that the program takes no notice of.
-    pub(crate) mark: String,
+    pub mark: String,
+}
+
+impl Foreign {
+    /// Programs of at most so many columns, without fault.
+    pub fn sound(most: usize) -> Self {
+        Self { most, limit: 20.0, mark: mark(), ..Self::default() }
+    }
 }
 
 /// An argument by which this process knows its programs.
-pub(crate) fn mark() -> String {
+pub fn mark() -> String {
     format!("--of-test-{}", std::process::id())
 }
 
 /// In which call of which environment the program fails, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Fault {
-    pub(crate) call: String,
-    pub(crate) how: String,
-    pub(crate) rank: usize,
+pub struct Fault {
+    /// `make`, `reset` or `step`.
+    pub call: String,
+    /// `exit`, `raise` or `hang`.
+    pub how: String,
+    /// Of the environment.
+    pub rank: usize,
 }
 
 impl Foreign {
@@ -153,9 +169,11 @@ impl Foreign {
         place: &SlicePlace,
         ticks: Ticks<'_>,
     ) -> Result<Program, SliceError> {
-        let mut python = Command::new(tests::python::path());
+        let mut python = Command::new(crate::python::path());
         python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seam/toy.py")).arg(&self.mark);
-        let settings = json!({ "fault": self.fault });
+        let slow: BTreeMap<_, _> =
+            self.slow.iter().map(|(rank, s)| (rank.to_string(), s)).collect();
+        let settings = json!({ "fault": self.fault, "start": self.start, "slow": slow });
         let limit = Duration::from_secs_f64(self.limit);
         Program::start(python, settings, contexts, place, ticks, limit)
     }
@@ -186,4 +204,103 @@ impl MakeSlice for Foreign {
         let program = self.program(contexts, place, ticks)?;
         Ok(Box::new(ForeignSlice::new(program, contexts.len())))
     }
+}
+
+/// The same environments as one native slice of a user's own, which steps all of them in one go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Vectored {
+    /// Columns of one slice.
+    pub most: usize,
+}
+
+impl MakeSlice for Vectored {
+    fn most_columns(&self) -> usize {
+        self.most
+    }
+
+    fn spaces(&self) -> Result<EnvSpaces, EnvError> {
+        Ok(Twin {}.make(&EnvContext { env_rank: EnvRank(0) })?.spaces())
+    }
+
+    fn make(
+        &self,
+        contexts: &[EnvContext],
+        _place: &SlicePlace,
+        ticks: Ticks<'_>,
+    ) -> Result<Box<dyn EnvSlice>, SliceError> {
+        let one = |(column, context)| {
+            ticks.tick(column);
+            Twin {}.make(context).map_err(|e| SliceError::new(column, e))
+        };
+        let twins = contexts.iter().enumerate().map(one).collect::<Result<_, _>>()?;
+        Ok(Box::new(VectoredSlice { twins, notes: Vec::new() }))
+    }
+}
+
+/// See [`Vectored`]: the loop of the contract in [`rlcore::slice`].
+#[derive(Debug)]
+struct VectoredSlice {
+    twins: Vec<TwinEnv>,
+    notes: Vec<(usize, String)>,
+}
+
+impl EnvSlice for VectoredSlice {
+    fn spaces(&self) -> EnvSpaces {
+        self.twins[0].spaces()
+    }
+
+    fn seed(&mut self, column: usize, seed: u64) {
+        self.twins[column].seed(seed);
+    }
+
+    fn reset(&mut self, column: usize, io: &mut ResetIo<'_>) -> Result<(), SliceError> {
+        io.ticks.tick(column);
+        let cell = &mut io.observation.cell(column);
+        self.twins[column].reset(cell).map_err(|e| SliceError::new(column, e))
+    }
+
+    fn end_step(&mut self, io: &mut StepIo<'_>) -> Result<(), SliceError> {
+        for (column, twin) in self.twins.iter_mut().enumerate() {
+            if io.running[column] == 0 {
+                continue;
+            }
+            io.ticks.tick(column);
+            let failed = |e| SliceError::new(column, e);
+            let (mut observation, mut info) = (io.observation.cell(column), io.info.cell(column));
+            let step = twin.step(io.action.cell(column), &mut observation, &mut info);
+            let step = step.map_err(failed)?;
+            let reset = io.record(column, step)?;
+            if step.reset {
+                self.notes.extend(twin.take_notes().into_iter().map(|note| (column, note)));
+            }
+            if reset {
+                twin.reset(&mut io.observation.cell(column)).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_notes(&mut self) -> Vec<(usize, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn save_states(&mut self, ticks: Ticks<'_>) -> Result<Vec<Option<Vec<u8>>>, SliceError> {
+        let one = |(column, twin): (usize, &TwinEnv)| {
+            ticks.tick(column);
+            twin.save_state()
+        };
+        Ok(self.twins.iter().enumerate().map(one).collect())
+    }
+
+    fn load_state(
+        &mut self,
+        column: usize,
+        state: &[u8],
+        ticks: Ticks<'_>,
+    ) -> Result<(), SliceError> {
+        ticks.tick(column);
+        self.twins[column].load_state(state).map_err(|e| SliceError::new(column, e))
+    }
+
+    fn close(&mut self) {}
 }
