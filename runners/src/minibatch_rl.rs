@@ -6,7 +6,6 @@ use crate::error::RunError;
 use crate::journal::{Journal, Outcome, Stop};
 use crate::signals;
 use algos::{Algo, SaveScope};
-use rlcore::GlobalSteps;
 use rlcore::run_dir::RunDir;
 use rlcore::seed::EvalSeries;
 use rlcore::table::Stats;
