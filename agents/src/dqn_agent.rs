@@ -1,4 +1,7 @@
 //! Acting by the values of a Q-model, feed-forward or recurrent.
+mod settings;
+
+pub use self::settings::DqnAgentSettings;
 use crate::AgentError;
 use crate::acting::Acting;
 use crate::agent::{ActIo, Agent, AgentContext, AgentOutline, MakeAgent, Phase, Seen, device};
@@ -6,6 +9,7 @@ use crate::exploration::{EpsilonGreedy, Exploration, MakeExploration, greedy};
 use crate::model::{MakeQModel, ModelInput, QMlp, QModel, QOutput, action_count};
 use crate::params::{Grad, ParamBuilder, Params};
 use rlcore::block::AgentSchema;
+use rlcore::config::Settings;
 use rlcore::table::Values;
 use rlcore::tensor::slice;
 use rlcore::{DType, GlobalSteps, LeafSpec};
@@ -24,7 +28,7 @@ pub struct DqnAgentConfig<M = QMlp, E = EpsilonGreedy> {
     pub exploration: E,
 }
 
-impl<M: MakeQModel, E: MakeExploration> MakeAgent for DqnAgentConfig<M, E> {
+impl<M: MakeQModel + Settings, E: MakeExploration> MakeAgent for DqnAgentConfig<M, E> {
     type Agent = DqnAgent;
 
     fn make(&self, context: &AgentContext) -> Result<DqnAgent, AgentError> {

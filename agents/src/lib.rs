@@ -19,6 +19,7 @@ pub mod params;
 pub mod pg;
 mod policy;
 mod random_agent;
+mod settings;
 pub mod staging;
 #[cfg(test)]
 mod testing;
@@ -27,8 +28,9 @@ pub mod torch;
 pub use agent::{
     ActIo, Agent, AgentContext, AgentFactory, AgentOutline, MakeAgent, Phase, Seen, device,
 };
-pub use dqn_agent::{DqnAgent, DqnAgentConfig, Q};
+pub use dqn_agent::{DqnAgent, DqnAgentConfig, DqnAgentSettings, Q};
 pub use error::AgentError;
 pub use exploration::EpsilonGreedy;
 pub use policy::Policy;
 pub use random_agent::{RandomAgent, RandomAgentConfig};
+pub use settings::AgentSettings;

@@ -13,7 +13,6 @@ use crate::AgentError;
 use crate::params::{ParamBuilder, Params};
 use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
-use serde::{Serialize, de::DeserializeOwned};
 use tch::{Kind, Tensor};
 
 /// What a model sees, on the device of the parameters.
@@ -87,7 +86,7 @@ pub trait QModel: Send {
 }
 
 /// Settings that declare a model's parameters; implement it for a model of your own.
-pub trait MakeQModel: Serialize + DeserializeOwned + Clone + Send + 'static {
+pub trait MakeQModel: Send + 'static {
     /// Declares the parameters in `builder` and returns the model over them.
     fn make(
         &self,

@@ -10,6 +10,7 @@ mod head;
 mod mlp;
 mod model;
 mod net;
+mod nets;
 mod previous;
 mod settings;
 
@@ -19,4 +20,5 @@ pub use self::evaluate::Evaluate;
 pub use self::head::DistHead;
 pub use self::mlp::{PgMlp, ValueTrunk};
 pub use self::model::{MakePgModel, PgModel, PgOutput};
+pub use self::nets::PgNet;
 pub use self::settings::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgSettings};

@@ -31,5 +31,5 @@ pub use pg::ppo::{Ppo, PpoConfig};
 pub use pg::reinforce::{Reinforce, ReinforceConfig};
 pub use pqn::{Pqn, PqnConfig};
 pub use requires::Requires;
-pub use settings::{AlgoNeeds, AlgoSettings};
+pub use settings::{AlgoNeeds, AlgoSettings, MakeAlgo};
 pub use trained::{Trained, TrainedSettings};

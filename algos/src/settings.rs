@@ -1,8 +1,12 @@
 //! What the settings of an algorithm say before anything is built.
+use crate::algo::Algo;
+use crate::context::LearnContext;
+use crate::error::AlgoError;
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
+use std::ops::Range;
 
 /// The settings of an algorithm: data, and what follows from the data alone.
 pub trait AlgoSettings: std::fmt::Debug {
@@ -12,6 +16,12 @@ pub trait AlgoSettings: std::fmt::Debug {
     /// Discount per time step.
     fn discount(&self) -> f64;
 
+    /// Environment steps of all replicas during which the agent's exploration falls to its final value. Empty: it has that
+    /// value from the beginning.
+    fn annealing(&self) -> Range<u64> {
+        0..0
+    }
+
     /// What the samples have to hold for the algorithm, beside what every batch holds.
     fn records(&self, _spec: BatchSpec) -> BlockOptions {
         BlockOptions::default()
@@ -19,6 +29,22 @@ pub trait AlgoSettings: std::fmt::Debug {
 
     /// Memory that the algorithm takes beside the sampler's: an estimate of its peak, made before anything is built.
     fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds;
+}
+
+/// Settings that build an algorithm: with them a program can offer it by name.
+pub trait MakeAlgo: AlgoSettings {
+    /// What is trained: the [`AgentSettings::Model`](agents::AgentSettings::Model) of the agents that it fits.
+    type Model: 'static;
+
+    /// Builds the algorithm for the model of an agent, with initial weights from the run's seed.
+    ///
+    /// # Errors
+    /// A model that cannot be built or does not fit; settings that contradict each other or the batches; too little memory.
+    fn make(
+        &self,
+        model: &Self::Model,
+        context: &LearnContext<'_>,
+    ) -> Result<Box<dyn Algo>, AlgoError>;
 }
 
 /// Memory of an algorithm, by where it lies.

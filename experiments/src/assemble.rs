@@ -3,14 +3,14 @@ mod learning;
 mod needs;
 
 use self::learning::Learning;
-use crate::config::{Config, EnvConfig};
+use crate::config::{Config, Section};
+use crate::program::Program;
 use agents::AgentFactory;
 use agents::params::Params;
 use algos::{Algo, LearnContext};
-use anyhow::Result;
-use rlcore::envs::TimeLimit;
+use anyhow::{Error, Result, ensure};
 use rlcore::memory::Need;
-use rlcore::{BatchSpec, EnvFactory, GlobalSteps, MakeEnv, World, memory};
+use rlcore::{BatchSpec, EnvFactory, GlobalSteps, World, memory};
 use samplers::{Plan, Sampler, Setup};
 use std::path::{Path, PathBuf};
 
@@ -28,41 +28,27 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-fn limited<M: MakeEnv + Clone>(settings: &M, limit: Option<usize>) -> Result<EnvFactory> {
-    Ok(match limit {
-        Some(max_steps) => EnvFactory::new(&TimeLimit { env: settings.clone(), max_steps })?,
-        None => EnvFactory::new(settings)?,
-    })
-}
-
-/// The environments that a configuration names.
-pub fn env_factory(env: &EnvConfig, time_limit: Option<usize>) -> Result<EnvFactory> {
-    match env {
-        EnvConfig::Cartpole(e) => limited(e, time_limit),
-        EnvConfig::MountainCar(e) => limited(e, time_limit),
-        EnvConfig::MountainCarContinuous(e) => limited(e, time_limit),
-        EnvConfig::Acrobot(e) => limited(e, time_limit),
-        EnvConfig::Pendulum(e) => limited(e, time_limit),
-        EnvConfig::Catch(e) => limited(e, time_limit),
-        EnvConfig::Memory(e) => limited(e, time_limit),
-        EnvConfig::DictToy(e) => limited(e, time_limit),
-        EnvConfig::Null(e) => limited(e, time_limit),
-        EnvConfig::Slow(e) => limited(e, time_limit),
-    }
+/// The environments that `env`, the table at `path` of a configuration, names.
+pub fn env_factory(
+    program: &Program,
+    path: &str,
+    env: &Section,
+    time_limit: Option<usize>,
+) -> Result<EnvFactory> {
+    program.env_of(path, env)?.factory(time_limit)
 }
 
 /// Says what contradicts itself in a configuration, before anything is built.
-pub fn check(config: &Config) -> Result<(), String> {
-    config.sampler.check()?;
-    config.eval.check()?;
-    config.runner.check()?;
-    Learning::of(config)?.check(spec(config))?;
-    if config.time_limit == Some(0) {
-        return Err(
-            "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`".into()
-        );
-    }
-    agents::device(&config.device.0).map_err(|e| e.to_string())?;
+pub fn check(program: &Program, config: &Config) -> Result<()> {
+    config.sampler.check().map_err(Error::msg)?;
+    config.eval.check().map_err(Error::msg)?;
+    config.runner.check().map_err(Error::msg)?;
+    Learning::of(program, config)?.check(spec(config)).map_err(Error::msg)?;
+    ensure!(
+        config.time_limit != Some(0),
+        "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`"
+    );
+    agents::device(&config.device.0)?;
     Ok(())
 }
 
@@ -75,16 +61,16 @@ fn n_steps(config: &Config) -> GlobalSteps {
 }
 
 /// The agent that a configuration names.
-pub fn agent_factory(config: &Config) -> Result<AgentFactory> {
-    Learning::of(config).map_err(anyhow::Error::msg)?.agent()
+pub fn agent_factory(program: &Program, config: &Config) -> Result<AgentFactory> {
+    Learning::of(program, config)?.agent()
 }
 
 /// A sampler's setup; `worker_logs`: where workers write what environments print.
-pub fn setup(config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
-    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
-    let env = env_factory(&config.env, config.time_limit)?;
+pub fn setup(program: &Program, config: &Config, worker_logs: Option<PathBuf>) -> Result<Setup> {
+    let learning = Learning::of(program, config)?;
+    let env = env_factory(program, "env", &config.env, config.time_limit)?;
     let eval_env = match &config.eval_env {
-        Some(other) => env_factory(other, config.time_limit)?,
+        Some(other) => env_factory(program, "eval_env", other, config.time_limit)?,
         None => env.clone(),
     };
     Ok(Setup {
@@ -116,11 +102,11 @@ impl std::fmt::Debug for Prepared {
 }
 
 /// A sampler that acts with saved weights (see [`weights`]): no algorithm is built, and nothing of its memory is asked for.
-pub fn acting(config: &Config) -> Result<Plan> {
-    check(config).map_err(anyhow::Error::msg)?;
+pub fn acting(program: &Program, config: &Config) -> Result<Plan> {
+    check(program, config)?;
     // Threads of this process are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
-    setup(config, None)?.check().map_err(|e| needs::named(config, e))
+    setup(program, config, None)?.check().map_err(|e| needs::named(config, e))
 }
 
 /// The weights in a checkpoint, as the flat vector that agents take.
@@ -133,10 +119,10 @@ pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
 
 /// Builds the algorithm; everything about the configuration that can be refused is refused here, so that a mistake leaves no
 /// run directory behind and replaces none.
-pub fn prepare(config: &Config) -> Result<Prepared> {
-    let plan = acting(config)?;
-    let needs = needs::check(config, &plan, memory::available())?;
-    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
+pub fn prepare(program: &Program, config: &Config) -> Result<Prepared> {
+    let plan = acting(program, config)?;
+    let needs = needs::check(program, config, &plan, memory::available())?;
+    let learning = Learning::of(program, config)?;
     let context = LearnContext {
         device: agents::device(&config.device.0)?,
         ..LearnContext::new(plan.spaces(), spec(config), n_steps(config), config.seed)

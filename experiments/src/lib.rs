@@ -11,11 +11,15 @@ macro_rules! say {
 
 pub mod assemble;
 pub mod bench;
+mod builtin;
 pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod failure;
 pub mod figure;
 mod font;
-pub mod presets;
+mod presets;
+pub mod program;
 pub mod render;
+
+pub use program::Program;

@@ -1,78 +1,27 @@
-//! Experiments that are known to work, by name.
+//! Experiments that are known to work.
 mod policy;
 
-use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, EnvConfig};
+pub(crate) use self::policy::{
+    acrobot_ppo, cartpole_a2c, cartpole_ppo, catch_a2c, memory_ppo_lstm, pendulum_ppo,
+};
+use crate::config::Config;
+use agents::DqnAgentSettings;
 use agents::epsilon::EpsilonConfig;
-use agents::model::QMlp;
+use agents::model::{QMlp, QNet};
 use algos::DqnConfig;
 use rlcore::envs::CartPole;
 use runners::RunnerConfig;
 use samplers::{EvalConfig, SamplerConfig};
 
-/// One preset.
-#[derive(Clone, Copy, Debug)]
-pub struct Preset {
-    /// What to call it.
-    pub name: &'static str,
-    /// What it shows.
-    pub about: &'static str,
-    /// Its configuration.
-    pub config: fn() -> Config,
-}
-
-/// All presets.
-pub const PRESETS: [Preset; 7] = [
-    Preset {
-        name: "cartpole-dqn",
-        about: "DQN solves CartPole-v1 (mean return 475 of 500) in under a minute on two cores",
-        config: cartpole_dqn,
-    },
-    Preset {
-        name: "cartpole-ppo",
-        about: "PPO solves CartPole-v1 (475 of 500) in seconds on one core",
-        config: policy::cartpole_ppo,
-    },
-    Preset {
-        name: "cartpole-a2c",
-        about: "A2C solves CartPole-v1 (475 of 500) in seconds on one core",
-        config: policy::cartpole_a2c,
-    },
-    Preset {
-        name: "memory-ppo-lstm",
-        about: "PPO with an LSTM acts on a cue that it saw steps before (0.95 of 1; without memory: 0)",
-        config: policy::memory_ppo_lstm,
-    },
-    Preset {
-        name: "pendulum-ppo",
-        about: "PPO with continuous actions swings a pendulum up and holds it (-200) in seconds on one core",
-        config: policy::pendulum_ppo,
-    },
-    Preset {
-        name: "acrobot-ppo",
-        about: "PPO swings two links up (-100), observations normalised",
-        config: policy::acrobot_ppo,
-    },
-    Preset {
-        name: "catch-a2c",
-        about: "A2C catches a ball from pixels (0.95 of 1)",
-        config: policy::catch_a2c,
-    },
-];
-
-/// The preset of this name.
-pub fn find(name: &str) -> Option<&'static Preset> {
-    PRESETS.iter().find(|p| p.name == name)
-}
-
-fn cartpole_dqn() -> Config {
+pub(crate) fn cartpole_dqn() -> Config<CartPole, DqnAgentSettings, DqnConfig> {
     Config {
-        env: EnvConfig::Cartpole(CartPole::default()),
+        env: CartPole::default(),
         sampler: SamplerConfig { t: 16, b: 16, ..Default::default() },
-        agent: AgentConfig::Dqn(DqnAgentSettings {
-            model: QMlp { hidden: vec![128, 128], ..Default::default() },
+        agent: DqnAgentSettings {
+            model: QNet::Mlp(QMlp { hidden: vec![128, 128], ..Default::default() }),
             epsilon: EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() },
-        }),
-        algo: AlgoConfig::Dqn(DqnConfig {
+        },
+        algo: DqnConfig {
             batch_size: 128,
             min_steps_learn: 2_000,
             replay_size: 100_000,
@@ -84,7 +33,7 @@ fn cartpole_dqn() -> Config {
             eps_steps: 20_000,
             double_dqn: true,
             ..Default::default()
-        }),
+        },
         eval: EvalConfig::default(),
         runner: RunnerConfig {
             n_steps: 400_000,
@@ -98,32 +47,26 @@ fn cartpole_dqn() -> Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rlcore::config::resolve;
+    use crate::Program;
+    use std::path::Path;
+    use toml::Value;
 
     /// Broken by a default that comes back where a setting was switched off or removed, at once or when a run's config.toml is
     /// read.
     #[test]
     fn clipping_and_epsilon_are_switched_off_on_the_command_line() {
+        let program = Program::new();
         for name in ["cartpole-dqn", "cartpole-ppo", "cartpole-a2c"] {
-            let preset = (find(name).unwrap().config)();
+            let preset = program.preset_named(name).unwrap();
             let sets = ["algo.clip_grad_norm=inf".to_owned(), "algo.adam_eps=".to_owned()];
             let sets = if name == "cartpole-dqn" { &sets[..] } else { &sets[..1] };
-            let config: Config = resolve(&preset, None, sets).unwrap();
+            let config = program.resolve(&preset, None, sets).unwrap();
             let text = rlcore::config::to_toml(&config).unwrap();
-            let again: Config = rlcore::config::read(std::path::Path::new("c"), &text).unwrap();
+            let again = program.read(Path::new("c"), &text).unwrap();
             assert_eq!(again, config);
-            let (clip, eps) = match again.algo {
-                AlgoConfig::Dqn(c) => (c.clip_grad_norm, Some(c.adam_eps())),
-                AlgoConfig::Ppo(c) => (c.clip_grad_norm, None),
-                AlgoConfig::A2c(c) => (c.clip_grad_norm, None),
-                AlgoConfig::Reinforce(c) => (c.clip_grad_norm, None),
-            };
-            assert_eq!(
-                (clip, eps.is_none_or(|e| e == 0.01 / 128.0)),
-                (f64::INFINITY, true),
-                "{name}"
-            );
+            let algo = &again.algo.settings;
+            assert_eq!(algo["clip_grad_norm"], Value::Float(f64::INFINITY), "{name}");
+            assert_eq!(algo.get("adam_eps").is_none(), name == "cartpole-dqn", "{name}");
         }
     }
 
@@ -131,7 +74,8 @@ mod tests {
     /// the same key included.
     #[test]
     fn kinds_are_exchanged_on_the_command_line() {
-        for preset in &PRESETS {
+        let program = Program::new();
+        for preset in program.presets() {
             for (agent, algo) in [
                 ("dqn", "dqn"),
                 ("categorical-pg", "ppo"),
@@ -139,9 +83,32 @@ mod tests {
                 ("categorical-pg", "reinforce"),
             ] {
                 let sets = [format!("agent.kind={agent}"), format!("algo.kind={algo}")];
-                let config: Config = resolve(&(preset.config)(), None, &sets).unwrap();
-                assert_eq!(config.algo.kind(), algo, "{}", preset.name);
+                let config = program.preset_config(preset).unwrap();
+                let config = program.resolve(&config, None, &sets).unwrap();
+                assert_eq!(config.algo.kind, algo, "{}", preset.name);
             }
         }
+    }
+
+    /// Broken by settings of the old environment that the new one has too, and by what a preset says of the old one elsewhere.
+    #[test]
+    fn a_new_environment_starts_from_its_own_defaults() {
+        let program = Program::new();
+        let preset = program.preset_named("cartpole-ppo").unwrap();
+        assert_eq!(preset.runner.stop_return, Some(475.0));
+        let with = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+            program.resolve(&preset, None, &sets).unwrap()
+        };
+        let config = with(&["time_limit=7", "env.kind=mountain-car"]);
+        assert_eq!(config.env.settings["max_steps"], Value::Integer(200));
+        assert_eq!((config.runner.stop_return, config.time_limit), (None, Some(7)));
+        // What is given beside the kind counts, before it or after.
+        let config = with(&["env.max_steps=9", "env.kind=mountain-car", "runner.stop_return=-110"]);
+        assert_eq!(config.env.settings["max_steps"], Value::Integer(9));
+        assert_eq!(config.runner.stop_return, Some(-110.0));
+        // The same kind is no new one.
+        let config = with(&["env.kind=cartpole"]);
+        assert_eq!(config, preset);
     }
 }

@@ -88,7 +88,10 @@ fn policy(which: Policy, of: Environment) -> AgentFactory {
     fn factory(agent: &impl MakeAgent) -> AgentFactory {
         AgentFactory::new(agent).expect("it serialises")
     }
-    fn pg<M: agents::pg::MakePgModel + Default>(model: M, of: Environment) -> AgentFactory {
+    fn pg<M: agents::pg::MakePgModel + rlcore::config::Settings + Default>(
+        model: M,
+        of: Environment,
+    ) -> AgentFactory {
         if of == Environment::Pendulum {
             factory(&GaussianPgAgentConfig { model, ..Default::default() })
         } else {

@@ -4,10 +4,9 @@
 //! weights reach it over fresh episodes too. A loss that is wrong, a target that never moves, actions that do not fit their
 //! observations: each misses it.
 #![allow(missing_docs)]
-use agents::pg::PgMlp;
+use experiments::Program;
 use experiments::assemble::prepare;
-use experiments::config::{AgentConfig, Config, PgNet};
-use experiments::presets;
+use experiments::config::Config;
 use libtest_mimic::Failed;
 use rlcore::run_dir::{Existing, RunDir};
 use rlcore::seed::EvalSeries;
@@ -16,8 +15,7 @@ use samplers::{SamplerKind, WorkerConfig};
 use tests::Body;
 
 fn preset(name: &str, kind: SamplerKind, seed: u64) -> Result<Config, Failed> {
-    let preset = presets::find(name).ok_or("the preset is gone")?;
-    let mut config = (preset.config)();
+    let mut config = Program::new().preset_named(name)?;
     config.seed = seed;
     config.sampler.kind = kind;
     config.sampler.worker = WorkerConfig { n: 2, ..config.sampler.worker };
@@ -28,10 +26,10 @@ fn preset(name: &str, kind: SamplerKind, seed: u64) -> Result<Config, Failed> {
 fn train(config: &Config, episodes: usize) -> Result<(Outcome, f64), Failed> {
     let scratch = tempfile::tempdir()?;
     let dir = RunDir::create(&scratch.path().join("run"), Existing::Refuse)?;
-    let parts = prepare(config)?.start(None)?;
+    let parts = prepare(&Program::new(), config)?.start(None)?;
     let outcome = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?.run()?;
     // Anew from the checkpoint, as `experiments eval` does.
-    let mut parts = prepare(config)?.start(None)?;
+    let mut parts = prepare(&Program::new(), config)?.start(None)?;
     parts.algo.params_mut().load_safetensors(&weights(&outcome.checkpoint)?)?;
     let mut flat = vec![0.0; parts.algo.params().len()];
     parts.algo.params().write_to(&mut flat);
@@ -59,10 +57,9 @@ fn solves(name: &str, kind: SamplerKind, seed: u64) -> Result<(), Failed> {
 /// Without its memory the preset's agent learns nothing that its observations do not say, over ten times the steps that
 /// the memory needs. A mean of 200 returns of 1 or -1 lies within 0.3 of chance but once in 40 000 times.
 fn needs_memory() -> Result<(), Failed> {
-    let mut config = preset("memory-ppo-lstm", SamplerKind::Serial, 0)?;
-    let AgentConfig::CategoricalPg(agent) = &mut config.agent else { return Err("agent".into()) };
-    agent.model = PgNet::Mlp(PgMlp { hidden: vec![32], ..Default::default() });
-    config.runner.n_steps = 50_000;
+    let config = preset("memory-ppo-lstm", SamplerKind::Serial, 0)?;
+    let sets = ["agent.model.lstm=", "agent.model.hidden=[32]", "runner.n_steps=50000"];
+    let config = Program::new().resolve(&config, None, &sets.map(str::to_owned))?;
     match train(&config, 200)? {
         (Outcome { stop: Stop::Steps, .. }, fresh) if fresh.abs() < 0.3 => Ok(()),
         other => Err(format!("better than chance: {other:?}").into()),

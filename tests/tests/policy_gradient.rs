@@ -1,14 +1,18 @@
 //! Actors and learners of policies agree: whatever the model, the first update of a batch sees ratios of 1.
 #![allow(missing_docs)]
+use agents::DqnAgentSettings;
 use agents::dist::{Bound, GaussianConfig, Std};
-use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp};
-use algos::{NormalizeAdvantage, PpoConfig};
+use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp, PgNet};
+use algos::{DqnConfig, NormalizeAdvantage, PpoConfig};
+use experiments::Program;
 use experiments::assemble::{Parts, check, prepare};
-use experiments::config::{AgentConfig, AlgoConfig, Config, EnvConfig, PgNet};
+use experiments::config::{Config, DeviceName};
 use rlcore::GlobalSteps;
 use rlcore::envs::{CartPole, Catch, DictToy, Pendulum};
 use rlcore::slice::ResetMode;
-use samplers::SamplerConfig;
+use runners::RunnerConfig;
+use samplers::{EvalConfig, SamplerConfig};
+use serde::Serialize;
 
 fn mlp(lstm: Option<usize>) -> PgNet {
     PgNet::Mlp(PgMlp { hidden: vec![16], normalise_observation: true, lstm, ..Default::default() })
@@ -26,32 +30,41 @@ fn conv(lstm: Option<usize>) -> PgNet {
     })
 }
 
-fn categorical(env: EnvConfig, model: PgNet) -> Config {
-    let agent = CategoricalPgAgentConfig { model, ..Default::default() };
-    Config { env, agent: AgentConfig::CategoricalPg(agent), ..Default::default() }
+fn categorical<E: Serialize + 'static>(env: E, model: PgNet) -> Config {
+    ppo(env, CategoricalPgAgentConfig { model, ..Default::default() }, 1)
 }
 
 fn gaussian(model: PgNet, gaussian: GaussianConfig) -> Config {
     let agent = GaussianPgAgentConfig { model, gaussian, ..Default::default() };
-    let env = EnvConfig::Pendulum(Pendulum::default());
-    Config { env, agent: AgentConfig::GaussianPg(agent), ..Default::default() }
+    ppo(Pendulum::default(), agent, 1)
 }
 
-fn ppo(config: Config, reset: ResetMode) -> Config {
-    Config {
-        sampler: SamplerConfig { t: 40, b: 6, reset, ..Default::default() },
-        algo: AlgoConfig::Ppo(PpoConfig {
-            minibatches: 1,
+fn ppo<E: Serialize + 'static, A: Serialize + 'static>(
+    env: E,
+    agent: A,
+    minibatches: usize,
+) -> Config {
+    let config = Config {
+        env,
+        agent,
+        algo: PpoConfig {
+            minibatches,
             epochs: 1,
             learning_rate: 0.02,
             normalize_advantage: NormalizeAdvantage::Batch,
             linear_lr_schedule: false,
             ..Default::default()
-        }),
+        },
+        seed: 0,
+        device: DeviceName::default(),
+        sampler: SamplerConfig { t: 40, b: 6, ..Default::default() },
+        eval: EvalConfig::default(),
+        runner: RunnerConfig::default(),
+        eval_env: None,
         // Episodes end within batches, most of them truncated.
         time_limit: Some(13),
-        ..config
-    }
+    };
+    Program::new().config(&config).expect("its parts are ours")
 }
 
 /// Samples and learns from `n` batches; what was logged of each.
@@ -77,14 +90,14 @@ fn only(info: &algos::OptInfo, name: &str) -> f64 {
 /// observation statistics that change between acting and learning; by masked actions, by the draw before a bound.
 #[test]
 fn ratios_start_at_one() {
-    let toy = || EnvConfig::DictToy(DictToy::default());
+    let toy = || DictToy::default();
     let squash = GaussianConfig { bound: Bound::Squash, ..Default::default() };
     let head = GaussianConfig { std: Std::Head, ..Default::default() };
     let configs = [
-        ("mlp", categorical(EnvConfig::Cartpole(CartPole::default()), mlp(None))),
-        ("lstm", categorical(EnvConfig::Cartpole(CartPole::default()), mlp(Some(8)))),
-        ("conv", categorical(EnvConfig::Catch(Catch::default()), conv(None))),
-        ("conv lstm", categorical(EnvConfig::Catch(Catch::default()), conv(Some(8)))),
+        ("mlp", categorical(CartPole::default(), mlp(None))),
+        ("lstm", categorical(CartPole::default(), mlp(Some(8)))),
+        ("conv", categorical(Catch::default(), conv(None))),
+        ("conv lstm", categorical(Catch::default(), conv(Some(8)))),
         ("masked", categorical(toy(), mlp(None))),
         ("masked lstm", categorical(toy(), mlp(Some(8)))),
         ("clipped", gaussian(mlp(None), GaussianConfig::default())),
@@ -93,8 +106,9 @@ fn ratios_start_at_one() {
     ];
     for (name, config) in configs {
         for reset in [ResetMode::AtOnce, ResetMode::Wait] {
-            let config = ppo(config.clone(), reset);
-            let mut parts = prepare(&config).unwrap().start(None).unwrap();
+            let mut config = config.clone();
+            config.sampler.reset = reset;
+            let mut parts = prepare(&Program::new(), &config).unwrap().start(None).unwrap();
             let begun = {
                 let mut w = vec![0.0; parts.algo.params().len()];
                 parts.algo.params().write_to(&mut w);
@@ -116,19 +130,23 @@ fn ratios_start_at_one() {
 
 #[test]
 fn pairs_that_cannot_learn_are_refused() {
-    let dqn = Config::default();
-    let ppo = ppo(categorical(EnvConfig::default(), mlp(None)), ResetMode::AtOnce);
-    let refused = |config: &Config| check(config).unwrap_err();
+    let program = Program::new();
+    let dqn = Config::<CartPole, DqnAgentSettings, DqnConfig>::default();
+    let dqn = program.config(&dqn).unwrap();
+    let ppo = categorical(CartPole::default(), mlp(None));
+    let refused = |config: &Config| check(&program, config).unwrap_err().to_string();
     let e = refused(&Config { agent: dqn.agent.clone(), ..ppo.clone() });
-    assert!(e.contains("algo.kind = \"ppo\"") && e.contains("categorical-pg"), "{e}");
+    let texts =
+        ["algo.kind = \"ppo\"", "agent.kind to categorical-pg or gaussian-pg", "algo.kind to dqn"];
+    assert!(texts.iter().all(|t| e.contains(t)), "{e}");
     let e = refused(&Config { algo: dqn.algo, ..ppo.clone() });
-    assert!(e.contains("agent.kind to dqn"), "{e}");
-    let box_of_actions = Config { env: EnvConfig::Pendulum(Pendulum::default()), ..ppo.clone() };
-    let e = prepare(&box_of_actions).unwrap_err().to_string();
+    let texts = ["agent.kind to dqn", "algo.kind to ppo or a2c or reinforce"];
+    assert!(texts.iter().all(|t| e.contains(t)), "{e}");
+    let box_of_actions = Config { env: gaussian(mlp(None), GaussianConfig::default()).env, ..ppo };
+    let e = prepare(&program, &box_of_actions).unwrap_err().to_string();
     assert!(e.contains("gaussian"), "{e}");
-    let many = PpoConfig { minibatches: 7, ..Default::default() };
-    let recurrent = categorical(EnvConfig::default(), mlp(Some(8))).agent;
-    let many = Config { agent: recurrent, algo: AlgoConfig::Ppo(many), ..ppo };
-    let e = prepare(&many).unwrap_err().to_string();
+    let agent = CategoricalPgAgentConfig { model: mlp(Some(8)), ..Default::default() };
+    let many = self::ppo(CartPole::default(), agent, 7);
+    let e = prepare(&program, &many).unwrap_err().to_string();
     assert!(e.contains("algo.minibatches = 7") && e.contains("sampler.b"), "{e}");
 }

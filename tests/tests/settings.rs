@@ -3,11 +3,11 @@
 //!
 //! The settings are found by asking a configuration for its keys, so a new one is tried without a change here.
 #![allow(missing_docs, clippy::unwrap_used)]
+use experiments::Program as Offered;
 use experiments::assemble::prepare;
-use experiments::config::{AlgoConfig, Config, ENVIRONMENTS};
-use experiments::presets::{PRESETS, Preset};
+use experiments::config::Config;
 use rlcore::GlobalSteps;
-use rlcore::config::{ConfigError, resolve, to_toml};
+use rlcore::config::{ConfigError, to_toml};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -53,23 +53,24 @@ struct Base {
 
 /// All presets; then what none of them uses: the other environments, networks and algorithms.
 fn bases() -> Vec<Base> {
+    let offered = Offered::new();
     let with = |preset: &str, sets: &[String]| {
-        let preset = PRESETS.iter().find(|p| p.name == preset).unwrap();
-        resolve(&(preset.config)(), None, sets).unwrap()
+        offered.resolve(&offered.preset_named(preset).unwrap(), None, sets).unwrap()
     };
     // Few updates: what is asked is whether one can be made.
-    let few = |p: &Preset| match with(p.name, &[]).algo {
-        AlgoConfig::Ppo(_) => vec!["algo.epochs=1".to_owned(), "algo.minibatches=4".to_owned()],
+    let few = |preset: &str| match with(preset, &[]).algo.kind.as_str() {
+        "ppo" => vec!["algo.epochs=1".to_owned(), "algo.minibatches=4".to_owned()],
         _ => vec![],
     };
+    let presets = offered.presets().iter();
     let mut bases: Vec<Base> =
-        PRESETS.iter().map(|p| Base { config: with(p.name, &few(p)), under: "" }).collect();
-    for (kind, _) in ENVIRONMENTS {
+        presets.map(|p| Base { config: with(p.name, &few(p.name)), under: "" }).collect();
+    for (kind, _) in offered.environments() {
         let kind = format!("env.kind={kind}");
         // One with discrete actions or one with a box.
         for preset in ["cartpole-ppo", "pendulum-ppo"] {
             let config = with(preset, std::slice::from_ref(&kind));
-            if prepare(&config).is_ok() {
+            if prepare(&offered, &config).is_ok() {
                 bases.push(Base { config, under: "env" });
                 break;
             }
@@ -84,7 +85,7 @@ fn bases() -> Vec<Base> {
 fn keys(config: &Config, table: &Table, path: &str, found: &mut Vec<(String, Option<Value>)>) {
     let full = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     let none = format!("{}=1", full("no_such_key"));
-    let known: BTreeSet<String> = match resolve(config, None, &[none]) {
+    let known: BTreeSet<String> = match Offered::new().resolve(config, None, &[none]) {
         Err(ConfigError::UnknownKey { known, .. }) => known.into_iter().collect(),
         other => panic!("{path}: {other:?}"),
     };
@@ -116,9 +117,10 @@ fn named(text: &str, key: &str) -> bool {
 fn wrong(config: &Config, key: &str, value: &str) -> Option<String> {
     let set = format!("{key}={value}");
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), String> {
+        let offered = Offered::new();
         let config =
-            resolve(config, None, std::slice::from_ref(&set)).map_err(|e| e.to_string())?;
-        let prepared = prepare(&config).map_err(|e| format!("{e:#}"))?;
+            offered.resolve(config, None, std::slice::from_ref(&set)).map_err(|e| e.to_string())?;
+        let prepared = prepare(&offered, &config).map_err(|e| format!("{e:#}"))?;
         // A huge number may ask for as much time as it says, before the first batch or within one.
         let huge = INTEGERS[3..].contains(&value);
         if huge && TAKES_TIME.contains(&key) {
@@ -180,9 +182,10 @@ fn what_can_only_fail_later_is_refused_at_once() {
         ("cartpole-dqn", "algo.learning_rate=9e18"),
         ("cartpole-a2c", "algo.learning_rate=9e18"),
     ] {
-        let preset = PRESETS.iter().find(|p| p.name == preset).unwrap();
-        let config: Config = resolve(&(preset.config)(), None, &[set.to_owned()]).unwrap();
-        let text = prepare(&config).unwrap_err().to_string();
+        let offered = Offered::new();
+        let preset = offered.preset_named(preset).unwrap();
+        let config = offered.resolve(&preset, None, &[set.to_owned()]).unwrap();
+        let text = prepare(&offered, &config).unwrap_err().to_string();
         assert!(text.contains(set.split('=').next().unwrap()), "{set}: {text}");
     }
 }

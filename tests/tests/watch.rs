@@ -72,7 +72,7 @@ fn the_end_is_seen() {
     let episodes = play(&setup.env, &spaces, &setup.agent, "cpu", &[], &order).unwrap();
     for episode in &episodes {
         let lit = |m: usize| -> Vec<usize> {
-            let board = &episode.moments[m].observation;
+            let board = episode.moments[m].observation.leaf(0);
             (0..board.len()).filter(|i| board[*i] > 0.0).map(|i| i / 5).collect()
         };
         assert_eq!((episode.moments.len(), lit(0)), (10, vec![0, 9]));

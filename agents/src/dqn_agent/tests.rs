@@ -24,7 +24,7 @@ fn spaces() -> EnvSpaces {
     EnvSpaces::new(observation, Space::Discrete { n: ACTIONS })
 }
 
-fn loaded<M: MakeQModel, E: MakeExploration>(model: M, exploration: E) -> DqnAgent {
+fn loaded<M: MakeQModel + Settings, E: MakeExploration>(model: M, exploration: E) -> DqnAgent {
     let settings = DqnAgentConfig { model, exploration };
     let mut agent = settings.make(&context(&spaces())).unwrap();
     let weights: Vec<f32> = (0..agent.weight_count()).map(|i| (i as f32 * 1.7).sin()).collect();

@@ -49,9 +49,9 @@ impl<D: Distribution> std::fmt::Debug for PgAgent<D> {
 
 impl<D: Distribution> PgAgent<D> {
     /// An agent whose weights are loaded afterwards.
-    pub fn new<M: MakePgModel>(
+    pub fn new(
         dist: D,
-        model: &M,
+        model: &dyn MakePgModel,
         evaluate: Evaluate,
         context: &AgentContext,
     ) -> Result<Self, AgentError> {
@@ -79,9 +79,9 @@ impl<D: Distribution> PgAgent<D> {
     }
 
     /// What an agent of these settings records, and the size of its model; nothing is allocated.
-    pub(super) fn outline<M: MakePgModel>(
+    pub(super) fn outline(
         dist: &D,
-        model: &M,
+        model: &dyn MakePgModel,
         context: &AgentContext,
     ) -> Result<AgentOutline, AgentError> {
         let mut builder = ParamBuilder::default();

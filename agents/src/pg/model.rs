@@ -6,7 +6,6 @@ use crate::norm::ObsNorm;
 use crate::params::{ParamBuilder, Params};
 use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
-use serde::{Serialize, de::DeserializeOwned};
 use tch::Tensor;
 
 /// What a model says.
@@ -51,7 +50,7 @@ pub trait PgModel: Send {
 }
 
 /// Settings that declare a model's parameters; implement it for a model of your own.
-pub trait MakePgModel: Serialize + DeserializeOwned + Clone + Send + 'static {
+pub trait MakePgModel: Send + 'static {
     /// Declares the parameters in `builder` and returns the model over them.
     fn make(
         &self,

@@ -4,23 +4,18 @@ use super::evaluate::Evaluate;
 use super::mlp::PgMlp;
 use super::model::MakePgModel;
 use crate::AgentError;
-use crate::agent::{AgentContext, AgentOutline, MakeAgent};
+use crate::agent::{AgentContext, AgentFactory, AgentOutline, MakeAgent};
 use crate::dist::{Categorical, Distribution, Gaussian, GaussianConfig};
-use rlcore::EnvSpaces;
+use crate::settings::AgentSettings;
+use rlcore::config::Settings;
+use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What agent and algorithm have to agree on.
-pub trait PgSettings: MakeAgent {
-    /// Says what contradicts itself, and what to change.
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-
+pub trait PgSettings {
     /// Settings of the model.
-    type Model: MakePgModel;
-
-    /// Settings of the model.
-    fn model(&self) -> &Self::Model;
+    fn model(&self) -> &dyn MakePgModel;
 
     /// The distribution over the actions of these spaces.
     fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError>;
@@ -48,7 +43,7 @@ pub struct GaussianPgAgentConfig<M = PgMlp> {
     pub evaluate: Evaluate,
 }
 
-impl<M: MakePgModel + Default> MakeAgent for CategoricalPgAgentConfig<M> {
+impl<M: MakePgModel + Settings + Default> MakeAgent for CategoricalPgAgentConfig<M> {
     type Agent = CategoricalPgAgent;
 
     fn make(&self, context: &AgentContext) -> Result<CategoricalPgAgent, AgentError> {
@@ -60,10 +55,8 @@ impl<M: MakePgModel + Default> MakeAgent for CategoricalPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel + Default> PgSettings for CategoricalPgAgentConfig<M> {
-    type Model = M;
-
-    fn model(&self) -> &M {
+impl<M: MakePgModel> PgSettings for CategoricalPgAgentConfig<M> {
+    fn model(&self) -> &dyn MakePgModel {
         &self.model
     }
 
@@ -72,7 +65,7 @@ impl<M: MakePgModel + Default> PgSettings for CategoricalPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel + Default> MakeAgent for GaussianPgAgentConfig<M> {
+impl<M: MakePgModel + Settings + Default> MakeAgent for GaussianPgAgentConfig<M> {
     type Agent = GaussianPgAgent;
 
     fn make(&self, context: &AgentContext) -> Result<GaussianPgAgent, AgentError> {
@@ -86,18 +79,40 @@ impl<M: MakePgModel + Default> MakeAgent for GaussianPgAgentConfig<M> {
     }
 }
 
-impl<M: MakePgModel + Default> PgSettings for GaussianPgAgentConfig<M> {
-    type Model = M;
-
-    fn check(&self) -> Result<(), String> {
-        self.gaussian.check()
-    }
-
-    fn model(&self) -> &M {
+impl<M: MakePgModel> PgSettings for GaussianPgAgentConfig<M> {
+    fn model(&self) -> &dyn MakePgModel {
         &self.model
     }
 
     fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError> {
         Ok(Box::new(Gaussian::new(spaces, &self.gaussian)?))
+    }
+}
+
+impl<M: MakePgModel + Settings + Default> AgentSettings for CategoricalPgAgentConfig<M> {
+    type Model = Box<dyn PgSettings>;
+
+    fn model(&self) -> Box<dyn PgSettings> {
+        Box::new(self.clone())
+    }
+
+    fn factory(&self, _annealing: Range<u64>) -> Result<AgentFactory, AgentError> {
+        AgentFactory::new(self)
+    }
+}
+
+impl<M: MakePgModel + Settings + Default> AgentSettings for GaussianPgAgentConfig<M> {
+    type Model = Box<dyn PgSettings>;
+
+    fn model(&self) -> Box<dyn PgSettings> {
+        Box::new(self.clone())
+    }
+
+    fn check(&self, _spec: BatchSpec) -> Result<(), String> {
+        self.gaussian.check().map_err(|e| format!("agent.{e}"))
+    }
+
+    fn factory(&self, _annealing: Range<u64>) -> Result<AgentFactory, AgentError> {
+        AgentFactory::new(self)
     }
 }

@@ -12,7 +12,7 @@ use crate::optim::{AdamKind, update_target};
 use crate::replay::{Key, ReplayMeta, TensorBatch, TransitionReplay};
 use crate::requires::Requires;
 use crate::saved::{between_batches, flat_array, flat_values};
-use crate::settings::AlgoSettings;
+use crate::settings::{AlgoSettings, MakeAlgo};
 use crate::trained::{LEARNING_RATE, NotFinite, Trained, TrainedSettings, finite};
 use agents::model::{MakeQModel, ModelInput, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
@@ -78,9 +78,9 @@ impl Dqn {
     ///
     /// # Errors
     /// Settings that contradict each other or the batches; a model that cannot be built.
-    pub fn new<M: MakeQModel>(
+    pub fn new(
         config: DqnConfig,
-        model: &M,
+        model: &dyn MakeQModel,
         replay: TransitionReplay,
         context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
@@ -209,6 +209,19 @@ impl Dqn {
             update_target(self.target.flat_mut(), online, tau);
         }
         Ok([values[0], values[1], error])
+    }
+}
+
+impl MakeAlgo for DqnConfig {
+    type Model = Box<dyn MakeQModel>;
+
+    fn make(
+        &self,
+        model: &Box<dyn MakeQModel>,
+        context: &LearnContext<'_>,
+    ) -> Result<Box<dyn Algo>, AlgoError> {
+        let replay = self.uniform_replay(context)?;
+        Ok(Box::new(Dqn::new(self.clone(), &**model, replay, context)?))
     }
 }
 

@@ -7,6 +7,7 @@ use agents::params::ModelSize;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015 with Adam), names too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,10 @@ impl AlgoSettings for DqnConfig {
 
     fn discount(&self) -> f64 {
         self.discount
+    }
+
+    fn annealing(&self) -> Range<u64> {
+        self.min_steps_learn..self.eps_steps
     }
 
     fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds {

@@ -13,11 +13,12 @@ use crate::error::AlgoError;
 use crate::passes::{Passes, refuse_batch, something_to_learn};
 use crate::requires::Requires;
 use crate::saved::between_batches;
+use crate::settings::MakeAlgo;
 use crate::steps::progress;
 use crate::trained::LEARNING_RATE;
 use agents::dist::Distribution;
 use agents::params::Params;
-use agents::pg::MakePgModel;
+use agents::pg::{MakePgModel, PgSettings};
 use rlcore::block::Lease;
 use rlcore::table::Values;
 use rlcore::{BatchSpec, GlobalSteps, World};
@@ -53,7 +54,7 @@ impl<M: Method> PolicyGradient<M> {
     /// Settings that contradict each other or the batches; a model that cannot be built.
     pub fn new(
         method: M,
-        model: &impl MakePgModel,
+        model: &dyn MakePgModel,
         distribution: Box<dyn Distribution>,
         context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
@@ -128,6 +129,19 @@ impl<M: Method> PolicyGradient<M> {
     #[cfg(test)]
     pub(super) fn into_learner(self) -> Learner {
         self.learner
+    }
+}
+
+impl<M: Method + 'static> MakeAlgo for M {
+    type Model = Box<dyn PgSettings>;
+
+    fn make(
+        &self,
+        agent: &Box<dyn PgSettings>,
+        context: &LearnContext<'_>,
+    ) -> Result<Box<dyn Algo>, AlgoError> {
+        let distribution = agent.distribution(context.spaces)?;
+        Ok(Box::new(PolicyGradient::new(self.clone(), agent.model(), distribution, context)?))
     }
 }
 

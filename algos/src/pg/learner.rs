@@ -65,7 +65,7 @@ impl Learner {
     pub(super) fn new(
         settings: TrainedSettings,
         entropy_loss_coeff: f64,
-        model: &impl MakePgModel,
+        model: &dyn MakePgModel,
         distribution: Box<dyn Distribution>,
         context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {

@@ -17,7 +17,7 @@ use crate::passes::{Cut, Passes, refuse_batch, shares, something_to_learn};
 use crate::requires::{Requires, leaf};
 use crate::returns::{Steps, lambda_returns};
 use crate::saved::between_batches;
-use crate::settings::AlgoSettings;
+use crate::settings::{AlgoSettings, MakeAlgo};
 use crate::steps::{finals, largest_return, numbers, progress};
 use crate::trained::{LEARNING_RATE, Trained, TrainedSettings, finite};
 use agents::Q;
@@ -96,9 +96,9 @@ impl Pqn {
     /// # Errors
     /// Settings that contradict each other or the batches; a model that cannot be built, has a recurrent state, or describes
     /// returns by several numbers.
-    pub fn new<M: MakeQModel>(
+    pub fn new(
         config: PqnConfig,
-        model: &M,
+        model: &dyn MakeQModel,
         context: &LearnContext<'_>,
     ) -> Result<Self, AlgoError> {
         config.check(context.spec).map_err(AlgoError::Config)?;
@@ -261,6 +261,18 @@ impl Pqn {
         self.trained.step(&gradient);
         self.updates += 1;
         Ok([values[0], values[1], error])
+    }
+}
+
+impl MakeAlgo for PqnConfig {
+    type Model = Box<dyn MakeQModel>;
+
+    fn make(
+        &self,
+        model: &Box<dyn MakeQModel>,
+        context: &LearnContext<'_>,
+    ) -> Result<Box<dyn Algo>, AlgoError> {
+        Ok(Box::new(Pqn::new(self.clone(), &**model, context)?))
     }
 }
 

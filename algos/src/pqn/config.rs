@@ -5,6 +5,7 @@ use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Defaults are those of `CleanRL`'s `pqn.py`, which has 4 environments and batches of 128 time steps. The authors' own settings
 /// for `CartPole` (`purejaxql`) differ: 32 environments, 64 time steps, 16 minibatches, lambda 0.95.
@@ -73,6 +74,10 @@ impl AlgoSettings for PqnConfig {
 
     fn discount(&self) -> f64 {
         self.discount
+    }
+
+    fn annealing(&self) -> Range<u64> {
+        0..self.eps_steps
     }
 
     fn records(&self, spec: BatchSpec) -> BlockOptions {

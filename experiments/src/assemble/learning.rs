@@ -1,106 +1,71 @@
 //! Which agent learns by which algorithm, and what the two ask of the rest of a run.
-use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
-use agents::pg::PgSettings;
-use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
-use algos::pg::{Method, PolicyGradient};
-use algos::{Algo, AlgoSettings, Dqn, DqnConfig, LearnContext};
-use anyhow::Result;
+use crate::config::{Config, Section};
+use crate::program::Program;
+use crate::program::kind::{AnyAgent, AnyAlgo};
+use agents::AgentFactory;
+use algos::{Algo, AlgoSettings, LearnContext};
+use anyhow::{Context, Result};
 use rlcore::BatchSpec;
 
-type MakeAlgo<'a> = Box<dyn Fn(&LearnContext<'_>) -> Result<Box<dyn Algo>> + 'a>;
-
 /// An agent and an algorithm that fit each other.
-pub(super) struct Learning<'a> {
-    /// Says what contradicts itself in the agent's settings.
-    check_agent: Box<dyn Fn(BatchSpec) -> Result<(), String> + 'a>,
-    agent: Box<dyn Fn() -> Result<AgentFactory> + 'a>,
-    algo: MakeAlgo<'a>,
-    settings: &'a dyn AlgoSettings,
+pub(super) struct Learning {
+    agent: Box<dyn AnyAgent>,
+    algo: Box<dyn AnyAlgo>,
 }
 
-impl<'a> Learning<'a> {
+impl Learning {
     /// The pair that a configuration names, or why there is none.
-    pub(super) fn of(config: &'a Config) -> Result<Self, String> {
-        use AgentConfig::{CategoricalPg, Dqn, GaussianPg};
-        use AlgoConfig::{A2c, Ppo, Reinforce};
-        Ok(match (&config.agent, &config.algo) {
-            (Dqn(agent), AlgoConfig::Dqn(algo)) => dqn(agent, algo),
-            (CategoricalPg(agent), A2c(algo)) => pg(agent, algo),
-            (CategoricalPg(agent), Ppo(algo)) => pg(agent, algo),
-            (CategoricalPg(agent), Reinforce(algo)) => pg(agent, algo),
-            (GaussianPg(agent), A2c(algo)) => pg(agent, algo),
-            (GaussianPg(agent), Ppo(algo)) => pg(agent, algo),
-            (GaussianPg(agent), Reinforce(algo)) => pg(agent, algo),
-            (Dqn(_), other) => {
-                return Err(format!(
-                    "agent.kind = \"dqn\" acts by values, and algo.kind = \"{}\" learns a policy: set agent.kind to categorical-pg (discrete actions) or gaussian-pg (a box), or algo.kind to dqn",
-                    other.kind()
-                ));
-            }
-            (_, AlgoConfig::Dqn(_)) => {
-                return Err(
-                    "algo.kind = \"dqn\" learns values, and the agent draws from a policy: set agent.kind to dqn, or algo.kind to ppo, a2c or reinforce".into(),
-                );
-            }
-        })
+    pub(super) fn of(program: &Program, config: &Config) -> Result<Self> {
+        let (agent, algo) = (program.agent_of(config)?, program.algo_of(config)?);
+        if agent.model_type() != algo.model_type() {
+            anyhow::bail!(unfit(program, &config.agent, &*agent, &config.algo, &*algo));
+        }
+        Ok(Self { agent, algo })
     }
 
     /// Says what contradicts itself in the settings of the two.
     pub(super) fn check(&self, spec: BatchSpec) -> Result<(), String> {
-        (self.check_agent)(spec)?;
-        self.settings.check(spec)
+        self.agent.check(spec)?;
+        self.algo.settings().check(spec)
     }
 
     /// What the algorithm's settings say.
-    pub(super) fn settings(&self) -> &'a dyn AlgoSettings {
-        self.settings
+    pub(super) fn settings(&self) -> &dyn AlgoSettings {
+        self.algo.settings()
     }
 
     /// The agent, wherever it is built.
     pub(super) fn agent(&self) -> Result<AgentFactory> {
-        (self.agent)()
+        self.agent.factory(self.settings().annealing())
     }
 
     /// The algorithm.
     pub(super) fn algo(&self, context: &LearnContext<'_>) -> Result<Box<dyn Algo>> {
-        (self.algo)(context)
+        let made = self.algo.make(&*self.agent.model(), context);
+        made.context("the agent has the algorithm's model")?
     }
 }
 
-fn dqn<'a>(agent: &'a DqnAgentSettings, algo: &'a DqnConfig) -> Learning<'a> {
-    Learning {
-        check_agent: Box::new(|spec| agent.epsilon.check(spec)),
-        agent: Box::new(|| {
-            Ok(AgentFactory::new(&DqnAgentConfig {
-                model: agent.model.clone(),
-                exploration: EpsilonGreedy {
-                    epsilon: agent.epsilon.clone(),
-                    start_steps: algo.min_steps_learn,
-                    end_steps: algo.eps_steps,
-                },
-            })?)
-        }),
-        algo: Box::new(|context| {
-            let replay = algo.uniform_replay(context)?;
-            Ok(Box::new(Dqn::new(algo.clone(), &agent.model, replay, context)?))
-        }),
-        settings: algo,
-    }
-}
-
-fn pg<'a, A, M>(agent: &'a A, algo: &'a M) -> Learning<'a>
-where
-    A: PgSettings<Model = PgNet>,
-    M: Method + 'static,
-{
-    Learning {
-        check_agent: Box::new(|_| agent.check().map_err(|e| format!("agent.{e}"))),
-        agent: Box::new(|| Ok(AgentFactory::new(agent)?)),
-        algo: Box::new(|context| {
-            let distribution = agent.distribution(context.spaces)?;
-            let made = PolicyGradient::new(algo.clone(), agent.model(), distribution, context)?;
-            Ok(Box::new(made))
-        }),
-        settings: algo,
-    }
+/// Says which agents and algorithms fit.
+fn unfit(
+    program: &Program,
+    agent: &Section,
+    acts: &dyn AnyAgent,
+    algo: &Section,
+    learns: &dyn AnyAlgo,
+) -> String {
+    let agents = program.agents_with(learns.model_type());
+    let algos = program.algos_with(acts.model_type());
+    let set = |key: &str, names: &[&str]| match names {
+        [] => None,
+        names => Some(format!("{key} to {}", names.join(" or "))),
+    };
+    let repair = [set("agent.kind", &agents), set("algo.kind", &algos)];
+    let repair: Vec<String> = repair.into_iter().flatten().collect();
+    format!(
+        "algo.kind = \"{}\" cannot train agent.kind = \"{}\": set {}",
+        algo.kind,
+        agent.kind,
+        repair.join(", or ")
+    )
 }

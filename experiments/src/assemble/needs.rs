@@ -6,6 +6,7 @@
 use super::learning::Learning;
 use super::spec;
 use crate::config::Config;
+use crate::program::Program;
 use anyhow::{Result, anyhow};
 use rlcore::LeafSpec;
 use rlcore::memory::{self, Need};
@@ -19,8 +20,8 @@ const RUNNER_COPIES: u64 = 6;
 const LARGE_OBSERVATION: usize = 1 << 16;
 
 /// What the run takes, by what it is for.
-fn needs(config: &Config, plan: &Plan) -> Result<Vec<Need>> {
-    let learning = Learning::of(config).map_err(anyhow::Error::msg)?;
+fn needs(program: &Program, config: &Config, plan: &Plan) -> Result<Vec<Need>> {
+    let learning = Learning::of(program, config)?;
     let model = plan.model();
     let mut needs = plan.needs();
     let algo = learning.settings().needs(plan.spaces(), spec(config), &model);
@@ -34,8 +35,13 @@ fn needs(config: &Config, plan: &Plan) -> Result<Vec<Need>> {
 }
 
 /// What the run takes; refuses one that needs more than the `available` bytes, and says which settings to lower.
-pub(super) fn check(config: &Config, plan: &Plan, available: u64) -> Result<Vec<Need>> {
-    let needs = needs(config, plan)?;
+pub(super) fn check(
+    program: &Program,
+    config: &Config,
+    plan: &Plan,
+    available: u64,
+) -> Result<Vec<Need>> {
+    let needs = needs(program, config, plan)?;
     let Err(e) = memory::check(needs.clone(), available) else { return Ok(needs) };
     let mut text = e.to_string();
     if text.contains("agent.model") {

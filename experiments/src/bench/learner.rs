@@ -3,12 +3,12 @@
 //! and backward pass of the same networks, without a loss and an optimiser, measured between the batches. Then DQN's replay.
 use super::replay;
 use super::training::ppo_defaults;
+use crate::Program;
 use crate::assemble::prepare;
-use crate::config::PgNet;
 use agents::dist::Categorical;
 use agents::model::ModelInput;
 use agents::params::{Grad, ParamBuilder, Params};
-use agents::pg::{MakePgModel, PgModel};
+use agents::pg::{MakePgModel, PgModel, PgNet};
 use anyhow::Result;
 use rlcore::envs::CartPole;
 use rlcore::{EnvFactory, GlobalSteps};
@@ -65,8 +65,8 @@ impl Networks {
 }
 
 pub(super) fn run() -> Result<()> {
-    let config = ppo_defaults();
-    let mut parts = prepare(&config)?.start(None)?;
+    let (program, config) = (Program::new(), ppo_defaults());
+    let mut parts = prepare(&program, &program.config(&config)?)?.start(None)?;
     let mut weights = vec![0.0; parts.algo.params().len()];
     let networks = Networks::new()?;
     let (mut learning, mut sampling, mut forward, mut both) = (vec![], vec![], vec![], vec![]);

@@ -1,20 +1,29 @@
 //! Our side of whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without its files.
 use super::collecting::title;
 use super::measure::Contender;
+use crate::Program;
 use crate::assemble::{self, Parts};
-use crate::config::{AgentConfig, AlgoConfig, Config, DqnAgentSettings, PgNet};
+use crate::config::Config;
 use agents::epsilon::EpsilonConfig;
-use agents::model::QMlp;
-use agents::pg::{CategoricalPgAgentConfig, Evaluate};
-use algos::{DqnConfig, NormalizeAdvantage, PpoConfig};
+use agents::model::QNet;
+use agents::pg::{CategoricalPgAgentConfig, Evaluate, PgNet};
+use agents::{AgentSettings, DqnAgentSettings};
+use algos::{DqnConfig, MakeAlgo, NormalizeAdvantage, PpoConfig};
 use anyhow::Result;
 use rlcore::GlobalSteps;
+use rlcore::envs::CartPole;
 use runners::RunnerConfig;
 use samplers::{SamplerConfig, SamplerKind, WorkerConfig};
+use serde::Serialize;
 
 /// Learns as `config` says, a batch at a time.
-fn training(name: &str, config: &Config) -> Result<Contender> {
-    let Parts { mut sampler, mut algo } = assemble::prepare(config)?.start(None)?;
+fn training<A: AgentSettings + Serialize + 'static, L: MakeAlgo + Serialize + 'static>(
+    name: &str,
+    config: &Config<CartPole, A, L>,
+) -> Result<Contender> {
+    let program = Program::new();
+    let prepared = assemble::prepare(&program, &program.config(config)?)?;
+    let Parts { mut sampler, mut algo } = prepared.start(None)?;
     let pids = sampler.worker_pids();
     let steps = (config.sampler.t * config.sampler.b) as u64;
     let mut weights = vec![0.0; algo.params().len()];
@@ -35,12 +44,15 @@ fn training(name: &str, config: &Config) -> Result<Contender> {
 }
 
 /// CartPole with the MLP 64-64 and a constant epsilon.
-fn cartpole(sampler: SamplerConfig, algo: DqnConfig) -> Config {
+fn cartpole(
+    sampler: SamplerConfig,
+    algo: DqnConfig,
+) -> Config<CartPole, DqnAgentSettings, DqnConfig> {
     let epsilon = EpsilonConfig { eps_init: 0.05, eps_final: 0.05, ..Default::default() };
     Config {
         sampler,
-        agent: AgentConfig::Dqn(DqnAgentSettings { model: QMlp::default(), epsilon }),
-        algo: AlgoConfig::Dqn(algo),
+        agent: DqnAgentSettings { model: QNet::default(), epsilon },
+        algo,
         runner: RunnerConfig { evaluate: false, ..Default::default() },
         ..Default::default()
     }
@@ -51,8 +63,8 @@ pub(super) fn collection(kind: SamplerKind, workers: usize) -> Result<Contender>
     let worker = WorkerConfig { n: workers, ..Default::default() };
     let sampler = SamplerConfig { kind, t: 64, b: 8, worker, ..Default::default() };
     let never = DqnConfig {
-        min_steps_learn: u64::MAX,
-        eps_steps: u64::MAX,
+        min_steps_learn: i64::MAX as u64,
+        eps_steps: i64::MAX as u64,
         replay_size: 100_000,
         ..Default::default()
     };
@@ -81,7 +93,7 @@ pub(super) fn ppo() -> Result<Contender> {
 }
 
 /// See [`ppo`].
-pub(super) fn ppo_defaults() -> Config {
+pub(super) fn ppo_defaults() -> Config<CartPole, CategoricalPgAgentConfig<PgNet>, PpoConfig> {
     let algo = PpoConfig {
         learning_rate: 3e-4,
         // Half the squared error: theirs is half of the whole.
@@ -101,8 +113,8 @@ pub(super) fn ppo_defaults() -> Config {
     let agent = CategoricalPgAgentConfig { model, evaluate: Evaluate::Mode };
     Config {
         sampler: SamplerConfig { t: 2_048, b: 8, ..Default::default() },
-        agent: AgentConfig::CategoricalPg(agent),
-        algo: AlgoConfig::Ppo(algo),
+        agent,
+        algo,
         runner: RunnerConfig { evaluate: false, ..Default::default() },
         ..Default::default()
     }

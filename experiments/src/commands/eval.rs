@@ -2,6 +2,7 @@
 use super::saved_run::{config_of, newest};
 use super::summary::{self, looks, ours};
 use crate::assemble::{acting, check, weights};
+use crate::program::Program;
 use anyhow::{Result, bail};
 use clap::Args;
 use rlcore::GlobalSteps;
@@ -27,8 +28,8 @@ pub(super) struct EvalArgs {
 }
 
 impl EvalArgs {
-    pub(super) fn run(self) -> Result<()> {
-        let mut config = config_of(&self.run)?;
+    pub(super) fn run(self, program: &Program) -> Result<()> {
+        let mut config = config_of(program, &self.run)?;
         if self.episodes == 0 {
             bail!("--episodes 0: there must be at least one");
         }
@@ -36,12 +37,12 @@ impl EvalArgs {
         config.sampler.max_decorrelation_steps = 0;
         config.eval.n_episodes = self.episodes;
         config.eval.n_envs = config.eval.n_envs.min(self.episodes);
-        check(&config).map_err(anyhow::Error::msg)?;
+        check(program, &config)?;
         let checkpoint = match self.checkpoint {
             Some(path) => path,
             None => newest(&self.run)?,
         };
-        let plan = acting(&config)?;
+        let plan = acting(program, &config)?;
         let weights = weights(&plan, &checkpoint)?;
         let mut sampler = plan.build()?;
         sampler.publisher().publish(&weights)?;
@@ -72,7 +73,7 @@ impl EvalArgs {
         let number = self.number.wrapping_add(1);
         let other = ours(&format!("eval {run} --number {number}"));
         let mut next = vec![("other ones", other)];
-        next.extend(looks(std::slice::from_ref(&self.run), &self.run));
+        next.extend(looks(program, std::slice::from_ref(&self.run), &self.run));
         summary::next(&next);
         Ok(())
     }

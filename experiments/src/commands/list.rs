@@ -1,10 +1,9 @@
 //! `experiments list`.
-use crate::config::ENVIRONMENTS;
-use crate::presets::PRESETS;
+use crate::program::Program;
 
-pub(super) fn run() {
-    crate::say!("presets (experiments train <preset>)");
-    for p in PRESETS {
+pub(super) fn run(program: &Program) {
+    crate::say!("presets (train <preset>)");
+    for p in program.presets() {
         crate::say!("  {:<16}{}", p.name, p.about);
     }
     crate::say!("\nsamplers (--sampler)");
@@ -15,8 +14,16 @@ pub(super) fn run() {
         "  {:<16}the same by halves: workers step one, the agent acts on the other",
         "alternating"
     );
-    crate::say!("\nenvironments (--set env.kind=...)");
-    for (name, about) in ENVIRONMENTS {
+    crate::say!("\nenvironments (--env)");
+    all(program.environments());
+    crate::say!("\nagents (--set agent.kind=...)");
+    all(program.agents());
+    crate::say!("\nalgorithms (--set algo.kind=...)");
+    all(program.algorithms());
+}
+
+fn all(kinds: impl Iterator<Item = (&'static str, &'static str)>) {
+    for (name, about) in kinds {
         crate::say!("  {name:<24}{about}");
     }
 }

@@ -10,19 +10,14 @@ mod train;
 mod watch;
 
 use crate::config::Config;
-use crate::presets;
+use crate::program::Program;
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::path::{Path, PathBuf};
 
 /// Train and measure reinforcement-learning agents: samplers in worker processes, learning on libtorch.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100,
-    after_help = "Start with: experiments train cartpole-dqn\n            experiments list"
-)]
+#[command(version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,6 +58,9 @@ pub struct ConfigArgs {
     /// nothing after it removes an optional setting.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
+    /// Another environment than the preset's, from its own defaults (short for --set env.kind=...); `list` shows them.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// How samples are collected: serial, cpu, gpu or alternating (short for --set sampler.kind=...).
     #[arg(long)]
     sampler: Option<String>,
@@ -75,11 +73,8 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    fn resolve(&self, seed: Option<u64>) -> Result<Config> {
-        let preset = presets::find(&self.preset).with_context(|| {
-            let names: Vec<&str> = presets::PRESETS.iter().map(|p| p.name).collect();
-            format!("there is no preset {:?}; there are: {}", self.preset, names.join(", "))
-        })?;
+    fn resolve(&self, program: &Program, seed: Option<u64>) -> Result<Config> {
+        let preset = program.preset_named(&self.preset)?;
         let file = match &self.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
@@ -88,7 +83,11 @@ impl ConfigArgs {
             }
             None => None,
         };
-        let mut sets = self.sets.clone();
+        let mut sets = match &self.env {
+            Some(env) => program.env_sets(env)?,
+            None => Vec::new(),
+        };
+        sets.extend_from_slice(&self.sets);
         let mut short =
             |key: &str, value: Option<String>| sets.extend(value.map(|v| format!("{key}={v}")));
         short("sampler.kind", self.sampler.clone());
@@ -96,26 +95,36 @@ impl ConfigArgs {
         short("device", self.device.clone());
         short("seed", seed.map(|s| s.to_string()));
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
-        Ok(rlcore::config::resolve(&(preset.config)(), file, &sets)?)
+        Ok(program.resolve(&preset, file, &sets)?)
     }
 }
 
+/// Runs the command that the process was called with; the value is the exit code.
+pub(crate) fn run(program: &Program) -> Result<i32> {
+    let name = std::env::args().next().unwrap_or_else(|| "experiments".into());
+    let name = Path::new(&name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into());
+    let first = program.presets().first().map_or("<preset>", |p| p.name);
+    let start = format!("Start with: {name} train {first}\n            {name} list");
+    let matches = Cli::command().after_help(start).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()).run(program)
+}
+
 impl Cli {
-    /// Runs the command; the value is the exit code.
-    pub fn run(self) -> Result<i32> {
+    /// The value is the exit code.
+    fn run(self, program: &Program) -> Result<i32> {
         match self.command {
-            Command::Train(args) => args.run(),
-            Command::Resume(args) => args.run(),
-            Command::Eval(args) => args.run().map(|()| 0),
+            Command::Train(args) => args.run(program),
+            Command::Resume(args) => args.run(program),
+            Command::Eval(args) => args.run(program).map(|()| 0),
             Command::Plot(args) => args.run().map(|()| 0),
-            Command::Watch(args) => args.run().map(|()| 0),
+            Command::Watch(args) => args.run(program).map(|()| 0),
             Command::List => {
-                list::run();
+                list::run(program);
                 Ok(0)
             }
             Command::ShowConfig(args) => {
-                let config = args.resolve(None)?;
-                crate::assemble::check(&config).map_err(anyhow::Error::msg)?;
+                let config = args.resolve(program, None)?;
+                crate::assemble::check(program, &config)?;
                 crate::say!("{}", rlcore::config::to_toml(&config)?.trim_end());
                 Ok(0)
             }

@@ -2,7 +2,7 @@
 use super::saved_run::{config_of, to_resume};
 use super::train::{finish, introduce, meta};
 use crate::assemble::prepare;
-use crate::config::Config;
+use crate::program::Program;
 use anyhow::Result;
 use clap::Args;
 use rlcore::run_dir::RunDir;
@@ -24,14 +24,14 @@ pub(super) struct ResumeArgs {
 }
 
 impl ResumeArgs {
-    pub(super) fn run(self) -> Result<i32> {
+    pub(super) fn run(self, program: &Program) -> Result<i32> {
         let dir = RunDir::resume(&self.run)?;
-        let config: Config = rlcore::config::resolve(&config_of(&self.run)?, None, &self.sets)?;
+        let config = program.resolve(&config_of(program, &self.run)?, None, &self.sets)?;
         let (checkpoint, note) = match self.checkpoint {
             Some(path) => (path, None),
             None => to_resume(&self.run)?,
         };
-        let parts = prepare(&config)?;
+        let parts = prepare(program, &config)?;
         signals::listen()?;
         let parts = parts.start(Some(dir.workers()))?;
         let settings = config.runner.clone();
@@ -46,6 +46,6 @@ impl ResumeArgs {
             runner.console().line(&note);
         }
         introduce(&mut runner, &config);
-        finish(&runner.run()?, None)
+        finish(program, &runner.run()?, None)
     }
 }

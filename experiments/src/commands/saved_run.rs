@@ -1,18 +1,18 @@
 //! Facts about a run on disk, for the commands that begin with one.
-use crate::config::{Config, EnvConfig};
-use crate::render::RENDERED;
+use crate::config::{Config, Section};
+use crate::program::Program;
 use anyhow::{Context, Result};
 use rlcore::checkpoint::{latest, latest_complete};
 use runners::RunnerConfig;
 use std::path::{Path, PathBuf};
 
 /// Its configuration.
-pub(super) fn config_of(run: &Path) -> Result<Config> {
+pub(super) fn config_of(program: &Program, run: &Path) -> Result<Config> {
     let path = run.join("config.toml");
     let text = std::fs::read_to_string(&path).with_context(|| {
         format!("{} is not a run directory: it has no config.toml", run.display())
     })?;
-    Ok(rlcore::config::read(&path, &text)?)
+    Ok(program.read(&path, &text)?)
 }
 
 /// Its newest checkpoint, or an error that says there is none.
@@ -52,18 +52,11 @@ fn none(run: &Path) -> String {
 }
 
 /// The environments that are measured and watched.
-pub(super) fn eval_env(config: &Config) -> &EnvConfig {
+pub(super) fn eval_env(config: &Config) -> &Section {
     config.eval_env.as_ref().unwrap_or(&config.env)
 }
 
-/// The name under which an environment is configured.
-pub(super) fn kind(env: &EnvConfig) -> Result<String> {
-    let table = toml::Table::try_from(env)?;
-    Ok(table.get("kind").and_then(|k| k.as_str()).context("an environment has a kind")?.to_owned())
-}
-
 /// Whether there are pictures of its environment.
-pub(super) fn watchable(run: &Path) -> bool {
-    let kind = config_of(run).and_then(|config| kind(eval_env(&config)));
-    kind.is_ok_and(|k| RENDERED.contains(&k.as_str()))
+pub(super) fn watchable(program: &Program, run: &Path) -> bool {
+    config_of(program, run).is_ok_and(|config| program.is_rendered(eval_env(&config)))
 }

@@ -1,5 +1,6 @@
 //! What a command says at its end: how it went, where everything lies, what to do next. Fits 80 columns where paths are short.
 use super::saved_run::watchable;
+use crate::program::Program;
 use console::style;
 use runners::{Outcome, Stop, WEIGHTS_FILE};
 use std::path::{Path, PathBuf};
@@ -66,10 +67,10 @@ pub(super) fn ours(arguments: &str) -> String {
 }
 
 /// The commands that show what became of `runs`, all of them in the directory `above` or it itself.
-pub(super) fn looks(runs: &[PathBuf], above: &Path) -> Vec<Next> {
+pub(super) fn looks(program: &Program, runs: &[PathBuf], above: &Path) -> Vec<Next> {
     let all: Vec<String> = runs.iter().map(|r| r.display().to_string()).collect();
     let mut looks = vec![("draw it", ours(&format!("plot {}", all.join(" "))))];
-    if watchable(&runs[0]) {
+    if watchable(program, &runs[0]) {
         looks.push(("watch it", ours(&format!("watch {}", all[0]))));
     }
     looks.push(("TensorBoard", format!("tensorboard --logdir {}", above.display())));

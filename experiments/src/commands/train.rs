@@ -3,6 +3,7 @@ use super::ConfigArgs;
 use super::summary::{self, ours};
 use crate::assemble::prepare;
 use crate::config::Config;
+use crate::program::Program;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rlcore::run_dir::{Existing, Meta, RunDir};
@@ -32,18 +33,22 @@ pub(super) struct TrainArgs {
 }
 
 impl TrainArgs {
-    pub(super) fn run(self) -> Result<i32> {
+    pub(super) fn run(self, program: &Program) -> Result<i32> {
         let preset = &self.config.preset;
         let Some(text) = &self.seeds else {
-            return finish(&self.one(self.seed, self.run_dir.clone())?, Some(preset));
+            return finish(
+                program,
+                &self.one(program, self.seed, self.run_dir.clone())?,
+                Some(preset),
+            );
         };
         let mut runs = Vec::new();
         for seed in parse_seeds(text)? {
             crate::say!("seed {seed}");
             let dir = self.run_dir.as_ref().map(|d| d.join(format!("s{seed}")));
-            let outcome = self.one(Some(seed), dir)?;
+            let outcome = self.one(program, Some(seed), dir)?;
             if matches!(outcome.stop, Stop::Signal(_)) {
-                return finish(&outcome, Some(preset));
+                return finish(program, &outcome, Some(preset));
             }
             summary::headline(&outcome);
             runs.push(run_of(&outcome)?);
@@ -51,13 +56,13 @@ impl TrainArgs {
             crate::say!("");
         }
         let above = runs[0].parent().context("a run lies in a directory")?.to_owned();
-        summary::next(&summary::looks(&runs, &above));
+        summary::next(&summary::looks(program, &runs, &above));
         Ok(0)
     }
 
-    fn one(&self, seed: Option<u64>, dir: Option<PathBuf>) -> Result<Outcome> {
-        let config = self.config.resolve(seed)?;
-        let prepared = prepare(&config)?;
+    fn one(&self, program: &Program, seed: Option<u64>, dir: Option<PathBuf>) -> Result<Outcome> {
+        let config = self.config.resolve(program, seed)?;
+        let prepared = prepare(program, &config)?;
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let mut dir = match dir {
             Some(dir) => RunDir::create(&dir, existing)?,
@@ -100,7 +105,7 @@ pub(super) fn introduce(runner: &mut MinibatchRl, config: &Config) {
 }
 
 /// Says how training ended, where everything lies and what to do next; the exit code.
-pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
+pub(super) fn finish(program: &Program, outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
     let run = run_of(outcome)?;
     let shown = run.display();
     summary::headline(outcome);
@@ -110,7 +115,7 @@ pub(super) fn finish(outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
         return Ok(signals::exit_code(signal));
     }
     let mut next = vec![("measure it", ours(&format!("eval {shown}")))];
-    next.extend(summary::looks(std::slice::from_ref(&run), &run));
+    next.extend(summary::looks(program, std::slice::from_ref(&run), &run));
     if matches!(outcome.stop, Stop::Return(_)) {
         next.push(("go on", ours(&format!("resume {shown} --set runner.stop_return="))));
     } else if outcome.stop == Stop::Steps {

@@ -1,9 +1,10 @@
 //! `experiments watch`.
-use super::saved_run::{best, config_of, eval_env, kind};
+use super::saved_run::{best, config_of, eval_env};
 use crate::assemble::{acting, agent_factory, env_factory, weights};
+use crate::program::Program;
 use crate::render::frame::shown;
 use crate::render::play::{Episode, Order, play};
-use crate::render::{gif::gif, renderer, sheet::sheet};
+use crate::render::{gif::gif, sheet::sheet};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rlcore::checkpoint::steps_of;
@@ -34,22 +35,22 @@ pub(super) struct WatchArgs {
 }
 
 impl WatchArgs {
-    pub(super) fn run(self) -> Result<()> {
-        let config = config_of(&self.run)?;
+    pub(super) fn run(self, program: &Program) -> Result<()> {
+        let config = config_of(program, &self.run)?;
         ensure!(
             (1..=MOST_EPISODES).contains(&self.episodes),
             "--episodes {}: there must be 1 to {MOST_EPISODES}",
             self.episodes
         );
-        let env_config = eval_env(&config);
-        let env = env_factory(env_config, config.time_limit)?;
+        let section = eval_env(&config);
+        let env = env_factory(program, "env", section, config.time_limit)?;
         let spaces = env.spaces()?;
-        let renderer = renderer(&kind(env_config)?, &spaces.observation)?;
+        let renderer = program.renderer_of(section, &spaces)?;
         let checkpoint = match self.checkpoint {
             Some(path) => path,
             None => best(&self.run)?,
         };
-        let weights = weights(&acting(&config)?, &checkpoint)?;
+        let weights = weights(&acting(program, &config)?, &checkpoint)?;
         let order = Order {
             seed: config.seed,
             series: EvalSeries::Fresh(self.number),
@@ -57,7 +58,7 @@ impl WatchArgs {
             episodes: self.episodes,
             max_steps: config.eval.max_steps,
         };
-        let agent = agent_factory(&config)?;
+        let agent = agent_factory(program, &config)?;
         let episodes = play(&env, &spaces, &agent, &config.device.0, &weights, &order)?;
         let name = checkpoint.file_name().context("a checkpoint has a name")?.to_string_lossy();
         let mean = episodes.iter().map(Episode::ret).sum::<f64>() / episodes.len() as f64;

@@ -11,11 +11,11 @@ const LIMIT: f32 = 2.4;
 const VIEW: f32 = 2.9;
 const TRACK: f32 = 190.0;
 
-pub(super) fn renderer() -> Renderer {
-    Renderer { size: SIZE, delay: 2, shape: vec![4], paint }
+pub(crate) fn renderer() -> Renderer {
+    Renderer::new(SIZE, 2, |canvas, seen| paint(canvas, seen.leaf(0)))
 }
 
-fn paint(canvas: &mut Canvas, observation: &[f64], _shape: &[usize]) {
+fn paint(canvas: &mut Canvas, observation: &[f64]) {
     let metre = SIZE.0 as f32 / (2.0 * VIEW);
     let across = |x: f32| SIZE.0 as f32 / 2.0 + x * metre;
     let (x, theta) = (across(observation[0] as f32), observation[2] as f32);

@@ -13,15 +13,14 @@ fn cell(rows: usize, columns: usize) -> usize {
     (LONG / rows.max(columns)).max(3)
 }
 
-pub(super) fn renderer(rows: usize, columns: usize) -> Renderer {
+pub(crate) fn renderer(rows: usize, columns: usize) -> Renderer {
     let side = cell(rows, columns);
     let size = ((columns * side) as u32, (rows * side) as u32);
     let size = (size.0.max(WIDTH), size.1);
-    Renderer { size, delay: 25, shape: vec![1, rows, columns], paint }
+    Renderer::new(size, 25, move |canvas, seen| paint(canvas, seen.leaf(0), rows, columns))
 }
 
-fn paint(canvas: &mut Canvas, observation: &[f64], shape: &[usize]) {
-    let (rows, columns) = (shape[1], shape[2]);
+fn paint(canvas: &mut Canvas, observation: &[f64], rows: usize, columns: usize) {
     let side = cell(rows, columns) as f32;
     let width = (columns as f32 * side).max(WIDTH as f32);
     let left = (width - columns as f32 * side) / 2.0;

@@ -5,8 +5,8 @@ use super::canvas::{Canvas, INK, ORANGE, PALE, WHITE};
 const SIZE: (u32, u32) = (260, 260);
 const LENGTH: f32 = 96.0;
 
-pub(super) fn renderer() -> Renderer {
-    Renderer { size: SIZE, delay: 5, shape: vec![3], paint }
+pub(crate) fn renderer() -> Renderer {
+    Renderer::new(SIZE, 5, |canvas, seen| paint(canvas, seen.leaf(0)))
 }
 
 /// Where the rod ends, seen from the axle, for a rod of length 1: to the right and down.
@@ -14,7 +14,7 @@ fn end(observation: &[f64]) -> (f32, f32) {
     (-observation[1] as f32, -observation[0] as f32)
 }
 
-fn paint(canvas: &mut Canvas, observation: &[f64], _shape: &[usize]) {
+fn paint(canvas: &mut Canvas, observation: &[f64]) {
     let axle = (SIZE.0 as f32 / 2.0, SIZE.1 as f32 / 2.0);
     canvas.rect((0.0, 0.0), (SIZE.0 as f32, SIZE.1 as f32), WHITE);
     canvas.circle(axle, LENGTH + 15.0, PALE);

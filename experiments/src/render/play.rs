@@ -3,6 +3,7 @@
 //! The same episodes as environment 0 plays in `experiments eval`: seeded alike, and with the agent's previous action, reward
 //! and recurrent state as `samplers::collector` gives them. It is no sampler: a sampler's block shows the reset observation
 //! where an episode ends, and here the end is what one wants to see.
+use super::Observation;
 use agents::model::ModelInput;
 use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase, Seen};
 use anyhow::{Context, Result};
@@ -15,13 +16,14 @@ use rlcore::seed::EvalSeries;
 use rlcore::seed::{self, Rng, Role};
 use rlcore::slice::{BlockRow, Ends, EnvSlice, ResetIo, ResetMode, StepIo, Ticks};
 use rlcore::tensor::RowTensors;
-use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps, SlicePlace};
+use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps, LeafSpec, SlicePlace};
+use std::sync::Arc;
 
 /// What was seen after some steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment {
-    /// The first leaf of the observation, flat.
-    pub observation: Vec<f64>,
+    /// All of the observation.
+    pub observation: Observation,
     /// Sum of the rewards so far.
     pub ret: f64,
 }
@@ -82,6 +84,8 @@ pub fn play(
 /// An agent, an environment, and a block of one step between them.
 struct Stage {
     spaces: EnvSpaces,
+    /// Of the observation.
+    leaves: Arc<[LeafSpec]>,
     envs: Box<dyn EnvSlice>,
     agent: Box<dyn Agent>,
     block: Block,
@@ -134,6 +138,7 @@ impl Stage {
             rng: [seed::rng(seed_of(Role::EvalAct))],
             progress,
             spaces: spaces.clone(),
+            leaves: spaces.observation.leaves("observation").into(),
             envs,
             agent,
             block,
@@ -236,7 +241,10 @@ impl Stage {
     }
 
     fn moment(&self, row: usize, ret: f64) -> Moment {
-        Moment { observation: self.columns.observation.cell(row, 0).to_f64(0), ret }
+        Moment {
+            observation: Observation::read(&self.leaves, self.columns.observation.cell(row, 0)),
+            ret,
+        }
     }
 
     fn close(mut self) {

@@ -2,22 +2,20 @@
 //!
 //! A configuration may be incomplete in between (a new `kind` whose required keys come next, two values checked together): "missing
 //! field" and the struct's own messages count only at the end. Within a layer `kind` goes first, outermost first.
-use super::ConfigError;
 use super::assign::Assign;
 use super::probe::{learned, lost, read, split, table_mut};
 use super::suggest::{explain, table_at, unknown};
-use serde::{Serialize, de::DeserializeOwned};
-use std::marker::PhantomData;
+use super::{ConfigError, Form};
 use toml::{Table, Value};
 
 const TAG: &str = "kind";
 
-pub(super) fn resolve<C: Serialize + DeserializeOwned>(
+pub(super) fn resolve<F: Form>(
+    form: &F,
     base: Table,
     layers: Vec<Vec<Assign>>,
-) -> Result<C, ConfigError> {
-    let mut merge =
-        Merge::<C> { good: base.clone(), doc: base, unsettled: Vec::new(), _c: PhantomData };
+) -> Result<F::Config, ConfigError> {
+    let mut merge = Merge { form, good: base.clone(), doc: base, unsettled: Vec::new() };
     for mut layer in layers {
         layer.sort_by_key(|a| if is_tag(a) { a.path.len() } else { usize::MAX });
         for assign in layer {
@@ -27,16 +25,16 @@ pub(super) fn resolve<C: Serialize + DeserializeOwned>(
     merge.finish()
 }
 
-struct Merge<C> {
+struct Merge<'a, F> {
+    form: &'a F,
     doc: Table,
     /// The last `doc` that was complete, with every optional key that serde shows.
     good: Table,
     /// Applied since then.
     unsettled: Vec<Assign>,
-    _c: PhantomData<C>,
 }
 
-impl<C: Serialize + DeserializeOwned> Merge<C> {
+impl<F: Form> Merge<'_, F> {
     fn apply(&mut self, assign: Assign) -> Result<(), ConfigError> {
         self.refuse_scalar_parent(&assign)?;
         let Some(value) = assign.value.clone() else { return self.remove(assign) };
@@ -57,14 +55,14 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
     /// Reads the document; blames a refusal on whoever caused it.
     fn settle(&mut self, assign: Assign) -> Result<(), ConfigError> {
         self.unsettled.push(assign);
-        match read::<C>(&self.doc) {
+        match read(self.form, &self.doc) {
             Ok((_, kept)) => {
                 for assign in std::mem::take(&mut self.unsettled) {
                     let (Some(given), true) = (&assign.value, present(&self.doc, &assign)) else {
                         continue;
                     };
                     if let Some(key) = lost(given, &kept, &assign.path) {
-                        return Err(unknown(&assign, &key, &kept, &learned::<C>(&self.doc, &key)));
+                        return Err(unknown(&assign, &key, &kept, &learned(self.form, &self.doc, &key)));
                     }
                 }
                 self.good = kept;
@@ -83,7 +81,7 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
         for assign in &self.unsettled {
             let (mut doc, (last, parent)) = (self.doc.clone(), split(&assign.path));
             table_mut(&mut doc, parent).remove(last);
-            match read::<C>(&doc) {
+            match read(self.form, &doc) {
                 Ok(_) => return assign,
                 Err(e) if e.message != message && !e.may_be_completed() => other = Some(assign),
                 Err(_) => {}
@@ -101,23 +99,29 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
         // Absent: either already at "none", or no such key. Serde knows.
         let mut doc = self.doc.clone();
         table_mut(&mut doc, parent).insert(last.to_owned(), Value::Boolean(true));
-        let known = match read::<C>(&doc) {
+        let known = match read(self.form, &doc) {
             Ok((_, kept)) => table_at(&kept, parent).is_some_and(|t| t.contains_key(last)),
             Err(e) => !e.message.starts_with("unknown field"),
         };
         if known {
             return Ok(());
         }
-        Err(unknown(&assign, &assign.path, &self.good, &learned::<C>(&doc, &assign.path)))
+        Err(unknown(&assign, &assign.path, &self.good, &learned(self.form, &doc, &assign.path)))
     }
 
-    /// Keeps of the table at `path` only what `kind` understands.
+    /// What the form begins with; else of the table at `path` only what `kind` understands is kept.
     fn change_kind(&mut self, path: &[String], kind: &Value) {
+        let form = self.form;
+        if let Value::String(kind) = kind
+            && form.begin(&mut self.doc, path, kind)
+        {
+            return;
+        }
         let old = std::mem::take(table_mut(&mut self.doc, path));
         let alone = Table::from_iter([(TAG.to_owned(), kind.clone())]);
         let probe = |doc: &mut Table, table: &Table| {
             table_mut(doc, path).clone_from(table);
-            read::<C>(doc)
+            read(form, doc)
         };
         let without = probe(&mut self.doc, &alone).err().map(|e| e.message);
         let mut new = alone.clone();
@@ -167,8 +171,8 @@ impl<C: Serialize + DeserializeOwned> Merge<C> {
         Ok(())
     }
 
-    fn finish(self) -> Result<C, ConfigError> {
-        let refusal = match read::<C>(&self.doc) {
+    fn finish(self) -> Result<F::Config, ConfigError> {
+        let refusal = match read(self.form, &self.doc) {
             Ok((config, _)) => return Ok(config),
             Err(refusal) => refusal,
         };

@@ -1,15 +1,49 @@
 //! Asking serde: does this document make a configuration, which keys survive, which does it know?
+use super::Form;
 use super::suggest::table_at;
-use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-/// What serde said, and in which table as far as it knows.
-pub(super) struct Refusal {
+/// Why a document makes no configuration, in serde's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {message}")]
+pub struct Refusal {
     pub(super) message: String,
+    /// The table that it is about, as far as known.
     pub(super) at: String,
 }
 
 impl Refusal {
+    /// What serde said of the whole document.
+    pub fn new(e: &toml::de::Error) -> Self {
+        let text = e.to_string();
+        let at = text.rsplit_once("in `").map_or("", |(_, at)| at.trim_end().trim_end_matches('`'));
+        Self { message: e.message().to_owned(), at: at.to_owned() }
+    }
+
+    /// What serde said of the table at `path`, which was read by itself.
+    #[must_use]
+    pub fn within(path: &str, e: &toml::de::Error) -> Self {
+        let Self { message, at } = Self::new(e);
+        let at = if at.is_empty() { path.to_owned() } else { format!("{path}.{at}") };
+        Self { message, at }
+    }
+
+    /// The table at `path` cannot be used, for a reason in words.
+    pub fn because(path: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), at: path.to_owned() }
+    }
+
+    /// No such kind in the table at `path`.
+    pub fn unknown_kind<'a>(
+        path: &str,
+        kind: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let known: Vec<String> = known.into_iter().map(|k| format!("`{k}`")).collect();
+        let message = format!("unknown variant `{kind}`, expected one of {}", known.join(", "));
+        Self { message, at: path.to_owned() }
+    }
+
     pub(super) fn may_be_completed(&self) -> bool {
         const FINAL: [&str; 5] =
             ["unknown field", "unknown variant", "invalid type", "invalid value", "invalid length"];
@@ -18,25 +52,20 @@ impl Refusal {
 }
 
 /// The configuration, and the document as it writes it back.
-pub(super) fn read<C: Serialize + DeserializeOwned>(doc: &Table) -> Result<(C, Table), Refusal> {
-    let refusal = |message: &str, text: &str| {
-        let at = text.rsplit_once("in `").map_or("", |(_, at)| at.trim_end().trim_end_matches('`'));
-        Refusal { message: message.to_owned(), at: at.to_owned() }
-    };
-    let config: C = Value::Table(doc.clone())
-        .try_into()
-        .map_err(|e: toml::de::Error| refusal(e.message(), &e.to_string()))?;
-    let kept = Table::try_from(&config).map_err(|e| refusal(&e.to_string(), ""))?;
+pub(super) fn read<F: Form>(form: &F, doc: &Table) -> Result<(F::Config, Table), Refusal> {
+    let config = form.read(doc)?;
+    let kept = Table::try_from(&config)
+        .map_err(|e| Refusal { message: e.to_string(), at: String::new() })?;
     Ok((config, kept))
 }
 
 /// The keys that serde lists when it meets a key that cannot exist beside `key`.
-pub(super) fn learned<C: Serialize + DeserializeOwned>(doc: &Table, key: &[String]) -> Vec<String> {
+pub(super) fn learned<F: Form>(form: &F, doc: &Table, key: &[String]) -> Vec<String> {
     let (mut doc, (last, parent)) = (doc.clone(), split(key));
     let table = table_mut(&mut doc, parent);
     table.remove(last);
     table.insert("\u{1}".into(), Value::Boolean(true));
-    match read::<C>(&doc) {
+    match read(form, &doc) {
         Err(e) if e.message.starts_with("unknown field `\u{1}`") => {
             e.message.split('`').skip(3).step_by(2).map(str::to_owned).collect()
         }

@@ -2,6 +2,7 @@ use super::super::{
     CategoricalPgAgentConfig, GaussianPgAgentConfig, PgConv, PgMlp, PgSettings, ValueTrunk,
 };
 use super::*;
+use crate::agent::MakeAgent;
 use crate::dist::{Bound, GaussianConfig, Std};
 use crate::testing::{Stand, tensors};
 use rlcore::seed::rng;
@@ -39,7 +40,7 @@ struct Learner {
 }
 
 /// Agent and learner with the same weights, which are large enough to matter.
-fn pair<S: PgSettings>(settings: &S, spaces: &EnvSpaces) -> (S::Agent, Learner) {
+fn pair<S: PgSettings + MakeAgent>(settings: &S, spaces: &EnvSpaces) -> (S::Agent, Learner) {
     let dist = settings.distribution(spaces).unwrap();
     let mut b = ParamBuilder::default();
     let model = settings.model().make(spaces, &*dist, &mut b).unwrap();
@@ -72,7 +73,7 @@ fn error(got: &[f32], want: &Tensor) -> f64 {
 }
 
 /// What an agent records is what the learner computes, row by row.
-fn agrees<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
+fn agrees<S: PgSettings + MakeAgent>(settings: &S, spaces: &EnvSpaces) {
     let (mut agent, learner) = pair(settings, spaces);
     let mut stand = Stand::new(spaces, &agent, 0, 5);
     stand.observe(0, 1);
@@ -125,7 +126,7 @@ fn what_is_recorded_is_what_the_learner_computes() {
 }
 
 /// Acts `T` steps, zeroing memory where an episode ends, and compares with one pass of the learner over `[T, N]`.
-fn remembers<S: PgSettings>(settings: &S, spaces: &EnvSpaces) {
+fn remembers<S: PgSettings + MakeAgent>(settings: &S, spaces: &EnvSpaces) {
     const T: usize = 6;
     let (mut agent, learner) = pair(settings, spaces);
     let n = 3;

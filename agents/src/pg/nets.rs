@@ -1,0 +1,39 @@
+//! Networks of policies, by name.
+use super::conv::PgConv;
+use super::mlp::PgMlp;
+use super::model::{MakePgModel, PgModel};
+use crate::AgentError;
+use crate::dist::Distribution;
+use crate::params::ParamBuilder;
+use rlcore::EnvSpaces;
+use serde::{Deserialize, Serialize};
+
+/// The network of a policy, chosen by `kind`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PgNet {
+    /// Multi-layer perceptrons over all leaves of the observation, with an LSTM if wanted.
+    Mlp(PgMlp),
+    /// Convolutions over an image, with an LSTM if wanted.
+    Conv(PgConv),
+}
+
+impl Default for PgNet {
+    fn default() -> Self {
+        Self::Mlp(PgMlp::default())
+    }
+}
+
+impl MakePgModel for PgNet {
+    fn make(
+        &self,
+        spaces: &EnvSpaces,
+        dist: &dyn Distribution,
+        builder: &mut ParamBuilder,
+    ) -> Result<Box<dyn PgModel>, AgentError> {
+        match self {
+            Self::Mlp(net) => net.make(spaces, dist, builder),
+            Self::Conv(net) => net.make(spaces, dist, builder),
+        }
+    }
+}
