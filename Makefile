@@ -1,4 +1,4 @@
-# The commands of the README. All but `help` first see to it that libtorch is there (a fraction of a second if it is).
+# The commands of the README. Most of them first check that libtorch is there, which takes a fraction of a second.
 PYTHON ?= python3
 
 # Said before a build that starts from nothing; $(1): cargo's directory of the profile.
@@ -22,7 +22,7 @@ check: setup ## formatting, lints and documentation, as CI checks them
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-setup: ## fetch libtorch if it is not there; CUDA=1 the CUDA build, CUDA=0 the CPU build again
+setup: ## fetch libtorch if it is missing; CUDA=1 for the CUDA build, CUDA=0 for the CPU build again
 	@$(PYTHON) scripts/libtorch.py $(if $(CUDA),$(if $(filter 0,$(CUDA)),--cpu,--cuda))
 
 ci: ## what every change must pass: tests, `make check`, model checks
@@ -32,7 +32,7 @@ bench: setup ## samples per second of each sampler, the quick version
 	$(call cold,release,2)
 	cargo run --release -p experiments -- bench samplers --quick
 
-# Not a venv: some distributions ship Python without it. pip moves what it built in TMPDIR, so it is on the same disk.
+# No venv, because some distributions ship Python without it. TMPDIR is on the same disk, because pip moves what it built there.
 peers: ## install what `experiments bench peers` measures against into target/peers (5.5 GB)
 	rm -rf target/peers && mkdir -p target/peers/tmp
 	TMPDIR="$(CURDIR)/target/peers/tmp" $(PYTHON) -m pip install --quiet --no-cache-dir --disable-pip-version-check \

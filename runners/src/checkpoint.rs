@@ -1,4 +1,5 @@
-//! What a run's checkpoint holds: runner, sampler and algorithm, and the weights under their PyTorch names.
+//! Writes and reads a run's checkpoint: the states of the runner, the sampler and the algorithm, and the model's weights under
+//! their PyTorch names.
 use crate::config::RunnerConfig;
 use crate::error::RunError;
 use crate::journal::Stop;
@@ -9,16 +10,17 @@ use samplers::{Sampler, SamplerState, SavedSampler};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Weights within a checkpoint, as `torch.nn.Module.load_state_dict` takes them.
+/// Name of the file within a checkpoint that holds the weights, under the names that `torch.nn.Module.load_state_dict` expects.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 
-/// What a resumed run compares: where it differs, it says so.
+/// The circumstances that the last bits of a result depend on. A resumed run prints a note where they differ from those of its
+/// checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Build {
     pub(crate) version: String,
     pub(crate) threads: usize,
     pub(crate) cpu: String,
-    /// The sampler with its workers.
+    /// The kind of sampler and its number of workers ([`Sampler::arrangement`]).
     pub(crate) sampler: String,
 }
 
@@ -31,7 +33,7 @@ impl Build {
 }
 
 impl Build {
-    /// What to say of a checkpoint of this build where the run continues with another.
+    /// The notes to print when a run continues under `now` from a checkpoint that was written under `self`.
     pub(crate) fn differs_from(&self, now: &Self) -> Vec<String> {
         let mut notes = Vec::new();
         let of = |b: &Self| (b.version.clone(), b.threads, b.cpu.clone());
@@ -51,7 +53,7 @@ impl Build {
     }
 }
 
-/// Whether the algorithm has a replay, which a checkpoint can leave out.
+/// Whether the algorithm has a replay, which means that a checkpoint can omit it.
 pub(crate) fn has_replay(algo: &dyn Algo) -> Result<bool, RunError> {
     let count = |scope| match algo.save(scope) {
         Ok(saved) => Ok(saved.arrays.len()),
@@ -97,7 +99,7 @@ pub(crate) struct Loaded {
     pub(crate) has_replay: bool,
 }
 
-/// Everything is read and found sound before the algorithm takes its part.
+/// Reads a checkpoint. The algorithm is changed last, after all files have been verified and everything else has been read.
 pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> {
     let reader = CheckpointReader::open(dir)?;
     reader.verify()?;
@@ -117,7 +119,7 @@ pub(crate) fn load(dir: &Path, algo: &mut dyn Algo) -> Result<Loaded, RunError> 
     Ok(loaded)
 }
 
-/// The weights file of a checkpoint.
+/// The bytes of a checkpoint's weights file ([`WEIGHTS_FILE`]).
 pub fn weights(checkpoint: &Path) -> Result<Vec<u8>, RunError> {
     Ok(CheckpointReader::open(checkpoint)?.file(WEIGHTS_FILE)?)
 }

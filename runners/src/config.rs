@@ -1,7 +1,7 @@
-//! Settings of a run's length and its records.
+//! Settings of the runner: how long a run is, and what it logs, evaluates and saves.
 use serde::{Deserialize, Serialize};
 
-/// Most threads of a learner: more than any machine has CPUs.
+/// Largest accepted `runner.threads`: more CPUs than any machine has.
 const MOST_THREADS: usize = 1024;
 
 /// See [`crate::MinibatchRl`].
@@ -56,7 +56,10 @@ impl Default for RunnerConfig {
 }
 
 impl RunnerConfig {
-    /// Says what contradicts itself, and what to change.
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// A value out of range, with the key, the value and what to write instead.
     pub fn check(&self) -> Result<(), String> {
         let positive = [
             ("n_steps", self.n_steps),

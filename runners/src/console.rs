@@ -1,6 +1,5 @@
-//! What the user sees: a line for each log row, a progress bar on a terminal, and everything but the bar in `log.txt` too.
-//!
-//! Everything fits a terminal of 80 columns.
+//! Output for the user: one line per log row, and a progress bar on a terminal. Everything except the bar is also written to
+//! `log.txt`. All lines fit into 80 columns.
 use crate::config::RunnerConfig;
 use crate::record::Record;
 use crate::speed::Speed;
@@ -13,7 +12,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The terminal's table: heading, width, column of progress.csv, digits after the point.
+/// Columns of the table on the terminal: heading, width in characters, column of progress.csv, digits after the decimal point.
 const SHOWN: [(&str, usize, &str, usize); 8] = [
     ("steps", 11, "Diagnostics/CumSteps", 0),
     ("updates", 10, "Diagnostics/CumUpdates", 0),
@@ -25,7 +24,7 @@ const SHOWN: [(&str, usize, &str, usize); 8] = [
     ("seconds", 9, "Diagnostics/CumTime (s)", 1),
 ];
 
-/// The bar counts in this many parts.
+/// Length of the progress bar, in its own units.
 const PARTS: f64 = 1000.0;
 
 /// Where it is shown how far a run is.
@@ -35,7 +34,7 @@ enum Shown {
     Elsewhere(Box<dyn FnMut(f64, &str) + Send>),
 }
 
-/// Terminal and `log.txt`.
+/// Writes to the terminal and to `log.txt`.
 pub struct Console {
     log: Option<File>,
     shown: Shown,
@@ -54,7 +53,7 @@ impl std::fmt::Debug for Console {
 }
 
 impl Console {
-    /// Appends to the file `log`; with a progress bar where standard error is a terminal.
+    /// Appends to the file `log` if one is given. A progress bar is shown if standard error is a terminal.
     pub fn new(log: Option<&Path>) -> Result<Self, FileError> {
         let open = |path: &Path| {
             File::options()
@@ -81,21 +80,21 @@ impl Console {
         self.shown = Shown::Elsewhere(Box::new(show));
     }
 
-    /// One line for terminal and log.
+    /// Writes one line to the terminal and to the log.
     pub fn line(&mut self, text: &str) {
         self.log_line(text);
         self.say(text);
     }
 
-    /// One line for the log alone.
+    /// Writes one line to the log only.
     pub fn log_line(&mut self, text: &str) {
         if let Some(log) = &mut self.log {
-            // A full disk shows itself where it matters: in progress.csv and checkpoints.
+            // Ignored: on a full disk, writing progress.csv or a checkpoint fails too and ends the run with an error.
             let _ = writeln!(log, "{text}");
         }
     }
 
-    /// A row of progress.csv, shortened.
+    /// Prints a row of progress.csv: the columns of [`SHOWN`] only.
     pub(crate) fn row(&mut self, row: &[(String, Cell)]) {
         if !self.headed {
             self.headed = true;
@@ -116,7 +115,7 @@ impl Console {
         self.line(&SHOWN.iter().map(cell).collect::<String>());
     }
 
-    /// Moves the bar, ten times a second at most.
+    /// Updates the progress bar, at most ten times per second.
     pub(crate) fn progress(&mut self, record: &Record, config: &RunnerConfig) {
         if matches!(self.shown, Shown::Nowhere) {
             return;
@@ -159,7 +158,7 @@ impl Console {
         }
     }
 
-    /// Says on the bar what takes so long that it does not move.
+    /// Shows on the bar what the run is doing while the bar does not move, for example "evaluating".
     pub(crate) fn busy(&mut self, with: &str) {
         self.show(self.done, with);
     }
@@ -172,7 +171,7 @@ impl Console {
     }
 
     fn say(&self, text: &str) {
-        // Standard output may be a closed pipe (`| head`): no reason to stop a run.
+        // Errors are ignored: standard output may be a closed pipe (`| head`), which must not end a run.
         let say = || drop(writeln!(std::io::stdout(), "{text}"));
         match &self.shown {
             Shown::Bar(bar) => bar.suspend(say),
@@ -181,7 +180,8 @@ impl Console {
     }
 }
 
-/// With so many digits after the point, or with an exponent where that would say nothing or be too long.
+/// Formats `value` with `digits` digits after the decimal point, or in scientific notation where that would round to zero or
+/// exceed eight characters; `-` for NaN.
 fn number(value: f64, digits: usize) -> String {
     let plain = format!("{value:.digits$}");
     let vanishes = digits > 1 && value != 0.0 && plain.trim_start_matches('-').parse() == Ok(0.0);
@@ -192,7 +192,7 @@ fn number(value: f64, digits: usize) -> String {
     }
 }
 
-/// 9999, 10.0k, 123k, 1.23M.
+/// Formats a count with three significant digits and a unit: 9999, 10.0k, 123k, 1.23M.
 fn readable(n: u64) -> String {
     if n < 10_000 {
         return n.to_string();
@@ -200,7 +200,7 @@ fn readable(n: u64) -> String {
     let mut value = n as f64;
     let mut unit = "";
     for next in ["k", "M", "G", "T", "P", "E"] {
-        // What three digits would round to 1000 of a unit.
+        // From here on, three significant digits would round to 1000 of this unit.
         if value < 999.5 {
             break;
         }
@@ -211,7 +211,7 @@ fn readable(n: u64) -> String {
     format!("{value:.digits$}{unit}")
 }
 
-/// 0:42, 12:34, 1:02:03.
+/// Formats a duration as minutes and seconds, or hours, minutes and seconds: 0:42, 12:34, 1:02:03.
 fn clock(seconds: f64) -> String {
     let s = seconds.round() as u64;
     let (hours, minutes, seconds) = (s / 3600, s / 60 % 60, s % 60);

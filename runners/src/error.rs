@@ -1,4 +1,4 @@
-//! Why a run stopped before its end.
+//! The errors that end a run.
 use algos::AlgoError;
 use rlcore::checkpoint::CheckpointError;
 use rlcore::file::FileError;
@@ -7,7 +7,7 @@ use rlcore::table::TableError;
 use samplers::SamplerError;
 use std::path::PathBuf;
 
-/// See the variants; each says what to do.
+/// An error that ended a run. Each message names what failed and, where there is one, the repair.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Sampling failed.
@@ -16,9 +16,9 @@ pub enum RunError {
     /// Learning failed.
     #[error("{error}; {}", last(checkpoint.as_ref()))]
     Algo {
-        /// The algorithm's words. Part of the message, so not given as `source` too.
+        /// The algorithm's error. It is part of this error's message and therefore not also its `source`.
         error: Box<AlgoError>,
-        /// The newest checkpoint.
+        /// The newest checkpoint of the run, from which it can be resumed.
         checkpoint: Option<PathBuf>,
     },
     /// A checkpoint could not be written or read.
@@ -33,12 +33,12 @@ pub enum RunError {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The checkpoint to continue from is not one of the run's.
+    /// The checkpoint to resume from belongs to another run.
     #[error("{} is not a checkpoint of this run: give one that lies in {}", checkpoint.display(), checkpoints.display())]
     ForeignCheckpoint {
-        /// The checkpoint.
+        /// The checkpoint that was given.
         checkpoint: PathBuf,
-        /// Where the run's lie.
+        /// The directory that holds the run's checkpoints.
         checkpoints: PathBuf,
     },
     /// Settings that contradict each other, or that cannot be resumed.

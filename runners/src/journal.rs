@@ -1,5 +1,5 @@
-//! What a run writes about itself: rows of `progress.csv`, TensorBoard events, the console, checkpoints. A runner's loop decides
-//! when; this says where and in which order.
+//! The output of a run: rows of `progress.csv`, TensorBoard events, the console, checkpoints. The runner's loop decides when
+//! something is written; the journal decides where and in which order.
 use crate::checkpoint::{self, Build};
 use crate::config::RunnerConfig;
 use crate::console::Console;
@@ -20,24 +20,24 @@ use std::path::{Path, PathBuf};
 pub enum Stop {
     /// The budget of environment steps is used up.
     Steps,
-    /// This mean return was reached.
+    /// The wanted mean return (`runner.stop_return`) was reached; the value is the mean return.
     Return(f64),
-    /// The time is over.
+    /// The limit on seconds (`runner.stop_seconds`) was reached.
     Seconds,
-    /// This signal came.
+    /// The process received this signal.
     Signal(i32),
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Why.
+    /// Why the run ended.
     pub stop: Stop,
     /// Environment steps.
     pub env_steps: GlobalSteps,
-    /// Updates.
+    /// Updates of the parameters.
     pub updates: u64,
-    /// Seconds, resumed parts and evaluation included.
+    /// Seconds, including evaluation and the parts of the run before it was resumed.
     pub seconds: f64,
     /// Mean return of the last evaluation.
     pub last_return: Option<f64>,
@@ -47,7 +47,7 @@ pub struct Outcome {
     pub best: Option<(PathBuf, f64)>,
 }
 
-/// The run directory and everything that is written to it, for one runner.
+/// The run directory of one runner, and what is written to it.
 pub(crate) struct Journal {
     pub(crate) dir: RunDir,
     pub(crate) console: Console,
@@ -57,14 +57,14 @@ pub(crate) struct Journal {
     events: Events,
     build: Build,
     user_fields: Vec<String>,
-    /// The checkpoint that this process wrote last: environment steps, and what it holds.
+    /// The checkpoint that this process wrote last: its environment steps, and whether it holds the replay.
     written: Option<(GlobalSteps, SaveScope)>,
-    /// Whether the algorithm has a replay, once that was asked.
+    /// Whether the algorithm has a replay; `None` until that is first needed.
     has_replay: Option<bool>,
 }
 
 impl Journal {
-    /// Of a run in `dir` from its beginning.
+    /// The journal of a new run in `dir`.
     pub(crate) fn new(
         dir: RunDir,
         config: &RunnerConfig,
@@ -118,7 +118,7 @@ impl Journal {
         Ok(Continued { config, checkpoint, record, csv, events, build, user_fields, notes })
     }
 
-    /// A row of everything since the last one.
+    /// Writes a row that covers everything since the last row.
     pub(crate) fn row(
         &mut self,
         sampler: &dyn Sampler,
@@ -137,7 +137,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes something, with an error of its own where the directory was moved or deleted before or meanwhile.
+    /// Calls `write`, with an error of its own if the run directory was moved or deleted before or during the call.
     fn in_place<T>(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<T, RunError>,
@@ -153,7 +153,7 @@ impl Journal {
         (self.record.env_steps - self.record.saved_at).0 >= self.config.checkpoint_interval_steps
     }
 
-    /// What a checkpoint holds that is due now.
+    /// Whether a checkpoint that is due now includes the replay.
     pub(crate) fn scope_due(&self) -> SaveScope {
         let since = self.record.env_steps - self.record.replay_saved_at;
         if since.0 >= self.config.replay_interval_steps {
@@ -163,7 +163,8 @@ impl Journal {
         }
     }
 
-    /// Writes a checkpoint of now; the best and the newest are kept. The rows that it counts are on the disk before it is.
+    /// Writes a checkpoint of the present state and deletes old ones, except the best and the newest. The rows of progress.csv that
+    /// the checkpoint counts are synced to the disk before the checkpoint is committed.
     pub(crate) fn save(
         &mut self,
         sampler: &mut dyn Sampler,
@@ -196,7 +197,7 @@ impl Journal {
             return Ok(self.dir.checkpoints().join(name));
         }
         let r = &mut self.record;
-        // A run that is stopped between two evaluations has learned since the last: that return is not this checkpoint's.
+        // Only if evaluated at this step: after further updates, the return of the last evaluation is not this checkpoint's.
         if let Some(now) = r.last_return
             && r.evaluated_at == r.env_steps
             && r.best.as_ref().is_none_or(|(best, _)| now >= *best)
@@ -219,7 +220,7 @@ impl Journal {
         Ok(path)
     }
 
-    /// The error of a failed update, with the checkpoint from before it.
+    /// The error for a failed update. It names the newest checkpoint.
     pub(crate) fn failed(&self, error: AlgoError) -> RunError {
         match latest(&self.dir.checkpoints()) {
             Ok(checkpoint) => RunError::Algo { error: Box::new(error), checkpoint },
@@ -227,7 +228,7 @@ impl Journal {
         }
     }
 
-    /// How the run ended that wrote `checkpoint` last.
+    /// The outcome of a run whose last checkpoint is `checkpoint`.
     pub(crate) fn outcome(&self, stop: Stop, updates: u64, checkpoint: PathBuf) -> Outcome {
         let best = self.record.best.as_ref();
         Outcome {
@@ -275,14 +276,14 @@ impl Continued {
             ));
             record.rows = csv.rows();
         }
-        // A better one may have replaced it in the future that was discarded.
+        // The best checkpoint may have been deleted already, by a better one among the later checkpoints that were discarded.
         record.best.take_if(|(_, name)| !dir.checkpoints().join(name).is_dir());
         notes.push(format!("resumed from {} at {} steps", checkpoint.display(), record.env_steps));
         let mut console = Console::new(Some(&dir.log()))?;
         for note in &notes {
             console.line(note);
         }
-        // The checkpoint of now is there: without a step there is nothing to add to it.
+        // This checkpoint counts as written: without a further step there is no need to write it again.
         let (written, has_replay) = (Some((record.env_steps, SaveScope::Everything)), None);
         Ok(Journal {
             dir,
@@ -303,7 +304,8 @@ fn user_field_names(spaces: &EnvSpaces) -> Vec<String> {
     user_fields(spaces).into_iter().map(|(name, _, _)| name).collect()
 }
 
-/// A run continues from a checkpoint of its own: later ones are deleted for it, and it must be there after a crash.
+/// Checks that `checkpoint` lies in the run directory. Resuming deletes the run's later checkpoints, so the one that it continues
+/// from must remain in the run directory in case of a crash.
 fn is_of_run(dir: &RunDir, checkpoint: &Path) -> Result<(), RunError> {
     let whole = |path: &Path| path.canonicalize().ok();
     let theirs = checkpoint

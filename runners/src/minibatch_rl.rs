@@ -13,13 +13,13 @@ use samplers::{Evaluation, Sampler};
 use std::path::Path;
 use std::time::Instant;
 
-/// See the module documentation.
+/// A run: collects batches, learns from them, evaluates, logs and writes checkpoints until it ends.
 pub struct MinibatchRl {
     config: RunnerConfig,
     sampler: Box<dyn Sampler>,
     algo: Box<dyn Algo>,
     journal: Journal,
-    /// Version of the weights that the sampler acts with.
+    /// Version of the algorithm's weights that was last published to the sampler.
     published: Option<u64>,
     weights: Vec<f32>,
     /// Whether the user was told of evaluation episodes that do not end.
@@ -34,7 +34,10 @@ impl std::fmt::Debug for MinibatchRl {
 }
 
 impl MinibatchRl {
-    /// A run in `dir` from its beginning.
+    /// A new run in `dir`.
+    ///
+    /// # Errors
+    /// Settings out of range; a sampler whose samples lack something that the algorithm needs; files that cannot be written.
     pub fn new(
         config: RunnerConfig,
         sampler: Box<dyn Sampler>,
@@ -55,11 +58,12 @@ impl MinibatchRl {
         })
     }
 
-    /// The run in `dir`, continued from `checkpoint`, which is one of its own; progress.csv and the TensorBoard events are cut back to
-    /// it, later checkpoints are removed.
+    /// The run in `dir`, continued from `checkpoint`, which must be one of that run's. Deletes the later checkpoints and truncates
+    /// progress.csv and the TensorBoard events to the checkpoint.
     ///
     /// # Errors
-    /// Whatever does not fit or is damaged; the directory is then as it was.
+    /// A checkpoint that is damaged, belongs to another run, or does not fit the sampler or the algorithm. The directory is
+    /// unchanged then.
     pub fn resume(
         config: RunnerConfig,
         mut sampler: Box<dyn Sampler>,
@@ -89,17 +93,20 @@ impl MinibatchRl {
         })
     }
 
-    /// Where the run lies.
+    /// The run directory.
     pub fn dir(&mut self) -> &mut RunDir {
         &mut self.journal.dir
     }
 
-    /// The terminal and log of this run.
+    /// The console output of this run.
     pub fn console(&mut self) -> &mut Console {
         &mut self.journal.console
     }
 
-    /// Trains until a reason to stop, then writes a last checkpoint.
+    /// Trains until a [`Stop`] applies, then writes a last checkpoint.
+    ///
+    /// # Errors
+    /// Whatever ended the run before that; the error is also written to the log.
     pub fn run(&mut self) -> Result<Outcome, RunError> {
         let out = self.train();
         self.journal.console.finish();
@@ -124,7 +131,7 @@ impl MinibatchRl {
             let now = self.journal.record.env_steps.0;
             if now / interval > before / interval || now >= self.config.n_steps {
                 self.log_row()?;
-                // The last checkpoint follows at once where this row ends the run.
+                // Not if the run ends with this row: the last checkpoint is written below.
                 if self.journal.checkpoint_is_due() && self.stop().is_none() {
                     let scope = self.journal.scope_due();
                     self.journal.save(&mut *self.sampler, &*self.algo, scope)?;
@@ -183,9 +190,9 @@ impl MinibatchRl {
         r.evaluated_at = r.env_steps;
         r.seconds += took;
         r.eval_seconds += took;
-        // Episodes cut off by eval.max_steps are no measure of the agent.
+        // No result if eval.max_steps cut off an episode: its return is incomplete.
         r.last_return = found.mean_return().filter(|_| found.unfinished == 0);
-        // What is to be confirmed is not trusted until it is.
+        // A return that is to be confirmed counts only once it is.
         r.trusted_return = r.last_return.filter(|_| self.config.confirm_episodes == 0);
         if found.unfinished > 0 && !self.said_unfinished {
             self.said_unfinished = true;
@@ -198,7 +205,7 @@ impl MinibatchRl {
         Ok(found)
     }
 
-    /// Whether the weights of the last evaluation keep its promise over fresh episodes; if not, training goes on.
+    /// Evaluates once more, over fresh episodes, if the last evaluation reached `stop_return`. Only a confirmed return ends the run.
     fn confirm(&mut self) -> Result<(), RunError> {
         let episodes = self.config.confirm_episodes;
         let Some(wanted) = self.config.stop_return.filter(|_| episodes > 0) else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! What a run knows about itself, and the rows it makes of that: rlpyt's columns (`runners/minibatch_rl.py`).
+//! The counters and windows of a run, and the rows of progress.csv that are made from them. The columns are rlpyt's
+//! (`runners/minibatch_rl.py`).
 use crate::config::RunnerConfig;
 use crate::journal::Stop;
 use rlcore::GlobalSteps;
@@ -8,44 +9,46 @@ use samplers::Evaluation;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Everything that continues over a checkpoint, times aside bit by bit.
+/// The runner's state in a checkpoint. Everything except times continues to the bit.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Iterations (batches) done.
+    /// Iterations so far: batches collected and learned from.
     pub(crate) itr: u64,
     /// Environment steps done.
     pub(crate) env_steps: GlobalSteps,
-    /// Finished training episodes.
+    /// Training episodes finished so far.
     pub(crate) completed: u64,
-    /// Seconds of all parts of the run, evaluation included.
+    /// Seconds so far, including evaluation and the parts of the run before it was resumed.
     pub(crate) seconds: f64,
-    /// Of those, in evaluation.
+    /// Seconds of evaluation, a part of `seconds`.
     pub(crate) eval_seconds: f64,
-    /// Evaluations done.
+    /// Evaluations so far.
     pub(crate) evaluations: u64,
     /// Mean return of the last evaluation.
     pub(crate) last_return: Option<f64>,
-    /// The same, or that of its confirmation; none where the confirmation failed.
+    /// The mean return that may end the run: `last_return`, or that of its confirmation; none if the confirmation failed.
     pub(crate) trusted_return: Option<f64>,
     /// Environment steps at the last evaluation.
     #[serde(default)]
     pub(crate) evaluated_at: GlobalSteps,
-    /// Best mean return and the checkpoint that has it.
+    /// Best mean return of an evaluation, and the name of its checkpoint.
     pub(crate) best: Option<(f64, String)>,
-    /// Rows of progress.csv.
+    /// Rows of progress.csv so far.
     pub(crate) rows: u64,
     /// Environment steps at the newest checkpoint.
     pub(crate) saved_at: GlobalSteps,
     /// Environment steps at the newest checkpoint that has its replay.
     pub(crate) replay_saved_at: GlobalSteps,
-    /// The last training episodes.
+    /// The training episodes that finished last, at most `log_traj_window`.
     window: VecDeque<TrajInfo>,
     /// Returns of the training episodes that ended since the last row. A checkpoint from before this was logged has none.
     #[serde(default)]
     new_returns: Returns,
-    /// Since the last row: episodes, values of updates; at the last row: steps, updates, seconds in training.
+    /// Episodes finished since the last row.
     new_completed: u64,
+    /// Values that the updates since the last row reported, by name.
     opt: Vec<(String, Vec<f64>)>,
+    /// At the last row: environment steps, updates, seconds of training.
     at_row: (GlobalSteps, u64, f64),
 }
 
@@ -100,7 +103,7 @@ impl Record {
         }
     }
 
-    /// Mean return of the training episodes in the window, once it is full.
+    /// Mean return of the training episodes in the window; none until `window` episodes have finished.
     pub(crate) fn online_return(&self, window: usize) -> Option<f64> {
         let full = self.window.len() >= window;
         full.then(|| self.window.iter().map(|t| t.ret).sum::<f64>() / self.window.len() as f64)
@@ -124,7 +127,7 @@ impl Record {
         (self.env_steps >= GlobalSteps(config.n_steps)).then_some(Stop::Steps)
     }
 
-    /// Mean return of the training episodes seen last, for a progress bar.
+    /// Mean return of the training episodes in the window, however few; for the progress bar.
     pub(crate) fn recent_return(&self) -> Option<f64> {
         self.online_return(self.window.len().max(1))
     }

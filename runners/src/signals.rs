@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first finishes the iteration and writes a checkpoint, a second ends the process at once.
+//! SIGINT (Ctrl-C) and SIGTERM. After the first signal the run finishes its iteration and writes a checkpoint; a second signal
+//! ends the process at once.
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 static CAUGHT: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// Starts to listen. Call it after the fork server has started; again is harmless.
+/// Installs the signal handlers. Call this after the fork server was started; further calls have no effect.
 pub fn listen() -> std::io::Result<()> {
     begin(true)
 }
@@ -36,13 +37,13 @@ fn begin(second_exits: bool) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The signal that asks us to stop, if one came.
+/// The signal that was received, if any.
 pub fn caught() -> Option<i32> {
     let signal = CAUGHT.get()?.load(Ordering::Relaxed) as i32;
     (signal != 0).then_some(signal)
 }
 
-/// 130 for SIGINT, 143 for SIGTERM.
+/// The exit code of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM.
 pub fn exit_code(signal: i32) -> i32 {
     128 + signal
 }

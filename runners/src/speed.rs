@@ -1,12 +1,12 @@
-//! How fast a run goes now, and how long it will still take.
+//! Estimates a run's present speed and remaining time.
 //!
-//! Steps and seconds are summed with weights that fall by `e` every [`MEMORY`] seconds: the ratio of two such sums needs no correction
-//! at the start, and an iteration, however short or long, counts by its length.
+//! Steps and seconds are summed with exponentially decaying weights, whose time constant is [`MEMORY`]. The ratio of two such
+//! sums needs no bias correction at the start, and each iteration has a weight in proportion to its duration.
 
-/// Seconds that the estimate looks back over.
+/// Time constant of the estimate, seconds.
 const MEMORY: f64 = 10.0;
 
-/// See the module documentation. Times are a run's own, seconds.
+/// See the module documentation. All times are seconds since the start of the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Speed {
     last: Option<(u64, f64, f64)>,
@@ -16,7 +16,8 @@ pub(crate) struct Speed {
 }
 
 impl Speed {
-    /// The run has done `env_steps` in `seconds`, of which `training` without evaluations. The first call is where it starts.
+    /// Reports that the run has made `env_steps` in `seconds`, of which `training` seconds were not spent on evaluation. The first
+    /// call sets the starting point.
     pub(crate) fn seen(&mut self, env_steps: u64, seconds: f64, training: f64) {
         if let Some((steps, before, trained)) = self.last {
             let kept = (-(seconds - before) / MEMORY).exp();
@@ -27,12 +28,12 @@ impl Speed {
         self.last = Some((env_steps, seconds, training));
     }
 
-    /// Environment steps in a second of training; evaluations do not count.
+    /// Environment steps per second of training, evaluation excluded.
     pub(crate) fn steps_per_second(&self) -> Option<f64> {
         (self.training > 0.0).then(|| self.steps / self.training)
     }
 
-    /// Seconds until `steps` more are done, evaluations included.
+    /// Estimated seconds for `steps` more environment steps, evaluation included.
     pub(crate) fn seconds_for(&self, steps: u64) -> Option<f64> {
         (self.steps > 0.0).then(|| steps as f64 * self.seconds / self.steps)
     }

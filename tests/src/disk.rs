@@ -1,65 +1,65 @@
-//! A model of a file system, and of what a power cut may leave of it.
+//! A model of a file system, and of the states in which a power cut may leave it.
 //!
-//! Promised is what POSIX promises: what was done to a file's contents before an `fsync` of the file, and to the names in a directory
-//! before an `fsync` of the directory, is there afterwards; a rename is there as a whole or not at all. Everything else may be there
-//! or not, in any order; of what was written, a part, or zeros in its place.
+//! The guarantees are those of POSIX: changes of a file's contents before an `fsync` of the file, and changes of the names in a
+//! directory before an `fsync` of the directory, survive; a rename survives as a whole or not at all. Every other change may survive
+//! or be lost, in any order. A write that was not synced may survive in part, or leave zeros.
 use crate::tree::Tree;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// A file or directory, whatever its name.
+/// Number of a file or directory, independent of its names.
 pub type Inode = usize;
 
-/// Where everything lies.
+/// The root directory.
 pub const ROOT: Inode = 0;
 
-/// A name in a directory, and what it stands for afterwards.
+/// A change of a name: the directory, the name, and what it refers to afterwards (`None`: it is removed).
 type Name = (Inode, String, Option<Inode>);
 
-/// What a program did.
+/// An operation of a program.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// Names that changed in one step.
+    /// Changes of names, all in one atomic step.
     Names(Vec<Name>),
-    /// Bytes of a file from an offset on.
+    /// A write of bytes to a file at an offset.
     Write(Inode, u64, Vec<u8>),
-    /// A file's new size.
+    /// A change of a file's size.
     Resize(Inode, u64),
-    /// What was done before to this file or directory is on the disk.
+    /// An `fsync`: all earlier changes of this file or directory are on the disk.
     Sync(Inode),
 }
 
-/// Files, directories, and how they came about.
+/// A file system with the history of its changes.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    /// What was done, in order.
+    /// The operations in order.
     pub ops: Vec<Op>,
-    /// By inode.
+    /// Whether an inode is a directory, indexed by inode.
     is_dir: Vec<bool>,
-    /// What was on the disk at the beginning.
+    /// The state before the first operation.
     start: State,
     live: State,
 }
 
-/// Names and contents at some time.
+/// Names and contents at one moment.
 #[derive(Clone, Debug, Default)]
 struct State {
     names: BTreeMap<(Inode, String), Inode>,
     contents: BTreeMap<Inode, Vec<u8>>,
 }
 
-/// What remains of what was not promised.
+/// Which changes survive of those that are not guaranteed to.
 #[derive(Clone, Copy, Debug)]
 pub enum Rest {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// All of it: the program was killed and the system went on.
+    /// All, as when the program is killed and the system keeps running.
     Everything,
-    /// Names up to some moment, as with a journal; of what was written, anything.
+    /// Of the names those up to a random moment, as in a journaling file system; of the contents a random choice.
     InOrder,
-    /// Anything.
+    /// A random choice.
     Any,
 }
 
@@ -114,7 +114,7 @@ impl Disk {
         self.is_dir.len() - 1
     }
 
-    /// What `path` stands for now, from a directory on.
+    /// The file or directory that `path` refers to now, relative to a directory.
     pub fn find(&self, from: Inode, path: &Path) -> Option<Inode> {
         path.components().try_fold(from, |dir, part| match part {
             Component::Normal(name) => {
@@ -125,20 +125,20 @@ impl Disk {
         })
     }
 
-    /// The directory and the name of `path`.
+    /// The directory that contains the last component of `path`, and that component.
     fn place(&self, from: Inode, path: &Path) -> (Inode, String) {
         let dir = path.parent().map_or(Some(from), |p| self.find(from, p));
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         (dir.unwrap_or_else(|| panic!("no directory for {}", path.display())), name)
     }
 
-    /// Does something.
+    /// Applies an operation and records it.
     pub fn done(&mut self, op: Op) {
         self.live.apply(&op);
         self.ops.push(op);
     }
 
-    /// A new file or directory.
+    /// Creates a file or directory.
     pub fn create(&mut self, from: Inode, path: &Path, is_dir: bool) -> Inode {
         let (dir, name) = self.place(from, path);
         let inode = self.add(is_dir);
@@ -146,13 +146,13 @@ impl Disk {
         inode
     }
 
-    /// A name that goes.
+    /// Removes a name.
     pub fn remove(&mut self, from: Inode, path: &Path) {
         let (dir, name) = self.place(from, path);
         self.done(Op::Names(vec![(dir, name, None)]));
     }
 
-    /// A rename, or an exchange of two names.
+    /// Renames a file or directory, or exchanges two names.
     pub fn rename(&mut self, from: (Inode, &Path), to: (Inode, &Path), exchange: bool) {
         let moved = self.find(from.0, from.1).expect("what is renamed");
         let other = self.find(to.0, to.1).filter(|_| exchange);
@@ -160,12 +160,12 @@ impl Disk {
         self.done(Op::Names(vec![(dir, name, other), (new_dir, new, Some(moved))]));
     }
 
-    /// Size of a file now.
+    /// Present size of a file, bytes.
     pub fn size(&self, file: Inode) -> u64 {
         self.live.contents.get(&file).map_or(0, |c| c.len() as u64)
     }
 
-    /// Whether op number `k` is promised to be there after `moment` ops.
+    /// Whether operation `k` is guaranteed to survive a power cut after `moment` operations.
     fn is_promised(&self, k: usize, moment: usize) -> bool {
         let synced = |inode: Inode| {
             self.ops[k..moment].iter().any(|op| matches!(op, Op::Sync(i) if *i == inode))
@@ -177,7 +177,7 @@ impl Disk {
         }
     }
 
-    /// Whether a name that begins with `prefix` was given for good within `moment` ops, and not taken away again.
+    /// Whether some name that begins with `prefix` is guaranteed to exist after a power cut after `moment` operations.
     pub fn promises(&self, prefix: &str, moment: usize) -> bool {
         let is_given = |k: usize| match &self.ops[k] {
             Op::Names(names) => names.iter().any(|(_, n, i)| i.is_some() && n.starts_with(prefix)),
@@ -186,7 +186,7 @@ impl Disk {
         (0..moment).any(|k| is_given(k) && self.is_promised(k, moment))
     }
 
-    /// What may be there when the power fails after `moment` ops. The same seed gives the same.
+    /// A state that a power cut after `moment` operations may leave. The same seed gives the same state.
     pub fn after_power_cut(&self, moment: usize, rest: Rest, seed: u64) -> Tree {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut state = self.start.clone();

@@ -1,4 +1,4 @@
-//! An environment that fails in a chosen way, at a chosen call, in one chosen rank.
+//! An environment that fails in a given way, at a given call, in the environment of a given rank.
 use crate::program::{children, stat, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
@@ -6,16 +6,16 @@ use rlcore::{CellMut, CellRef, DType, Env, EnvContext, EnvError, EnvSpaces, Make
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What panics and errors say.
+/// Text of the panics and errors.
 pub const TEXT: &str = "the simulator is on fire";
 
-/// Code of [`Fault::Exit`].
+/// Exit code of [`Fault::Exit`].
 pub const EXIT: i32 = 7;
 
 /// Rank of a fault in all environments.
 pub const EVERY: usize = usize::MAX;
 
-/// How it fails.
+/// The way in which an environment fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The process is killed by signal 9.
@@ -28,9 +28,9 @@ pub enum Fault {
     Error,
     /// Observes NaN.
     NanObservation,
-    /// Gives a NaN for a reward.
+    /// Returns a reward of NaN.
     NanReward,
-    /// Gives an endless reward.
+    /// Returns an infinite reward.
     InfiniteReward,
     /// Writes an observation of too many elements.
     WrongShape,
@@ -38,9 +38,9 @@ pub enum Fault {
     WrongType,
     /// Never returns.
     Stall,
-    /// Takes this many milliseconds, from then on; no fault.
+    /// No fault: from then on, each call takes this many milliseconds.
     Slow(u64),
-    /// Kills this worker, counted from 0, once it waits for somebody; goes on itself.
+    /// Kills the worker of this index once it is waiting for another process; this environment goes on.
     KillSibling(usize),
 }
 
@@ -58,18 +58,18 @@ pub enum Place {
 /// Settings of [`FaultyEnv`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faulty {
-    /// How; none for an environment without fault.
+    /// The fault; `None` for an environment that does not fail.
     pub fault: Option<Fault>,
-    /// In which call.
+    /// The call that fails.
     pub place: Place,
     /// In which environment; [`EVERY`] for all.
     pub rank: usize,
-    /// After how many calls of that kind.
+    /// Number of successful calls of that kind before it.
     pub at: usize,
 }
 
 impl Faulty {
-    /// Without fault.
+    /// Settings of an environment that does not fail.
     pub fn sound() -> Self {
         Self { fault: None, place: Place::Step, rank: 0, at: 0 }
     }
@@ -138,7 +138,7 @@ pub struct FaultyEnv {
     left: usize,
 }
 
-/// Steps of an episode.
+/// Steps per episode.
 pub const EPISODE: usize = 10;
 
 impl FaultyEnv {

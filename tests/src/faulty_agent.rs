@@ -1,4 +1,4 @@
-//! An agent that fails in a chosen way, at a chosen call.
+//! An agent that fails in a given way, at a given call.
 use crate::faulty::TEXT;
 use crate::policies::{SliceAgent, SlicePolicy};
 use crate::program::{children, stat, until};
@@ -10,7 +10,7 @@ use rlcore::forkserver;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How it fails.
+/// The way in which an agent fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentFault {
     /// Returns an error.
@@ -21,18 +21,18 @@ pub enum AgentFault {
     Exception,
     /// Never returns.
     Stall,
-    /// No fault, but until then every call takes this many milliseconds.
+    /// No fault: every call up to that one takes this many milliseconds.
     Slow(u64),
-    /// Sees this worker of its own process's fork server killed, and goes on.
+    /// Kills the worker of this index, a child of this process's fork server, and goes on.
     KillWorker(usize),
 }
 
 /// Which call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentCall {
-    /// `act`, sampling.
+    /// `act` in training.
     Act,
-    /// `act`, evaluating.
+    /// `act` in evaluation.
     Evaluate,
     /// `value`.
     Value,
@@ -41,11 +41,11 @@ pub enum AgentCall {
 /// Settings of [`FaultyAgent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultyPolicy {
-    /// How.
+    /// The fault.
     pub fault: AgentFault,
-    /// In which call.
+    /// The call that fails.
     pub call: AgentCall,
-    /// After how many calls of that kind.
+    /// Number of successful calls of that kind before it.
     pub at: usize,
 }
 

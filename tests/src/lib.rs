@@ -1,5 +1,5 @@
-//! What the whole-system tests share: policies whose rows do not depend on how they are batched, setups, a harness that
-//! starts the fork server before any thread exists.
+//! Shared parts of the whole-system tests: policies whose rows do not depend on how they are batched, setups of samplers, and a
+//! harness that starts the fork server before any thread exists.
 #![forbid(unsafe_code)]
 
 pub mod disk;
@@ -25,7 +25,7 @@ pub type Body = Box<dyn FnOnce() -> Result<(), Failed> + Send>;
 /// Runs tests one after another in a process that started the fork server first.
 pub fn main(tests: Vec<(String, Body)>) -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
-    // Each test starts processes of its own, and there are two cores.
+    // One test at a time, because each starts processes of its own.
     arguments.test_threads = Some(1);
     let trials = tests.into_iter().map(|(name, body)| Trial::test(name, body)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

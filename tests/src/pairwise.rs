@@ -1,7 +1,8 @@
-//! Few combinations that contain every pair of settings: most faults need no more than two of them to meet.
+//! Pairwise testing: a small set of combinations that contains every pair of settings. Most faults depend on no more than two
+//! settings.
 //!
-//! Greedy, after Cohen et al. (1997), "The AETG System": again and again the row of the full product that contains most of
-//! the pairs that are still missing, the first of equals. No randomness.
+//! Greedy, after Cohen et al. (1997), "The AETG System": repeatedly takes the row of the full product that contains most of the
+//! missing pairs, and the first of several such rows. Deterministic.
 use std::collections::HashSet;
 
 type Pair = (usize, usize, usize, usize);
@@ -11,7 +12,7 @@ fn pairs(row: &[usize]) -> impl Iterator<Item = Pair> + '_ {
     (0..row.len()).flat_map(move |a| (a + 1..row.len()).map(move |b| (a, row[a], b, row[b])))
 }
 
-/// Every combination of one value an axis (axis `i` has the values `0..sizes[i]`) that is `valid`.
+/// Every `valid` combination of one value per axis; axis `i` has the values `0..sizes[i]`.
 pub fn product(sizes: &[usize], valid: impl Fn(&[usize]) -> bool) -> Vec<Vec<usize>> {
     let mut rows = vec![vec![]];
     for size in sizes {
@@ -25,13 +26,13 @@ pub fn product(sizes: &[usize], valid: impl Fn(&[usize]) -> bool) -> Vec<Vec<usi
     rows
 }
 
-/// Some of `rows`, in which every pair of values stands that stands in any of them.
+/// A subset of `rows` that contains every pair of values that any of them contains.
 pub fn pairwise(rows: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut missing: HashSet<Pair> = rows.iter().flat_map(|row| pairs(row)).collect();
     let mut chosen = Vec::new();
     while !missing.is_empty() {
         let news = |row: &[usize]| pairs(row).filter(|p| missing.contains(p)).count();
-        // The last of equals wins a `max_by_key`.
+        // Reversed, because `max_by_key` returns the last of several maxima.
         let best = rows.iter().rev().max_by_key(|row| news(row)).expect("a missing pair has a row");
         pairs(best).for_each(|p| {
             missing.remove(&p);

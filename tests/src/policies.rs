@@ -1,4 +1,4 @@
-//! Policies for bit-identity: what a row gets must not depend on the other rows of its batch.
+//! Policies for tests of identity to the bit: the action of a row does not depend on the other rows of its batch.
 mod by_row;
 mod grid;
 mod slice;

@@ -1,5 +1,5 @@
-//! Drives the real command line from outside, after ripgrep's `TestCommand`: a scratch directory, arguments, output, exit
-//! code, signals. Every wait has a limit and every wait is for a condition.
+//! Runs the real command line as a process, after ripgrep's `TestCommand`: a scratch directory, arguments, output, exit code,
+//! signals. Every wait is for a condition and has a time limit.
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{Read, Seek};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// For what takes a second on an idle machine.
+/// Time limit for what takes a second on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Waits for `condition`; panics naming `what` when it does not come.
+/// Waits until `condition` holds. Panics with `what` when [`PATIENCE`] is over.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
@@ -20,14 +20,14 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A program in a scratch directory, which is its working directory and goes with it.
+/// A program with a scratch directory, its working directory, which is deleted when this value is dropped.
 #[derive(Debug)]
 pub struct Program {
     binary: PathBuf,
     dir: tempfile::TempDir,
 }
 
-/// How a program ended, and what it said.
+/// The exit status and output of a program that has ended.
 #[derive(Debug)]
 pub struct End {
     status: ExitStatus,
@@ -59,7 +59,7 @@ impl Program {
         self.start(args).end()
     }
 
-    /// Runs it to its end, which must be a good one.
+    /// Runs it to its end. Panics unless its exit code is 0.
     pub fn succeeds<S: AsRef<str>>(&self, args: &[S]) -> End {
         self.run(args).code(0)
     }
@@ -73,12 +73,12 @@ impl Program {
 
     /// Starts another command in the scratch directory, for what a shell must prepare.
     pub fn spawn(&self, mut command: Command) -> Running {
-        // Files, not pipes: nobody has to read while it runs, and a long output blocks no one.
+        // Files and not pipes: a pipe that nobody reads blocks the program once it is full.
         let (out, err) = (file(), file());
         let theirs = |f: &std::fs::File| Stdio::from(f.try_clone().expect("a descriptor"));
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         command.stdout(theirs(&out)).stderr(theirs(&err));
-        // A group of its own, as a terminal gives it: signals to the group reach its workers and not us.
+        // A process group of its own, as under a shell: signals to the group reach its workers, but not this process.
         let child = command.process_group(0).spawn();
         Running { child: child.expect("the program starts"), out, err }
     }
@@ -118,18 +118,18 @@ impl Running {
         kill(Pid::from_raw(-self.pid()), signal).expect("it runs");
     }
 
-    /// Waits for a condition that it brings about; panics when it ends before.
+    /// Waits until `condition` holds. Panics if the program ends before that.
     pub fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
         let mut ended = false;
         until(what, || {
             ended = self.child.try_wait().expect("our child").is_some();
             ended || condition()
         });
-        // The condition may have come with its end.
+        // The program may have fulfilled the condition just before it ended.
         assert!(!ended || condition(), "ended before {what}: {}", text(&mut self.err));
     }
 
-    /// Its fork server and that one's workers.
+    /// Process ids of its fork server and of the workers.
     pub fn family(&self) -> Vec<i32> {
         let servers = children(self.pid());
         let workers = servers.iter().flat_map(|s| children(*s));
@@ -155,7 +155,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Its workers notice by themselves that it is gone.
+        // The workers end by themselves when the program is gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -167,7 +167,7 @@ impl End {
         self.status.code()
     }
 
-    /// Panics where the exit code is another.
+    /// Panics unless the exit code is `code`.
     #[must_use]
     pub fn code(self, want: i32) -> Self {
         assert_eq!(
@@ -197,14 +197,14 @@ impl End {
     }
 }
 
-/// State letter and parent.
+/// State letter and parent of a process, from `/proc`.
 pub fn stat(pid: i32) -> Option<(char, i32)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// Whether a signal that was sent to it has not reached its handler yet.
+/// Whether the signal is pending: sent to the process, but not yet handled.
 pub fn pending(pid: i32, signal: Signal) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = |name: &str| {
@@ -214,7 +214,7 @@ pub fn pending(pid: i32, signal: Signal) -> bool {
     (mask("SigPnd:") | mask("ShdPnd:")) & (1 << (signal as i32 - 1)) != 0
 }
 
-/// Children, zombies among them, in order of their numbers.
+/// Process ids of the children, zombies included, in ascending order.
 pub fn children(parent: i32) -> Vec<i32> {
     let Ok(all) = std::fs::read_dir("/proc") else { return vec![] };
     let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -224,7 +224,7 @@ pub fn children(parent: i32) -> Vec<i32> {
     found
 }
 
-/// Waits until none of these processes runs; a zombie does not, though whoever adopted it may be slow to bury it.
+/// Waits until none of these processes runs. A zombie counts as ended: the process that adopted it may be slow to reap it.
 pub fn all_gone(pids: &[i32]) {
     let runs = |pid: &i32| stat(*pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'));
     until(&format!("the end of {pids:?}"), || !pids.iter().any(runs));

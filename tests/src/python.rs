@@ -1,7 +1,7 @@
-//! The Python of tests that ask other programs whether they can read what we write.
+//! The Python interpreter for tests in which other programs read our files.
 //!
-//! `COLONY_PYTHON` names it (default `python3`). Where it lacks the modules a test is left out, which is an error with
-//! `COLONY_REQUIRE_TORCH=1`, as in CI.
+//! `COLONY_PYTHON` names the interpreter (default `python3`). If it lacks a module, the test is left out; with
+//! `COLONY_REQUIRE_TORCH=1`, as in CI, the test fails.
 use crate::leave_out::left_out;
 use std::process::Command;
 
@@ -10,7 +10,7 @@ pub fn path() -> String {
     std::env::var("COLONY_PYTHON").unwrap_or_else(|_| "python3".into())
 }
 
-/// Whether it has `modules` (`torch, numpy`); says so where not.
+/// Whether the interpreter can import `modules` (for example `torch, numpy`); see [`left_out`] for what happens if not.
 pub fn imports(modules: &str) -> bool {
     let python = path();
     let why = match Command::new(&python).args(["-c", &format!("import {modules}")]).output() {

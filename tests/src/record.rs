@@ -1,4 +1,4 @@
-//! What a sampler gives, kept to be compared with what another gives, to the bit.
+//! Records everything that a sampler returns, to compare it with another sampler's to the bit.
 use libtest_mimic::Failed;
 use rlcore::GlobalSteps;
 use rlcore::block::{Part, flag};
@@ -8,13 +8,13 @@ use samplers::{Evaluation, Samples, Setup};
 
 const BATCHES: usize = 50;
 
-/// Everything that a sampler gave, one entry a batch.
+/// Everything that a sampler returned, one entry per batch.
 #[derive(Debug, PartialEq)]
 pub struct Record {
     parts: Vec<Vec<(String, Vec<u8>)>>,
-    /// Of each batch.
+    /// Trajectory informations of each batch.
     pub trajectories: Vec<Vec<TrajInfo>>,
-    /// Of each batch, by env rank.
+    /// Notes of each batch, with the env rank of their environment.
     pub notes: Vec<Vec<(usize, String)>>,
     evaluation: Option<Evaluation>,
 }
@@ -27,13 +27,13 @@ impl Record {
     }
 }
 
-/// The weights of a batch: each acts with others than the one before.
+/// The weights for a batch, different from those for the previous batch.
 fn weights_of(batch: usize, weights: &[f32]) -> Vec<f32> {
     let sign = if batch.is_multiple_of(2) { 1.0 } else { -1.0 };
     weights.iter().map(|w| sign * w).collect()
 }
 
-/// Collects some batches; in their middle, where it is asked for, an evaluation.
+/// Collects [`BATCHES`] batches, with an evaluation halfway if `evaluate` is set.
 pub fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
     let mut sampler = samplers::build(setup.clone())?;
     let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
@@ -49,8 +49,8 @@ pub fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, 
     Ok(out)
 }
 
-/// As [`record`] with two slots: each batch is held, and looked at only when the next is complete. The next one's weights are
-/// published while a batch is under way.
+/// As [`record`], with two slots: each batch is held and read only after the next is complete, and the weights for the next batch
+/// are published while a batch is under way.
 pub fn record_held(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
     let mut sampler = samplers::build(Setup { slots: 2, ..setup.clone() })?;
     let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
@@ -80,7 +80,7 @@ pub fn record_held(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Rec
     Ok(out)
 }
 
-/// Name and bytes of every leaf: all that a batch wrote.
+/// Name and bytes of every leaf of a batch.
 pub fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
     let columns = samples.columns();
     let mut out = Vec::new();
@@ -111,7 +111,10 @@ pub fn bytes(samples: &Samples) -> Vec<(String, Vec<u8>)> {
     out
 }
 
-/// An error where two records differ; one may lack the evaluation.
+/// Compares two records; `got` may lack the evaluation.
+///
+/// # Errors
+/// The first difference.
 pub fn compare(want: &Record, got: &Record, who: &str) -> Result<(), Failed> {
     for (batch, (w, g)) in want.parts.iter().zip(&got.parts).enumerate() {
         for ((name, w), (other, g)) in w.iter().zip(g) {

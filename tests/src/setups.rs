@@ -5,7 +5,8 @@ use rlcore::slice::ResetMode;
 use rlcore::{EnvFactory, EnvRank, MakeEnv, World};
 use samplers::{EvalConfig, HostKind, SamplerConfig, SamplerKind, Setup, WorkerConfig};
 
-/// A serial sampler's setup: ten environments, which three workers and, in halves, two do not divide evenly.
+/// The setup of a serial sampler with ten environments: a number that three workers do not share evenly, nor two workers each half of
+/// it.
 pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: ResetMode) -> Setup {
     let env = EnvFactory::new(env).expect("test environments serialise");
     Setup {
@@ -31,7 +32,7 @@ pub fn serial<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A, t: usize, reset: Res
     }
 }
 
-/// The same setup with workers.
+/// The same setup for a sampler with workers.
 pub fn parallel(setup: &Setup, kind: SamplerKind, workers: usize, host: HostKind) -> Setup {
     let mut setup = setup.clone();
     setup.config.kind = kind;

@@ -1,5 +1,5 @@
-//! What a program does to the files of a directory, seen by its system calls (`ptrace`, which needs no privilege for a program that
-//! one starts oneself). Only its first thread is followed: a run's files are written by it.
+//! Records what a program does to the files of a directory, by tracing its system calls with `ptrace`, which needs no privilege for a
+//! child process. Only the first thread is traced, because it writes all files of a run.
 use crate::disk::{Disk, Inode, Op, ROOT};
 use nix::libc::{self, AT_FDCWD};
 use nix::sys::ptrace::{self, Options};
@@ -23,7 +23,7 @@ struct Open {
 struct Tracer {
     pid: Pid,
     memory: File,
-    /// The directory whose files are followed, which is the program's working directory.
+    /// The directory whose files are followed: the program's working directory.
     root: PathBuf,
     disk: Disk,
     open: HashMap<i32, Open>,
@@ -32,8 +32,11 @@ struct Tracer {
 /// A system call: its number and arguments.
 type Call = (i64, [u64; 6]);
 
-/// Runs `binary` with `args` in `root` to its end and records what it did to the files there, of which `disk` knows what there was before.
-/// Returns the exit code; an error where this machine does not allow to trace.
+/// Runs `binary` with `args` in `root` to its end and records what it did to the files there in `disk`, which holds their previous
+/// state. Returns the exit code and the disk.
+///
+/// # Errors
+/// This machine does not permit `ptrace`.
 pub fn traced<S: AsRef<str>>(
     binary: &Path,
     args: &[S],
@@ -41,7 +44,7 @@ pub fn traced<S: AsRef<str>>(
     disk: Disk,
 ) -> Result<(i32, Disk), nix::Error> {
     let mut command = Command::new("sh");
-    // It stands still until it is traced.
+    // The shell stops itself, so that no system call of the program is missed.
     command.args(["-c", r#"kill -STOP $$; exec "$0" "$@""#]).arg(binary);
     command.args(args.iter().map(AsRef::as_ref)).current_dir(root);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -110,7 +113,7 @@ impl Tracer {
         bytes
     }
 
-    /// A path argument: the directory that it begins in, and the rest; none where it is not below the root.
+    /// Resolves a path argument to a directory and a path relative to it; `None` if the path is not below the root.
     fn path(&self, dir: i64, at: u64) -> Option<(Inode, PathBuf)> {
         let mut name = Vec::new();
         while !name.contains(&0) {
@@ -130,7 +133,7 @@ impl Tracer {
         }
     }
 
-    /// A call that ended with `result`.
+    /// Records the effect of a system call that returned `result`.
     fn seen(&mut self, (number, a): Call, result: i64) {
         if result < 0 {
             return;
@@ -152,7 +155,7 @@ impl Tracer {
                 let appends = flags & libc::O_APPEND != 0;
                 self.open.insert(result as i32, Open { inode, at: 0, appends });
             }
-            // The program that the shell becomes has another memory.
+            // The program that replaces the shell has a new address space.
             libc::SYS_execve => {
                 self.memory = File::open(format!("/proc/{}/mem", self.pid)).expect("its memory");
             }

@@ -1,12 +1,12 @@
-//! Directory trees as values: what a command changed, and copies to try things on.
+//! Directory trees as values, to compare the state before and after a command and to restore a state.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every path relative to a root: a file's bytes, none for a directory. Parents come first.
+/// All paths below a root, relative to it, with the bytes of files and `None` for directories. Parents come first.
 pub type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// What lies below `root`.
+/// Reads the tree below `root`.
 pub fn tree(root: &Path) -> Tree {
     let mut all = Tree::new();
     let mut open = vec![root.to_owned()];
@@ -24,7 +24,7 @@ pub fn tree(root: &Path) -> Tree {
     all
 }
 
-/// Panics with the names of what differs between `root` now and `before`.
+/// Panics with the paths that differ between `root` now and `before`.
 pub fn unchanged(root: &Path, before: &Tree, case: &str) {
     let now = tree(root);
     let names = before.keys().chain(now.keys());
@@ -33,7 +33,7 @@ pub fn unchanged(root: &Path, before: &Tree, case: &str) {
     assert!(differ.is_empty(), "{case}: {differ:?} changed");
 }
 
-/// Makes `to` what `tree` said of another directory.
+/// Writes `tree` into the directory `to`.
 pub fn plant(to: &Path, tree: &Tree) {
     fs::create_dir_all(to).expect("a directory");
     for (name, bytes) in tree {

@@ -1,4 +1,4 @@
-//! The toy environment of `toy.py` in Rust, and the slice that has Python step it.
+//! The toy environment of `toy.py` in Rust, and the slice whose environments `toy.py` steps.
 use rlcore::env::{from_state, to_state};
 use rlcore::factory::{MakeSlice, SlicePlace};
 use rlcore::foreign::{ForeignSlice, Program};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 const TRUNCATES_EVERY: usize = 7;
 
-/// The one environment of which neither side can save the state.
+/// Rank of the environment whose state neither side can save.
 const UNSAVED: usize = 9;
 
 /// Settings of [`TwinEnv`].
@@ -122,12 +122,12 @@ impl Env for TwinEnv {
     }
 }
 
-/// The same environments, stepped by `toy.py`.
+/// Settings of a slice whose environments `toy.py` steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Foreign {
-    /// Columns of one program.
+    /// Most columns per program.
     pub most: usize,
-    /// What fails, see `toy.py`.
+    /// The fault, as `toy.py` understands it.
     pub fault: Option<Fault>,
     /// Seconds that a program takes before it constructs its first environment.
     pub start: f64,
@@ -135,7 +135,7 @@ pub struct Foreign {
     pub slow: Vec<(usize, f64)>,
     /// Longest time without progress, seconds.
     pub limit: f64,
-    /// An argument that the program takes no notice of.
+    /// An argument that the program ignores.
     pub mark: String,
 }
 
@@ -146,12 +146,12 @@ impl Foreign {
     }
 }
 
-/// An argument by which this process knows its programs.
+/// An argument by which this process recognises its programs.
 pub fn mark() -> String {
     format!("--of-test-{}", std::process::id())
 }
 
-/// In which call of which environment the program fails, and how.
+/// The fault of a program: the call, the environment and the way of failing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
     /// `make`, `reset` or `step`.

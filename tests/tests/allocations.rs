@@ -1,7 +1,7 @@
-//! Nothing of ours allocates on the step path: every allocation of this process is counted while batches are collected, in
-//! all of its threads. Agents without libtorch, because a model's own operations may allocate.
+//! Our code does not allocate on the step path: all allocations of this process, in all threads, are counted while batches are
+//! collected. The agents do not use libtorch, because a model's operations may allocate.
 //!
-//! This file alone in `tests` holds unsafe code: a counting allocator cannot be written without.
+//! This is the only file in `tests` with unsafe code: a counting allocator needs it.
 #![allow(missing_docs)]
 use agents::{AgentFactory, RandomAgentConfig};
 use algos::replay::{HostLeaf, ReplaySettings, TransitionReplay, Uniform};
@@ -26,7 +26,7 @@ use tests::{Body, setups};
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-/// All that was ever asked for, whether it was given back or not.
+/// Bytes allocated so far, including those that were freed since.
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
 fn count(bytes: usize) {
@@ -63,7 +63,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The least of these counts: a thread that was just started allocates on its own account whenever the kernel first runs it.
+/// Number of counts, of which the least is used: a new thread allocates when the kernel first runs it.
 const ROUNDS: usize = 5;
 const BATCHES: usize = 100;
 
@@ -87,7 +87,7 @@ fn nothing_allocates(setup: Setup) -> Result<(), Failed> {
     Err(format!("allocations in rounds of {BATCHES} batches: {counts:?}").into())
 }
 
-/// The instrument itself.
+/// The counting allocator counts.
 fn allocations_are_counted() -> Result<(), Failed> {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     drop(std::hint::black_box(Box::new(1)));
@@ -95,7 +95,7 @@ fn allocations_are_counted() -> Result<(), Failed> {
     if seen == 1 { Ok(()) } else { Err(format!("{seen} allocations of one").into()) }
 }
 
-/// A replay is never held twice: what saving and loading take beside it is small. Draws into a batch allocate nothing.
+/// Saving and loading a replay never hold it twice, and drawing into a batch does not allocate.
 fn a_replay_is_held_once() -> Result<(), Failed> {
     let spec = BatchSpec { t: 50, b: 4 };
     let seen = Space::uniform_box(DType::F32, &[200], 0.0, 1.0);

@@ -1,5 +1,4 @@
-//! The command line as its users meet it: mistakes that say what to write instead and leave nothing behind, results that can be
-//! read, and what goes wrong in the midst of a run.
+//! The command line: refused arguments and settings, readable results, and failures in the middle of a run.
 #![allow(missing_docs, clippy::unwrap_used)]
 #[path = "cli/columns.rs"]
 mod columns;
@@ -18,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
-/// A run of a moment.
+/// Settings of a run that takes a moment.
 const SHORT: [&str; 10] = [
     "sampler.t=8",
     "sampler.b=4",
@@ -44,7 +43,7 @@ fn is_empty(dir: &Path) -> bool {
     entries(dir).is_empty()
 }
 
-/// Width and height of a PNG that can be read, and how many colours it has.
+/// Width, height and number of colours of a PNG file.
 fn png(path: &Path) -> (u32, u32, usize) {
     let image = tiny_skia::Pixmap::decode_png(&std::fs::read(path).unwrap()).unwrap();
     let pixels = image.pixels().iter().map(|p| (p.red(), p.green(), p.blue()));

@@ -1,4 +1,4 @@
-//! What a run's directory survives: resumes that are refused, and power cuts.
+//! A run directory survives refused resumes and power cuts.
 #![allow(missing_docs, clippy::unwrap_used)]
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -14,7 +14,7 @@ use tests::tree::{plant, tree, unchanged};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
-/// A run of a moment: rows and checkpoints after 0 (no checkpoint), 128, 256, ... steps.
+/// Settings of a short run, with rows after 0, 128, 256, ... steps and checkpoints after 128, 256, ... steps.
 const SHORT: [&str; 13] = [
     "sampler.t=8",
     "sampler.b=4",
@@ -42,7 +42,7 @@ fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The directory's damage, the arguments behind `resume run`, and what the refusal says.
+/// A name, the damage to the directory, the arguments after `resume run`, and texts of the refusal.
 type Refusal = (&'static str, fn(&Path), &'static [&'static str], &'static [&'static str]);
 
 fn nothing(_: &Path) {}
@@ -99,7 +99,7 @@ const REFUSALS: &[Refusal] = &[
     ("damaged metadata", |run| change(&run.join("meta.json"), |b| b.truncate(b.len() / 2)), &[], &["meta.json is not readable"]),
 ];
 
-/// Everything is looked at before anything is changed. What an interrupted write left stays too.
+/// A refused resume changes no byte of the directory, not even what an interrupted write left there.
 #[test]
 fn a_refused_resume_changes_nothing() {
     let program = Program::new(BINARY);
@@ -128,7 +128,7 @@ fn a_refused_resume_changes_nothing() {
         );
         unchanged(&run, &before, case);
     }
-    // And the sound one goes on, with what it is told.
+    // The undamaged run resumes, with the settings that were given.
     fs::remove_dir_all(&run).unwrap();
     plant(&run, &sound);
     program.succeeds(&["resume", "run", "--checkpoint", OLDER, "--set", "runner.n_steps=768"]);
@@ -138,25 +138,25 @@ fn a_refused_resume_changes_nothing() {
     assert!(!left.exists());
 }
 
-/// What a run came to, without times: its log, and the arrays of its newest checkpoint.
+/// The result of a run: its log except for times, and the arrays of its newest checkpoint.
 fn result(run: &Path) -> (Vec<Vec<String>>, Vec<u8>) {
     (progress(run), fs::read(newest(run).join("arrays.safetensors")).unwrap())
 }
 
-/// Moments that are tried of a run, for each of what may remain, spread over it; all moments with `COLONY_FULL=1`.
+/// Moments of a power cut, spread evenly over a run, per [`Rest`]; all moments with `COLONY_FULL=1`.
 const MOMENTS: usize = 7;
-/// Moments that are tried besides, drawn anew in each test run.
+/// Additional random moments per [`Rest`].
 const DRAWN: usize = 3;
 
-/// Seed of the moments that are drawn: `COLONY_SEED`, or another one each time.
+/// Seed of the random moments: `COLONY_SEED`, or a new one in each run of the test.
 fn seed() -> u64 {
     let given =
         std::env::var("COLONY_SEED").ok().map(|s| s.parse().expect("COLONY_SEED is a number"));
     given.unwrap_or_else(|| rand::rng().random())
 }
 
-/// The power fails at any moment. The run goes on from its newest checkpoint and comes to what it would have come to. Where there is no
-/// checkpoint yet, `resume` says so, and the run can be begun again.
+/// After a power cut at any moment, the run resumes from its newest checkpoint and has the same result as without the cut. If there is
+/// no checkpoint yet, `resume` says so, and the run can be started again.
 fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], whole: &Path) {
     let (run, want) = (program.path("run"), result(whole));
     let (mut resumed, mut begun) = (0, 0);
@@ -169,7 +169,7 @@ fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], who
     for (r, rest) in
         [Rest::Nothing, Rest::Everything, Rest::InOrder, Rest::Any].into_iter().enumerate()
     {
-        // Spread over the run, others for each of what may remain.
+        // Spread over the run, at different moments for each kind of remains.
         let fixed =
             (0..moments).map(|i| 1 + (i * 4 + r) * ops / (moments * 4)).map(|m| (m, m as u64));
         let drawn: Vec<_> =
@@ -207,7 +207,7 @@ fn recorded(program: &Program, args: &[String]) -> Option<Disk> {
     match traced(program.binary(), args, &program.path(""), Disk::new(&tree(&program.path("")))) {
         Ok((code, disk)) => {
             assert_eq!(code, 0);
-            // The model has followed everything: whatever is there is what it says.
+            // The model must agree with the real directory.
             let said = disk.after_power_cut(disk.ops.len(), Rest::Everything, 0);
             let there = tree(&program.path("run"));
             for (name, bytes) in there {
@@ -239,7 +239,7 @@ fn a_power_cut_at_any_moment_of_a_run() {
     survives(&program, &disk, &["resume", "run"], &begin, &whole);
 }
 
-/// Going back to an older checkpoint deletes, cuts and rewrites; a crash in the middle leaves what can go back again.
+/// Resuming from an older checkpoint deletes and truncates files. After a power cut in the middle of that, the run can be resumed again.
 #[test]
 fn a_power_cut_while_a_run_is_resumed() {
     let program = Program::new(BINARY);

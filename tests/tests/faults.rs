@@ -1,6 +1,6 @@
-//! Faults end in the error that names them, in time, and leave no process and no shared memory behind.
+//! Every fault ends in an error that names it, within a time limit, and leaves no process and no shared memory behind.
 //!
-//! Limits are the issue's: two seconds from the event, for a stall from its time-out.
+//! The limit is two seconds from the event; for a stall, from the end of its time-out.
 #![allow(missing_docs)]
 
 #[path = "faults/acting.rs"]

@@ -1,4 +1,4 @@
-//! Parts that do not fit each other are errors that say what to change, never panics.
+//! Parts that do not fit each other lead to errors that say what to change, and never to panics.
 #![allow(missing_docs)]
 use agents::dist::Categorical;
 use agents::pg::{CategoricalPgAgentConfig, PgMlp, PgSettings};
@@ -74,7 +74,7 @@ fn a_sampler_that_memory_does_not_hold_is_refused_before_it_takes_any() {
     }
 }
 
-/// Allows nothing from the fourth step of the environment with rank 7 on.
+/// Masks all actions from the fourth step of the environment with rank 7 on.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Trapped {}
 

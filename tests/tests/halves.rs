@@ -1,4 +1,4 @@
-//! What `sampler.overlap` means: with it workers step both halves of an alternating sampler at once, without it never.
+//! `sampler.overlap`: if set, workers step both halves of an alternating sampler at the same time; if not, never.
 #![allow(missing_docs, clippy::unwrap_used)]
 use rlcore::slice::ResetMode;
 use rlcore::{
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tests::policies::SlicePolicy;
 use tests::setups;
 
-/// Environments of each half that are being stepped now; workers are threads of this process.
+/// Number of environments of each half that are being stepped now. Workers are threads of this process.
 static STEPPING: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
-/// Both halves were.
+/// Whether environments of both halves were ever stepped at the same time.
 static BOTH: AtomicBool = AtomicBool::new(false);
 
-/// Half of the ten environments that a sampler of these tests has.
+/// Half of the ten environments of these samplers.
 const HALF: usize = 5;
 
 #[derive(Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl Env for SeenEnv {
     }
 }
 
-/// Whether both halves were seen to step at once in so many batches.
+/// Whether both halves were stepped at the same time within this many batches.
 fn both(overlap: bool, batches: u64) -> bool {
     let mut serial = setups::serial(&Seen {}, &SlicePolicy::default(), 20, ResetMode::AtOnce);
     (serial.eval, serial.config.max_decorrelation_steps) = (None, 0);

@@ -1,8 +1,8 @@
-//! Every sampler, with any number of workers, as processes or threads, gives the same samples and trajectory informations as
-//! the serial one, to the bit: bootstrap values, recurrent state and evaluations as well. So does every sampler with two slots,
-//! where the samples of a batch are held while the next is collected and its weights are published meanwhile.
+//! Every sampler, with any number of workers, as processes or threads, gives the same samples and trajectory informations as the
+//! serial sampler to the bit, including bootstrap values, recurrent state and evaluations. So does every sampler with two slots, whose
+//! batches are held while the next is collected and weights are published.
 //!
-//! By default combinations that contain every pair of settings ([`tests::pairwise`]). The full product, every combination:
+//! By default, combinations that contain every pair of settings are tested ([`tests::pairwise`]). All combinations:
 //! `COLONY_FULL=1 cargo test -p tests --test identity`.
 #![allow(missing_docs)]
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
@@ -17,7 +17,7 @@ use tests::policies::{ByRow, GridPg, SlicePolicy, grid_dqn, grid_weights};
 use tests::record::{compare, record, record_held};
 use tests::{Body, setups};
 
-/// What acts. `Lstm` is the real agent with a real LSTM, row by row; `Grid` ones act on all rows at once.
+/// The agent. `Lstm` is the real agent with a real LSTM, evaluated row by row; the `Grid` agents act on all rows at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Policy {
     Slice,
@@ -35,7 +35,7 @@ enum Environment {
     Pendulum,
 }
 
-/// Who collects.
+/// The kind of sampler.
 #[derive(Clone, Copy, Debug)]
 enum Arrangement {
     Cpu,
@@ -49,7 +49,7 @@ const ENVIRONMENTS: [Environment; 4] =
 const POLICIES: [Policy; 5] =
     [Policy::Slice, Policy::GridDqn, Policy::GridPg, Policy::GridMemory, Policy::Lstm];
 const RESETS: [ResetMode; 2] = [ResetMode::AtOnce, ResetMode::Wait];
-// What stands first stands in more rows.
+// The first value of each axis appears in more of the combinations.
 const STEPS: [usize; 2] = [20, 1];
 const ARRANGEMENTS: [Arrangement; 4] =
     [Arrangement::Cpu, Arrangement::Gpu, Arrangement::Alternating, Arrangement::AlternatingInTurn];
@@ -132,7 +132,7 @@ fn arranged(scene: &Setup, row: &[usize]) -> (Setup, String, bool) {
     (setup, format!("{how:?}, {workers} workers, each a {host:?}"), evaluate)
 }
 
-/// Rows of one scene: the serial sampler first, then all others.
+/// Compares the samplers of one scene (environment, policy, reset, T): all others with the serial sampler.
 fn identical(rows: &[Vec<usize>]) -> Result<(), Failed> {
     let setup = scene(&rows[0]);
     let weights = grid_weights(setups::weight_count(&setup), 5);

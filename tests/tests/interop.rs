@@ -1,4 +1,4 @@
-//! PyTorch loads the weights of a run by their names and computes the same values.
+//! PyTorch loads the weights of a run by name and computes the same values.
 //!
 //! Needs a Python with torch, safetensors and numpy (`tests::python`).
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -49,7 +49,7 @@ print("compared", q.numel(), "values")
 const ROWS: i64 = 32;
 const HIDDEN: [usize; 2] = [24, 16];
 
-/// Our values of these observations, row by row, with the weights that the learner continues from: not those of the file.
+/// Our values for these observations, row by row, with the weights of the learner's state and not those of the exported file.
 fn values(checkpoint: &Path, inputs: &Tensor) -> Vec<Vec<f32>> {
     let observation = Space::uniform_box(DType::F32, &[4], -10.0, 10.0);
     let spaces = EnvSpaces::new(observation, Space::Discrete { n: 2 });

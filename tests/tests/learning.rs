@@ -1,8 +1,7 @@
-//! Agents learn. `cartpole-dqn` as shipped, seeds 0 to 4, under two samplers, one where the
-//! master acts, and one seed of every other preset (the other
-//! seeds: `experiments train <preset> --seeds 0..4`): training ends with an evaluation at the preset's threshold, and those
-//! weights reach it over fresh episodes too. A loss that is wrong, a target that never moves, actions that do not fit their
-//! observations: each misses it.
+//! Agents learn: `cartpole-dqn` with seeds 0 to 4 under two samplers, and one seed of every other preset (for other seeds:
+//! `experiments train <preset> --seeds 0..4`). Training ends with an evaluation that reaches the preset's threshold, and its weights
+//! reach the threshold over fresh episodes too. A wrong loss, a target network that is never updated, or actions that do not belong
+//! to their observations would not.
 #![allow(missing_docs)]
 use experiments::Program;
 use experiments::assemble::prepare;
@@ -22,13 +21,13 @@ fn preset(name: &str, kind: SamplerKind, seed: u64) -> Result<Config, Failed> {
     Ok(config)
 }
 
-/// How training ended, and the mean return of its last weights over fresh episodes.
+/// The outcome of training, and the mean return of the last weights over fresh episodes.
 fn train(config: &Config, episodes: usize) -> Result<(Outcome, f64), Failed> {
     let scratch = tempfile::tempdir()?;
     let dir = RunDir::create(&scratch.path().join("run"), Existing::Refuse)?;
     let parts = prepare(&Program::new(), config)?.start(None)?;
     let outcome = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?.run()?;
-    // Anew from the checkpoint, as `experiments eval` does.
+    // With a new sampler and the checkpoint's weights, as in `experiments eval`.
     let mut parts = prepare(&Program::new(), config)?.start(None)?;
     parts.algo.params_mut().load_safetensors(&weights(&outcome.checkpoint)?)?;
     let mut flat = vec![0.0; parts.algo.params().len()];
@@ -54,8 +53,8 @@ fn solves(name: &str, kind: SamplerKind, seed: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Without its memory the preset's agent learns nothing that its observations do not say, over ten times the steps that
-/// the memory needs. A mean of 200 returns of 1 or -1 lies within 0.3 of chance but once in 40 000 times.
+/// Without an LSTM, the agent of this preset stays at chance, over ten times the steps that the LSTM needs. By chance, a mean of 200
+/// returns of 1 or -1 is off by more than 0.3 once in 40,000 trials.
 fn needs_memory() -> Result<(), Failed> {
     let config = preset("memory-ppo-lstm", SamplerKind::Serial, 0)?;
     let sets = ["agent.model.lstm=", "agent.model.hidden=[32]", "runner.n_steps=50000"];

@@ -1,4 +1,4 @@
-//! Actors and learners of policies agree: whatever the model, the first update of a batch sees ratios of 1.
+//! Actor and learner of a policy agree: with any model, the likelihood ratios in the first update of a batch are 1.
 #![allow(missing_docs)]
 use agents::DqnAgentSettings;
 use agents::dist::{Bound, GaussianConfig, Std};
@@ -67,7 +67,7 @@ fn ppo<E: Serialize + 'static, A: Serialize + 'static>(
     Program::new().config(&config).expect("its parts are ours")
 }
 
-/// Samples and learns from `n` batches; what was logged of each.
+/// Collects and learns from `n` batches; returns what was logged for each.
 fn learn(parts: &mut Parts, n: u64) -> anyhow::Result<Vec<algos::OptInfo>> {
     let mut weights = vec![0.0; parts.algo.params().len()];
     let mut logged = vec![];
@@ -86,8 +86,8 @@ fn only(info: &algos::OptInfo, name: &str) -> f64 {
     values[0]
 }
 
-/// Broken by a recurrent state, a previous action or reward that the learner sees otherwise than the actor did; by
-/// observation statistics that change between acting and learning; by masked actions, by the draw before a bound.
+/// Broken by a recurrent state, previous action or previous reward that differs between actor and learner; by observation statistics
+/// that change between acting and learning; by masked actions; by the likelihood of the clipped action instead of the drawn one.
 #[test]
 fn ratios_start_at_one() {
     let toy = || DictToy::default();

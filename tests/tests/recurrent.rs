@@ -1,8 +1,8 @@
-//! Recurrent state followed by hand. A recorded batch is replayed outside of any sampler, one environment at a time and with
-//! this file's own bookkeeping: from the flags alone it says what state, previous action and previous reward each step must
-//! have begun with, and asks the agent again for action, info and value.
+//! Recurrent state, followed independently of the samplers. A recorded batch is replayed one environment at a time with bookkeeping of
+//! this file: from the flags it derives the state, previous action and previous reward that each step must have begun with, and asks
+//! the agent again for action, info and value.
 //!
-//! Identity between samplers cannot show this: all of them share the collector's two halves.
+//! Comparing samplers with each other cannot show such errors, because all of them share the two halves of the collector.
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::model::ModelInput;
 use agents::pg::{CategoricalPgAgentConfig, GaussianPgAgentConfig, PgMlp};
@@ -23,7 +23,7 @@ const STEPS: usize = 20;
 /// The recurrent state is recorded at these steps.
 const INTERVAL: usize = 3;
 
-/// One environment, replayed: a block of one cell holds what the agent is shown, its state in `agent_state`.
+/// The replay of one environment. A block of one cell holds the agent's inputs, its recurrent state in `agent_state`.
 struct Hand {
     rank: usize,
     agent: Box<dyn Agent>,
@@ -31,14 +31,14 @@ struct Hand {
     rng: Rng,
 }
 
-/// What was met, so that a test which shows nothing fails.
+/// Counts of the situations that occurred, so that a test in which one did not occur fails.
 #[derive(Debug, Default)]
 struct Met {
     terminated: usize,
     truncated: usize,
     lives_lost: usize,
     skipped: usize,
-    /// Batches that end in the midst of an episode.
+    /// Batches that end within an episode.
     cut: usize,
     states: usize,
 }
@@ -70,7 +70,7 @@ impl Hand {
         Self { rank, agent, cell, rng: rng(seed_of(setup.seed, Role::Act, rank as u64)) }
     }
 
-    /// The step before is none, or was `done`: nothing of it is carried on.
+    /// Starts an episode: nothing of the previous step is carried over.
     fn forget(&mut self) {
         self.cell.agent_state.zero();
         // Both spaces here have a null action of zeros.
@@ -127,7 +127,7 @@ impl Hand {
         out[0]
     }
 
-    /// Goes through this environment's column of a batch.
+    /// Replays this environment's column of a batch.
     fn follow(&mut self, samples: &Samples, phase: Phase, mode: ResetMode, met: &mut Met) {
         let (recorded, b) = (samples.columns(), self.rank);
         let mut waits = false;
@@ -146,7 +146,7 @@ impl Hand {
                     .map(|leaf| flags.u8(leaf)[0] != 0);
             assert_eq!(valid, !waits, "{at}");
             if !valid {
-                // It was shown and drew, and nothing came of it.
+                // The agent was called and drew from its random stream, but no step followed.
                 self.cell.action.row_mut(0).zero();
                 self.cell.agent_info.row_mut(0).zero();
                 met.skipped += 1;
@@ -173,7 +173,8 @@ impl Hand {
         assert_eq!(value.to_bits(), self.value().to_bits(), "value of environment {b}");
     }
 
-    /// The observation is the recorded one; what came before is by this file, and must be what was recorded.
+    /// Sets the agent's inputs: the recorded observation, and previous action and reward as derived here, which must equal the
+    /// recorded ones.
     fn show(&mut self, recorded: &Columns, t: usize, at: &str) {
         let b = self.rank;
         self.cell.observation.cell_mut(0, 0).copy_from(recorded.observation.cell(t, b));
@@ -227,7 +228,7 @@ fn follow(env: &impl MakeEnv, agent: &impl MakeAgent, reset: ResetMode) -> Met {
     met
 }
 
-/// Lives are lost, walks end by themselves and are cut off.
+/// Episodes with lost lives, terminations and truncations.
 fn dict_toy() -> TimeLimit<DictToy> {
     TimeLimit { env: DictToy::default(), max_steps: 23 }
 }

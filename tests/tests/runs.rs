@@ -1,8 +1,8 @@
-//! Runs of the real program that are interrupted and continued: a resumed run is the uninterrupted run, to the bit.
+//! Runs of the real program that are interrupted and resumed equal uninterrupted runs to the bit.
 //!
-//! Compared are the last checkpoints (weights, target, Adam's moments, replay, environments, generators, counters, the window
-//! of episodes) and `progress.csv`, wall time aside. Anything that the future depends on and that is missing from a checkpoint
-//! makes them differ.
+//! Compared are the last checkpoints (weights, target network, Adam's moments, replay, environments, random generators, counters, the
+//! window of episodes) and `progress.csv` except for times. They differ if a checkpoint lacks anything that the rest of the run
+//! depends on.
 #![allow(missing_docs, clippy::unwrap_used)]
 #[path = "runs/killed.rs"]
 mod killed;
@@ -22,10 +22,10 @@ use tests::run::{newest, progress};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
-/// More than any of these runs reaches before it is interrupted.
+/// Steps that no run reaches before it is interrupted.
 const ENDLESS: u64 = 1_000_000_000;
 
-/// The replay wraps and every schedule ends before a run is interrupted.
+/// Least number of steps before a run is interrupted: the replay has wrapped and all schedules have ended by then.
 const INTERRUPTED_AT: u64 = 1300;
 
 const SETTINGS: [&str; 19] = [
@@ -58,7 +58,7 @@ const GPU: [&str; 2] = ["sampler.kind=gpu", "sampler.worker.n=2"];
 const ALTERNATING: [&str; 2] = ["sampler.kind=alternating", "sampler.worker.n=2"];
 const IN_TURN: &str = "sampler.overlap=false";
 const NO_EVALUATION: &str = "runner.evaluate=false";
-/// Not a multiple of the log's.
+/// Not a multiple of the log interval.
 const RARE_CHECKPOINTS: &str = "runner.checkpoint_interval_steps=600";
 
 fn args(dir: &str, n_steps: u64, more: &[&str]) -> Vec<String> {
@@ -66,7 +66,7 @@ fn args(dir: &str, n_steps: u64, more: &[&str]) -> Vec<String> {
     tests::run::train(dir, SETTINGS.iter().chain(&[budget.as_str()]).chain(more).copied())
 }
 
-/// Environment steps of the last row, if there is a log that can be read.
+/// Environment steps of the last row of the log; `None` if there is no readable row yet.
 fn logged_steps(run: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(run.join("progress.csv")).ok()?;
     let column = text.lines().next()?.split(',').position(|c| c == "Diagnostics/CumSteps")?;
@@ -78,7 +78,7 @@ fn file(checkpoint: &Path, name: &str) -> Vec<u8> {
     std::fs::read(checkpoint.join(name)).unwrap()
 }
 
-/// Counters, generators, environments; without seconds, and without who sampled.
+/// State of a checkpoint (counters, random generators, environments) except for times and the kind of sampler.
 fn state(checkpoint: &Path) -> Value {
     let mut state: Value = serde_json::from_slice(&file(checkpoint, "state.json")).unwrap();
     for time in ["/record/seconds", "/record/eval_seconds", "/record/at_row/2", "/build/sampler"] {
@@ -95,7 +95,7 @@ fn same_learner(a: &Path, b: &Path) {
     }
 }
 
-/// Names of the checkpoints, in order.
+/// Names of all checkpoints in ascending order.
 fn kept(run: &Path) -> Vec<std::ffi::OsString> {
     let all = std::fs::read_dir(run.join("checkpoints")).unwrap().flatten();
     let mut names: Vec<_> = all.map(|e| e.file_name()).collect();
@@ -116,7 +116,7 @@ fn saved_steps(run: &Path) -> Option<u64> {
     steps_of(&newest)
 }
 
-/// An endless run that has come so far that resuming it means something.
+/// Starts an endless run and waits until it has passed [`INTERRUPTED_AT`].
 fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
     let mut run = program.start(&args(dir, ENDLESS, more));
     let path = program.path(dir);
@@ -124,7 +124,7 @@ fn begun(program: &Program, dir: &str, more: &[&str]) -> Running {
     run
 }
 
-/// Continues `cut` beyond everything that it had logged, and compares it with a run in one piece.
+/// Resumes the run `cut` beyond all steps that it had logged, and compares it with an uninterrupted run.
 fn continued_equals_whole(program: &Program, more: &[&str]) -> String {
     let cut = program.path("cut");
     let from = latest_complete(&cut.join("checkpoints")).unwrap().expect("a checkpoint");

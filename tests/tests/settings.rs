@@ -1,7 +1,7 @@
-//! Every setting of every preset with values that nobody means: each is taken or refused in one line that names it. Nothing panics,
-//! and nothing that the machine cannot hold is begun.
+//! Every setting of every preset with extreme and invalid values: each value is accepted, or refused in one line that names the
+//! setting. Nothing panics, and no run is started that the machine's memory cannot hold.
 //!
-//! The settings are found by asking a configuration for its keys, so a new one is tried without a change here.
+//! The settings are read from a configuration, so that new ones are tested without a change here.
 #![allow(missing_docs, clippy::unwrap_used)]
 use experiments::Program as Offered;
 use experiments::assemble::prepare;
@@ -45,13 +45,13 @@ fn hostile(now: Option<&Value>) -> Vec<&'static str> {
     }
 }
 
-/// Where a configuration starts, and which part of its settings is tried.
+/// A configuration to start from, and the part of its settings that is tested.
 struct Base {
     config: Config,
     under: &'static str,
 }
 
-/// All presets; then what none of them uses: the other environments, networks and algorithms.
+/// All presets, then the environments, networks and algorithms that no preset uses.
 fn bases() -> Vec<Base> {
     let offered = Offered::new();
     let with = |preset: &str, sets: &[String]| {
@@ -113,7 +113,7 @@ fn named(text: &str, key: &str) -> bool {
     word(text, key) || in_table || table == "env" && quoted.any(|text| word(text, last))
 }
 
-/// What is wrong with how a value was answered, if something is.
+/// Describes what is wrong with the program's answer to a value, if anything is.
 fn wrong(config: &Config, key: &str, value: &str) -> Option<String> {
     let set = format!("{key}={value}");
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), String> {

@@ -1,5 +1,5 @@
-//! What two slots and a publisher promise beside the samples (`identity.rs` compares those): which calls are refused and what
-//! they leave as it was, which weights act, and that samples outlive their sampler.
+//! Guarantees of slots and publishers other than the samples themselves, which `identity.rs` compares: calls out of order are refused
+//! and change nothing, a batch acts with the right weights, and samples outlive their sampler.
 #![allow(missing_docs, clippy::unwrap_used)]
 use rlcore::envs::{DictToy, TimeLimit};
 use rlcore::seed::EvalSeries;
@@ -11,7 +11,7 @@ use tests::setups;
 
 const NOW: GlobalSteps = GlobalSteps(0);
 
-/// One of each kind; workers are threads.
+/// One setup per kind of sampler; workers are threads.
 fn setups(slots: usize) -> Vec<Setup> {
     setups_with(slots, ResetMode::Wait)
 }
@@ -29,18 +29,18 @@ fn rows(tree: &Tree) -> Vec<u8> {
     (0..tree.rows()).flat_map(|row| tree.row_bytes(0, row).to_vec()).collect()
 }
 
-/// What the agent saw and did.
+/// Observations, actions and agent infos of a batch.
 fn seen(samples: &Samples) -> [Vec<u8>; 3] {
     let c = samples.columns();
     [rows(&c.observation), rows(&c.action), rows(&c.agent_info)]
 }
 
-/// The error, as its variant.
+/// The error of a call that must fail.
 fn refused<T>(out: Result<T, SamplerError>) -> SamplerError {
     out.err().expect("it is refused")
 }
 
-/// Tries everything that is out of order now. Each is refused and changes nothing.
+/// Tries all calls that are out of order while a batch is under way. Each must be refused.
 fn under_way(sampler: &mut dyn Sampler) {
     let refusals = [
         refused(sampler.begin(NOW)),
@@ -95,7 +95,7 @@ fn calls_out_of_order_are_refused_and_change_nothing() {
     }
 }
 
-/// With two slots any free one will do: the order in which samples are dropped does not matter.
+/// A sampler uses any free slot: the order in which samples are dropped does not matter.
 #[test]
 fn slots_are_given_back_in_any_order() {
     for setup in setups(3) {
@@ -118,8 +118,8 @@ fn slots_are_given_back_in_any_order() {
     }
 }
 
-/// Row T of a batch is row 0 of the next, in another slot or the same. Environments are reset at once: otherwise a column that
-/// waited starts from its reset.
+/// Row T of a batch equals row 0 of the next, in the same slot or another. Environments are reset at once here; under `wait`, a column
+/// that waited starts with the observation of its reset.
 #[test]
 fn row_t_becomes_row_0_across_slots() {
     let row = |samples: &Samples, row: usize| -> Vec<Vec<u8>> {
@@ -200,7 +200,7 @@ fn samples_outlive_their_sampler_and_publishers_do_not() {
     }
 }
 
-/// A state of another model or environment is refused with a name, before anything of it is loaded.
+/// The state of another model or environment is refused with the name of what differs, before any of it is loaded.
 #[test]
 fn a_state_of_other_widths_is_refused_and_changes_nothing() {
     type Change = fn(&mut SamplerState);

@@ -1,5 +1,5 @@
-//! TensorBoard reads every number of a run: the same tags, steps and values as `progress.csv`, also after the run was killed and
-//! continued, and also when TensorBoard was open meanwhile.
+//! TensorBoard reads every number of a run: the same tags, steps and values as in `progress.csv`, also after the run was killed and
+//! resumed, even while TensorBoard was open.
 //!
 //! Needs a Python with tensorboard (`tests::python`).
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -94,7 +94,7 @@ fn newest(program: &Program) -> Option<PathBuf> {
     latest(&program.path("run/checkpoints")).ok()?
 }
 
-/// Continues the run to `n_steps` while TensorBoard looks on; what it says of tags and rows.
+/// Resumes the run to `n_steps` while TensorBoard is open; returns the tags and rows that TensorBoard shows.
 fn continued(program: &Program, n_steps: u64, checkpoint: Option<&str>) -> String {
     let budget = format!("runner.n_steps={n_steps}");
     let mut command = Command::new(python::path());

@@ -1,4 +1,4 @@
-//! What is watched is what is measured: episodes played for pictures are those of an evaluation.
+//! The episodes that `watch` draws are the episodes that `eval` measures.
 #![allow(missing_docs, clippy::unwrap_used)]
 use agents::MakeAgent;
 use agents::pg::{Evaluate, GaussianPgAgentConfig, PgMlp};
@@ -37,19 +37,19 @@ fn plays_as_evaluated<E: MakeEnv, A: MakeAgent>(env: &E, agent: &A) {
     assert_eq!((played.len(), &played), (6, &measured));
 }
 
-/// The policy acts on everything that it is shown: with a wrong previous action or reward, a recurrent row that is not carried or
-/// not cleared, or another stream, its episodes differ.
+/// The policy depends on all of its inputs: with a wrong previous action or reward, a recurrent state that is not carried over or not
+/// cleared, or another random stream, its episodes differ.
 #[test]
 fn episodes_are_those_of_an_evaluation() {
     let policy = SlicePolicy {};
     plays_as_evaluated(&CartPole::default(), &policy);
     plays_as_evaluated(&Catch::default(), &policy);
     plays_as_evaluated(&TimeLimit { env: CartPole::default(), max_steps: 11 }, &policy);
-    // Lost lives, an action mask, several leaves.
+    // An environment with lost lives, an action mask and several leaves.
     plays_as_evaluated(&TimeLimit { env: DictToy::default(), max_steps: 40 }, &policy);
 }
 
-/// Continuous actions that are drawn, from an LSTM.
+/// An LSTM policy that draws continuous actions.
 #[test]
 fn an_lstm_with_gaussian_actions_plays_as_it_is_evaluated() {
     let model = PgMlp { hidden: vec![16], lstm: Some(8), ..Default::default() };
@@ -57,7 +57,7 @@ fn an_lstm_with_gaussian_actions_plays_as_it_is_evaluated() {
     plays_as_evaluated(&Pendulum::default(), &agent);
 }
 
-/// The last picture is the end of the episode and not the next one's start; what never ends is cut off.
+/// The last picture shows the end of the episode and not the start of the next; an episode that never ends is cut off.
 #[test]
 fn the_end_is_seen() {
     let setup = setups::serial(&Catch::default(), &SlicePolicy {}, 4, ResetMode::AtOnce);

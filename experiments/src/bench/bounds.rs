@@ -1,4 +1,4 @@
-//! What the hardware must do at least: the same environment steps, the same draws, the same forward pass, and nothing else.
+//! The bounds: the same environment steps, random draws and forward passes as in a sampler, without the sampler.
 use super::measure::{Contender, median};
 use agents::model::{MakeQModel, ModelInput, QMlp, QModel};
 use agents::params::{Grad, ParamBuilder, Params};
@@ -11,7 +11,7 @@ use rlcore::seed::{Rng, rng};
 use rlcore::{BatchSpec, Env, EnvContext, EnvRank, EnvSpaces, MakeEnv};
 use std::time::Instant;
 
-/// Time steps in one call, each of which fills a row of a block as the samplers' do.
+/// Time steps per call. Each fills a row of a block, as a sampler's steps do.
 pub(super) const ROWS: usize = 64;
 
 pub(super) struct Bare {
@@ -22,7 +22,7 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    /// Environments that have been reset, and a stream of actions for each.
+    /// `b` environments, reset, each with its random stream for actions.
     pub(super) fn new(b: usize) -> Result<Self> {
         let mut envs = Vec::new();
         for i in 0..b {
@@ -44,7 +44,7 @@ impl Bare {
         Ok(Self { envs, columns, spaces, rngs })
     }
 
-    /// Draws the actions of row `t` and takes them.
+    /// Draws the actions of row `t` and steps all environments.
     pub(super) fn random_step(&mut self, t: usize) -> Result<()> {
         let [action] = self.columns.action.row_mut(t).split::<i64, 1>();
         for (a, rng) in action.iter_mut().zip(&mut self.rngs) {
@@ -53,7 +53,7 @@ impl Bare {
         self.step(t, self.envs.len())
     }
 
-    /// One step of the first `n` environments with the actions of row `t`, resets included.
+    /// Steps the first `n` environments with the actions of row `t`, resets included.
     fn step(&mut self, t: usize, n: usize) -> Result<()> {
         let c = &mut self.columns;
         let mut cells =
@@ -68,7 +68,7 @@ impl Bare {
     }
 }
 
-/// One core: action draw, step, observation write, resets.
+/// Work on one core: action draws, steps, observation writes, resets.
 pub(super) fn random(b: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let work = move || {
@@ -85,12 +85,12 @@ fn model(spaces: &EnvSpaces, width: usize) -> Result<(Box<dyn QModel>, Params)> 
     Ok((model, Params::init(&builder.finish()?, 1, tch::Device::Cpu, Grad::Off)?))
 }
 
-/// One core: forward pass over `b` rows, arg-max; then steps and resets.
+/// Work on one core: forward pass over `b` rows, argmax, then steps and resets.
 pub(super) fn mlp(b: usize) -> Result<Contender> {
     forward_and_step(format!("bound, {b} rows"), b, b)
 }
 
-/// One core: forward pass over `b` rows, arg-max, then the first `stepped` environments' steps. Counts `b` steps.
+/// Work on one core: forward pass over `b` rows, argmax, then steps of the first `stepped` environments. Counts as `b` steps.
 pub(super) fn forward_and_step(name: String, b: usize, stepped: usize) -> Result<Contender> {
     let mut bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, 64)?;
@@ -99,7 +99,7 @@ pub(super) fn forward_and_step(name: String, b: usize, stepped: usize) -> Result
     let work = move || {
         let _guard = tch::no_grad_guard();
         for t in 0..ROWS {
-            // Row 0 of a sampler's batch repeats the last row of the one before.
+            // As in a sampler, where row 0 of a batch repeats the last row of the previous batch.
             let row = &seen[if t == 0 { ROWS } else { t }];
             let q = model.forward(&params, &ModelInput::of(row, &nothing)).q;
             let [action] = bare.columns.action.row_mut(t).split::<i64, 1>();
@@ -113,7 +113,7 @@ pub(super) fn forward_and_step(name: String, b: usize, stepped: usize) -> Result
     Ok(Contender::new(name, vec![], work))
 }
 
-/// Seconds of a forward pass over `b` rows with hidden layers of `width`, the median of many.
+/// Median duration of a forward pass over `b` rows with two hidden layers of `width` units, seconds.
 pub(super) fn forward_seconds(b: usize, width: usize) -> Result<f64> {
     let bare = Bare::new(b)?;
     let (model, params) = model(&bare.spaces, width)?;

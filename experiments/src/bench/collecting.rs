@@ -1,4 +1,4 @@
-//! A contender that collects batches with a sampler.
+//! A contender that collects batches with one of our samplers.
 use super::measure::Contender;
 use agents::epsilon::EpsilonConfig;
 use agents::model::QMlp;
@@ -35,7 +35,7 @@ impl Policy {
     }
 }
 
-/// Such as `gpu, 1 worker`.
+/// Name of a contender, such as `gpu, 1 worker`.
 pub(super) fn title(kind: SamplerKind, workers: usize) -> String {
     match (kind, workers) {
         (Serial, _) => "serial".to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn title(kind: SamplerKind, workers: usize) -> String {
     }
 }
 
-/// A sampler that collects batch after batch.
+/// A sampler that collects one batch per call.
 pub(super) fn sampler(
     policy: Policy,
     kind: SamplerKind,

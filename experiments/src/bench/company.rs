@@ -1,18 +1,18 @@
-//! Another process that works at the same time as a contender.
+//! A process that works at the same time as a contender.
 use anyhow::{Result, bail};
 use rlcore::channel::Channel;
 use rlcore::forkserver::{self, Child, Entry, Surroundings};
 use serde::Serialize;
 use std::time::Duration;
 
-/// How long a process may take to be ready, or to answer after its window.
+/// Limit on the time that a process takes to start, and to answer after its window.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// A process that works when it is told to.
+/// A process that works on command.
 pub(super) struct Company {
     child: Child,
     channel: Channel,
-    /// Its own and those of its workers.
+    /// Process ids: its own and those of its workers.
     pub(super) pids: Vec<i32>,
 }
 
@@ -28,7 +28,7 @@ impl Company {
         Ok(Self { child, channel, pids })
     }
 
-    /// Lets it work for `length`.
+    /// Tells the process to work for `length`; does not wait.
     pub(super) fn begin(&self, length: Duration) -> Result<()> {
         if let Some(exit) = self.child.ended()? {
             bail!("the process beside a contender {exit}; what it said stands above");
@@ -36,7 +36,7 @@ impl Company {
         Ok(self.channel.send(&length, LIMIT)?)
     }
 
-    /// Waits until it is done; its steps per second.
+    /// Waits until the process has worked; returns its environment steps per second.
     pub(super) fn end(&self) -> Result<f64> {
         let (steps, seconds): (u64, f64) = self.channel.recv(LIMIT)?;
         Ok(steps as f64 / seconds)

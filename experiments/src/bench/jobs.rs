@@ -1,4 +1,5 @@
-//! What a process beside a contender does: a foreign one that only wants CPU, a second run, or the other core's half of a bound.
+//! The work of a process that runs at the same time as a contender: a busy loop, a second run, or the half of a bound that the
+//! other core computes.
 use super::bounds;
 use super::collecting::{Policy, sampler};
 use super::company::{Company, LIMIT};
@@ -12,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// What a process beside a contender does.
+/// The work of a process that runs at the same time as a contender.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) enum Job {
     /// An endless loop.
     Spin,
-    /// A run of its own, with its own fork server and workers.
+    /// A second run, with a fork server and workers of its own.
     Sampler { policy: Policy, kind: SamplerKind, workers: usize, spec: BatchSpec },
     /// [`bounds::mlp`] on one core.
     Mlp { rows: usize },
-    /// [`bounds::random`].
+    /// [`bounds::random`] on one core.
     Bare { rows: usize },
 }
 
 impl Job {
-    /// Starts the process, which then works in the windows of the contender beside it.
+    /// Starts the process. It then works during the windows of its contender.
     pub(super) fn start(self) -> Result<Company> {
         Company::start(serve, &self)
     }
@@ -51,28 +52,29 @@ impl Job {
     }
 }
 
-/// Two cores, both at work for half of the rows each.
+/// The bound of two cores for the MLP: two processes at the same time, `b / 2` rows each.
 pub(super) fn mlp_on_two_cores(b: usize) -> Result<Contender> {
     let name = format!("bound, 2 x {} rows", b / 2);
     let half = bounds::forward_and_step(name, b / 2, b / 2)?;
     Ok(half.together_with(Job::Mlp { rows: b / 2 }.start()?))
 }
 
-/// The same with random actions.
+/// The bound of two cores for random actions: two processes at the same time, `b / 2` rows each.
 pub(super) fn random_on_two_cores(b: usize) -> Result<Contender> {
     let mut half = bounds::random(b / 2)?;
     half.name = format!("bare loop, 2 x {} rows", b / 2);
     Ok(half.together_with(Job::Bare { rows: b / 2 }.start()?))
 }
 
-/// Forward pass over `b` rows on one core, steps on two: those of the other core are done at the same time as all of this.
+/// The bound of a lock-step sampler on two cores: this process computes the forward pass over `b` rows and half of the steps, while
+/// another makes the other half of the steps.
 pub(super) fn mlp_with_steps_on_two_cores(b: usize) -> Result<Contender> {
     let name = format!("bound, {b} rows, steps on 2 cores");
     let one = bounds::forward_and_step(name, b, b / 2)?;
     Ok(one.beside(Job::Bare { rows: b / 2 }.start()?))
 }
 
-/// Entry of the process; it ends when its channel is closed.
+/// Entry point of the process, which ends when its channel is closed.
 fn serve(channel: Channel) -> i32 {
     tch::set_num_threads(1);
     let serve = || -> Result<()> {

@@ -1,6 +1,6 @@
-//! `experiments bench learner`: what a minibatch of PPO costs, beside what sampling costs, with stable-baselines3's defaults
-//! (2048 steps of 8 environments, minibatches of 64, 10 epochs, two tanh networks 64-64), on one thread. The bound is a forward
-//! and backward pass of the same networks, without a loss and an optimiser, measured between the batches. Then DQN's replay.
+//! `experiments bench learner`: the duration of a PPO minibatch beside that of an environment step, with stable-baselines3's
+//! defaults (2048 steps of 8 environments, minibatches of 64, 10 epochs, two tanh networks 64-64), on one thread. The bound is a
+//! forward and backward pass of the same networks without loss and optimiser, measured between the batches. Then the replay.
 use super::replay;
 use super::training::ppo_defaults;
 use crate::Program;
@@ -15,12 +15,12 @@ use rlcore::{EnvFactory, GlobalSteps};
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
-/// Batches measured after one that is not.
+/// Batches that are measured, after one that is not.
 const BATCHES: usize = 5;
 /// Passes of the bound between two batches.
 const PASSES: u32 = 1000;
 
-/// The networks alone.
+/// The networks, without loss and optimiser.
 struct Networks {
     model: Box<dyn PgModel>,
     params: Params,
@@ -42,7 +42,7 @@ impl Networks {
         })
     }
 
-    /// Microseconds of a pass forward, and of one forward and backward.
+    /// Mean duration of a forward pass, and of a forward and backward pass, microseconds.
     fn passes(&self) -> Result<[f64; 2]> {
         let input = ModelInput {
             observation: &self.observation,

@@ -1,32 +1,32 @@
-//! Contenders take turns in short windows, in an order that alternates; ratios are of windows of the same round, so that a
-//! noisy machine disturbs both sides. CPU seconds are counted beside, so that spinning does not pass for speed.
+//! Contenders take turns in short windows, in alternating order. Ratios compare windows of the same round, so that a noisy
+//! machine disturbs both sides. CPU seconds are reported too, so that spinning does not pass for speed.
 use super::company::Company;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// Something that makes environment steps.
+/// Something whose environment steps per second are measured.
 pub(super) struct Contender {
     pub(super) name: String,
-    /// Works for a moment and says how many steps that were.
+    /// Works for a moment and returns the number of environment steps.
     pub(super) work: Box<dyn FnMut() -> Result<u64>>,
-    /// Processes that work for it beside this one.
+    /// Processes that work for it, apart from this one; their CPU seconds count.
     pub(super) pids: Vec<i32>,
-    /// Works at the same time.
+    /// A process that works during its windows.
     company: Option<(Company, Steps)>,
 }
 
-/// Whose the steps of a process beside a contender are.
+/// Whether the steps of a process that works beside a contender count as the contender's.
 #[derive(Clone, Copy, PartialEq)]
 enum Steps {
-    /// The contender's: the two do its work together.
+    /// They count: the two do the contender's work together.
     Counted,
-    /// Nobody's: it only takes CPU, or does part of what the contender counts.
+    /// They do not: the process only takes CPU, or the contender counts its steps already.
     Uncounted,
 }
 
 impl Contender {
-    /// One that works alone.
+    /// A contender that works alone.
     pub(super) fn new(
         name: String,
         pids: Vec<i32>,
@@ -49,14 +49,14 @@ impl Contender {
     }
 }
 
-/// One window.
+/// Measurements of one window.
 #[derive(Clone, Copy)]
 pub(super) struct Window {
     pub(super) rate: f64,
     pub(super) cpu_seconds_per_million: f64,
 }
 
-/// How long to measure.
+/// Number and length of the windows.
 #[derive(Clone, Copy)]
 pub(super) struct Protocol {
     pub(super) rounds: usize,
@@ -64,11 +64,11 @@ pub(super) struct Protocol {
     pub(super) warm_up: Duration,
 }
 
-/// Seconds of CPU that these processes and this one have used.
+/// CPU seconds that this process and `pids` have used since their start.
 fn cpu_seconds(pids: &[i32]) -> f64 {
     let of = |pid: String| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // Fields 14 and 15, counted after the command's closing bracket; ticks of 10 ms.
+        // Fields 14 and 15 of the line: user and system time in ticks of 10 ms. The command, field 2, may contain spaces.
         let rest = stat.rsplit_once(')').map_or(String::new(), |(_, rest)| rest.to_owned());
         let ticks = rest
             .split_whitespace()
@@ -81,7 +81,7 @@ fn cpu_seconds(pids: &[i32]) -> f64 {
     std::iter::once("self".to_owned()).chain(pids.iter().map(ToString::to_string)).map(of).sum()
 }
 
-/// Works for `length` or a little longer; steps and seconds.
+/// Lets a contender work for `length` or a little longer; returns its steps and seconds.
 pub(super) fn work_for(c: &mut Contender, length: Duration) -> Result<(u64, f64)> {
     let begun = Instant::now();
     let mut steps = 0;
@@ -106,7 +106,7 @@ fn window(c: &mut Contender, length: Duration) -> Result<Window> {
     Ok(Window { rate, cpu_seconds_per_million: cpu / (rate * seconds) * 1e6 })
 }
 
-/// Windows of every contender, one a round.
+/// Measures all contenders: one window per contender and round. Indexed by contender, then by round.
 pub(super) fn measure(contenders: &mut [Contender], p: Protocol) -> Result<Vec<Vec<Window>>> {
     for c in contenders.iter_mut() {
         window(c, p.warm_up)?;
@@ -128,13 +128,13 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     if n == 0 { f64::NAN } else { f64::midpoint(values[(n - 1) / 2], values[n / 2]) }
 }
 
-/// Median distance from the median.
+/// Median absolute deviation from the median.
 pub(super) fn mad(values: &[f64]) -> f64 {
     let middle = median(values.to_vec());
     median(values.iter().map(|v| (v - middle).abs()).collect())
 }
 
-/// Median over rounds of `a / b`.
+/// Median over rounds of the ratio of rates `a / b`.
 pub(super) fn ratio(a: &[Window], b: &[Window]) -> f64 {
     median(a.iter().zip(b).map(|(a, b)| a.rate / b.rate).collect())
 }
@@ -143,7 +143,7 @@ pub(super) fn median_rate(a: &[Window]) -> f64 {
     median(a.iter().map(|w| w.rate).collect())
 }
 
-/// `1.23M`, `456k`, `7.8k`.
+/// Formats a rate: `1.23M`, `456k`, `7.8k`.
 pub(super) fn readable(rate: f64) -> String {
     match rate {
         r if r >= 1e6 => format!("{:.2}M", r / 1e6),
@@ -152,7 +152,7 @@ pub(super) fn readable(rate: f64) -> String {
     }
 }
 
-/// Raw measurements as CSV.
+/// The measurements as lines of CSV, one per window.
 pub(super) fn raw(group: &str, contenders: &[Contender], windows: &[Vec<Window>]) -> String {
     let mut out = String::new();
     for (c, windows) in contenders.iter().zip(windows) {

@@ -1,4 +1,4 @@
-//! Speed, measured side by side with a bound or a peer in the same run.
+//! Benchmarks: speed measured side by side with a bound or another library in the same run.
 mod bounds;
 mod collecting;
 mod company;
@@ -20,9 +20,9 @@ use std::path::PathBuf;
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Steps per second of every sampler, against the bare work it has to do.
+    /// Steps per second of every sampler, relative to the bare work that it cannot avoid.
     Samplers {
-        /// Short windows: some six minutes for all groups.
+        /// Short windows: about six minutes for all groups.
         #[arg(long)]
         quick: bool,
         /// Only these groups: random, mlp-64, mlp-256, mlp-1024, mlp-64-short, mlp-1024-short, crowded, alternating, round-trip, shared-8, shared-64, shared-1024, shared-8-random.
@@ -32,7 +32,7 @@ pub enum BenchCommand {
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
-    /// Steps per second beside envpool and stable-baselines3, which take turns with us; `make peers` installs them.
+    /// Steps per second beside envpool and stable-baselines3, which `make peers` installs.
     Peers {
         /// Short windows: under three minutes.
         #[arg(long)]
@@ -48,7 +48,7 @@ pub enum BenchCommand {
     Learner,
     /// Time and memory of starting workers.
     Start {
-        /// How many.
+        /// Number of workers.
         #[arg(long, default_value_t = 16)]
         workers: usize,
     },

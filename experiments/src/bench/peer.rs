@@ -1,5 +1,5 @@
-//! A Python program of `scripts/peers` as a contender: it works while a line `run SECONDS` is answered, and sleeps otherwise.
-//! The line protocol is written down in `scripts/peers/peer.py`.
+//! A Python program of `scripts/peers` as a contender. It works from a line `run SECONDS` until it answers, and sleeps otherwise.
+//! `scripts/peers/peer.py` describes the line protocol.
 use super::measure::Contender;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader, Write};
@@ -8,13 +8,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// Longest start: imports from a cold disk, and the search for its best settings.
+/// Limit on a program's start: it imports packages from a cold disk and searches for its fastest settings.
 const START: Duration = Duration::from_secs(300);
 
-/// How much longer than asked a window may take: PPO finishes its iteration.
+/// How much longer than requested a window may take, because PPO finishes its iteration.
 const SLACK: Duration = Duration::from_secs(180);
 
-/// The root of the checkout, in which the programs lie.
+/// The root of the checkout, which contains the programs.
 fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the workspace")
 }
@@ -27,12 +27,15 @@ fn script(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Python {
     program: PathBuf,
-    /// Of the interpreter and the packages.
+    /// Versions of the interpreter and the packages.
     pub(super) versions: String,
 }
 
 impl Python {
-    /// `program`, or the one that `make peers` makes. Packages that are missing are an error that says so.
+    /// The interpreter `program`, or the one that `make peers` installs.
+    ///
+    /// # Errors
+    /// Packages that the interpreter lacks.
     pub(super) fn find(program: Option<PathBuf>) -> Result<Self> {
         let program = program.unwrap_or_else(|| checkout().join("target/peers/python"));
         let repair = "run `make peers`, or name a Python that has the packages of scripts/peers/requirements.txt with --python";
@@ -44,7 +47,7 @@ impl Python {
     }
 }
 
-/// A running program; it ends with this value, and by itself when its input ends.
+/// A running program. It is ended when this value is dropped, and ends by itself when its input ends.
 struct Peer {
     name: String,
     process: Child,
@@ -58,7 +61,8 @@ impl Peer {
         let mut process = started.with_context(|| format!("starting {command:?}"))?;
         let output = process.stdout.take().expect("it was asked for");
         let (send, lines) = channel();
-        // Ends with the process's output. Through a channel, because a pipe cannot be read with a limit.
+        // A thread reads the output and sends the lines through a channel, because a read of a pipe has no time limit. It ends with
+        // the program's output.
         std::thread::spawn(move || {
             BufReader::new(output).lines().try_for_each(|line| send.send(line))
         });
@@ -78,10 +82,10 @@ impl Peer {
         }
     }
 
-    /// Works for `seconds`; the steps it made.
+    /// Lets the program work for `seconds`; returns its environment steps.
     fn run(&mut self, seconds: Duration) -> Result<u64> {
         let input = self.input.as_mut().expect("open until the peer is dropped");
-        // A peer that has ended is told of by `line`, with its status.
+        // If the program has ended, `line` reports that with its exit status.
         let _ = writeln!(input, "run {}", seconds.as_secs_f64());
         let line = self.line(seconds + SLACK)?;
         let steps = line.split(' ').next().and_then(|s| s.parse().ok());
@@ -92,17 +96,17 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.input = None;
-        // Both fail only where it has ended already.
+        // Both fail only if the program has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The program `name`, once it is ready, for windows of this length.
+/// Starts the program `name` and waits until it is ready for windows of this length.
 pub(super) fn peer(python: &Python, name: &str, window: Duration) -> Result<Contender> {
     let mut command = Command::new(&python.program);
     command.args(["-W", "ignore"]).arg(script(name));
-    // One thread for every library, as on our side; what a peer gains by more it says itself.
+    // One thread per library, as on our side. A program that is faster with more threads sets their number itself.
     command.env("OMP_NUM_THREADS", "1").env("MKL_NUM_THREADS", "1");
     let mut peer = Peer::start(name, &mut command)?;
     let line = peer.line(START)?;

@@ -1,5 +1,5 @@
-//! `experiments bench peers`: ours and a pip package take turns on the same cores, as far as one can with the same network and
-//! settings; the peer in its fastest arrangement, which it looks for before it says that it is ready.
+//! `experiments bench peers`: our samplers and a pip package take turns on the same cores, with the same network and settings as
+//! far as possible. The peer runs in its fastest arrangement, which it searches for before it reports that it is ready.
 use super::collecting::{Policy, sampler};
 use super::measure::{
     Contender, Protocol, Window, mad, measure, median, median_rate, raw, readable,
@@ -13,7 +13,7 @@ use samplers::SamplerKind::{self, Alternating, Cpu, Gpu, Serial};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// One peer, and how many times its speed we want to have.
+/// One peer, and the multiple of its speed that is our goal.
 struct Group {
     name: &'static str,
     peer: &'static str,
@@ -54,9 +54,9 @@ const GROUPS: [Group; 5] = [
     },
 ];
 
-/// Samplers and their workers: nothing is handed over within a batch.
+/// Samplers and their numbers of workers. None of them hands anything over within a batch.
 const BATCHED: [(SamplerKind, usize); 2] = [(Serial, 1), (Cpu, 2)];
-/// Also those whose master acts while a worker on the other core steps.
+/// The same, and the samplers whose master acts while workers on the other core step.
 const ALL: [(SamplerKind, usize); 4] = [(Serial, 1), (Cpu, 2), (Gpu, 1), (Alternating, 1)];
 
 fn each(
@@ -71,7 +71,7 @@ fn cartpole(policy: Policy, kind: SamplerKind, workers: usize, b: usize) -> Resu
     sampler(policy, kind, workers, BatchSpec { t: 64, b }, &env)
 }
 
-/// Rates of `ours` over those of `theirs`, round by round.
+/// Ratio of the rates `ours / theirs` in each round.
 fn ratios(ours: &[Window], theirs: &[Window]) -> Vec<f64> {
     ours.iter().zip(theirs).map(|(a, b)| a.rate / b.rate).collect()
 }
@@ -80,7 +80,7 @@ fn cpu_per_million(windows: &[Window]) -> f64 {
     median(windows.iter().map(|w| w.cpu_seconds_per_million).collect())
 }
 
-/// Measures one group, prints its table and returns its raw measurements, and whether its goal is met.
+/// Measures one group and prints its table. Returns the raw measurements, and whether the goal is met.
 fn group(group: &Group, python: &Python, protocol: Protocol) -> Result<(String, bool)> {
     let mut contenders = vec![peer(python, group.peer, protocol.window)?];
     contenders.extend((group.ours)()?);

@@ -1,4 +1,4 @@
-//! The least that a lock-step sampler can do: a word that goes to another process and back, and the environments' steps.
+//! The bound of a lock-step sampler's round trip: a word is passed to another process and back, and then the environments step.
 use super::bounds::{Bare, ROWS};
 use super::measure::Contender;
 use anyhow::{Context, Result, ensure};
@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(5);
-/// Two lines, each written by one side.
+/// Size of the segment: two cache lines, each written by one side only.
 const BYTES: usize = 2 * size_of::<CachePadded<AtomicU64>>();
-/// Round trips between two looks at the clock.
+/// Round trips per call of the contender, which is how often the clock is read.
 const ROUNDS: u64 = 20_000;
-/// Looks of the waiting side between two at the other, some 13 ms: it must not die unseen.
+/// Polls of the waiting side between two checks that the other process is still alive: about 13 ms.
 const LOOKS: u32 = 1 << 20;
-/// What the other side answers by going back to sleep.
+/// Value of the ping that sends the other side back to sleep.
 const QUIT: u64 = u64::MAX;
 
 fn words(segment: &'static Segment) -> (&'static AtomicU64, &'static AtomicU64) {
@@ -25,7 +25,7 @@ fn words(segment: &'static Segment) -> (&'static AtomicU64, &'static AtomicU64) 
     (&words[0], &words[1])
 }
 
-/// Round trips to a process that does nothing but answer, each followed by one step of `b` environments in this one.
+/// Round trips to a process that only answers, each followed by one step of `b` environments in this process.
 pub(super) fn ping_pong(b: usize) -> Result<Contender> {
     let segment = Segment::create("ping-pong", BYTES)?;
     let (channel, theirs) = Channel::pair()?;
@@ -39,7 +39,7 @@ pub(super) fn ping_pong(b: usize) -> Result<Contender> {
     let mut round = 0;
     let work = move || {
         ensure!(child.ended()?.is_none(), "the other side of the ping-pong died");
-        // Between two of these it sleeps on its socket.
+        // The other side sleeps on its socket until this message.
         channel.send(&(), LIMIT)?;
         let (ping, pong) = words(segment);
         for _ in 0..ROUNDS {

@@ -1,5 +1,5 @@
-//! What the replay of DQN costs: appending a batch, and drawing and gathering a minibatch, each beside `memcpy` of the same bytes
-//! to and from the same places. Drawing, returns and flags have no counterpart in the bound.
+//! The duration of appending a batch to the replay, and of drawing and gathering a minibatch, each beside its bound: `memcpy` of the
+//! same bytes, at random places for a minibatch. The bound does not include drawing, computing returns and handling flags.
 use super::measure::median;
 use algos::replay::{Key, ReplaySettings, TransitionReplay, Transitions, Uniform, Window};
 use anyhow::Result;
@@ -11,10 +11,10 @@ use std::time::Instant;
 use tch::Tensor;
 
 const ROUNDS: usize = 5;
-/// Minibatches gathered in a round.
+/// Minibatches per round.
 const MINIBATCHES: usize = 500;
 
-/// What is stored, and how it is used.
+/// A replay that is measured.
 struct Case {
     name: &'static str,
     observation: Space,
@@ -45,14 +45,14 @@ fn cases() -> [Case; 2] {
     ]
 }
 
-/// One leaf of the bound: a ring of cells, a batch to append, a minibatch to fill.
+/// One leaf of the bound: a ring of cells, a batch that is copied into it, a minibatch that is copied out of it.
 struct Copied {
-    /// Bytes of a cell.
+    /// Bytes per cell.
     cell: usize,
     ring: Vec<u8>,
     batch: Vec<u8>,
     minibatch: Vec<u8>,
-    /// Cells between a drawn one and the one that is copied.
+    /// Distance from the drawn cell to the cell that is copied, in cells.
     ahead: usize,
     appended: bool,
 }
@@ -93,7 +93,7 @@ impl Bound {
     }
 
     fn gather(&mut self, drawn: &[usize]) {
-        // The next observation is that of the first leaf's ring.
+        // The next observation lies in the ring of the first leaf.
         let (first, rest) = self.leaves.split_at_mut(1);
         let first = &mut first[0];
         copy(&mut first.minibatch, &first.ring, first.cell, drawn, 0);
@@ -104,7 +104,7 @@ impl Bound {
     }
 }
 
-/// Copies the cells `ahead` of the drawn ones, one after another.
+/// Copies the cells that lie `ahead` cells after the drawn ones.
 fn copy(to: &mut [u8], ring: &[u8], cell: usize, drawn: &[usize], ahead: usize) {
     for (to, index) in to.chunks_exact_mut(cell).zip(drawn) {
         let from = (index + ahead) * cell % ring.len();
@@ -122,7 +122,7 @@ fn block(spaces: &EnvSpaces, spec: BatchSpec) -> Columns {
     block
 }
 
-/// A replay that is full, and its bound.
+/// A full replay, and its bound.
 struct Replay {
     ring: TransitionReplay,
     block: Columns,
@@ -153,7 +153,7 @@ impl Replay {
         Ok(new)
     }
 
-    /// Nanoseconds per appended step: the replay's, the bound's.
+    /// Nanoseconds per appended step: of the replay, of the bound.
     fn append(&mut self, batches: usize) -> Result<[f64; 2]> {
         let begun = Instant::now();
         for _ in 0..batches {
@@ -168,7 +168,7 @@ impl Replay {
         Ok([ours, bound].map(|s| s / (batches * self.steps) as f64 * 1e9))
     }
 
-    /// Microseconds per drawn and gathered minibatch: the replay's, the bound's.
+    /// Microseconds per minibatch drawn and gathered: of the replay, of the bound.
     fn gather(&mut self) -> Result<[f64; 2]> {
         let n = self.minibatch.len();
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! `experiments bench samplers`: every sampler beside the bare work that it has to do.
+//! `experiments bench samplers`: the speed of every sampler relative to a bound, the bare work that it cannot avoid.
 use super::bounds;
 use super::collecting::{Policy, sampler};
 use super::jobs::{Job, mlp_on_two_cores, mlp_with_steps_on_two_cores, random_on_two_cores};
@@ -14,7 +14,7 @@ use samplers::SamplerKind::{Alternating, Cpu, Gpu, Serial};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A group of contenders that are measured side by side, and what is said of them.
+/// Contenders that are measured side by side, and the lines of their table.
 struct Group {
     name: String,
     policy: Policy,
@@ -25,7 +25,7 @@ struct Group {
     lines: Vec<Line>,
 }
 
-/// One line of the table: contender, and the ratio that the goal is about.
+/// One line of the table: a contender, and the ratio that its goal refers to.
 struct Line {
     who: usize,
     versus: Versus,
@@ -35,9 +35,9 @@ struct Line {
 
 enum Versus {
     Nothing,
-    /// A contender.
+    /// Relative to this contender.
     Of(usize),
-    /// The fastest of these in each round.
+    /// Relative to the fastest of these contenders in each round.
     BestOf(Vec<usize>),
 }
 
@@ -121,7 +121,7 @@ fn random() -> Result<Group> {
     Ok(g)
 }
 
-/// All samplers over the MLP. Goals of four workers depend on the size of the batch.
+/// All samplers with the MLP. The goals for four workers depend on the number of environments.
 fn mlp(t: usize, b: usize) -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), t, b)?;
     let (whole, halves) = (g.add(bounds::mlp(b)?), g.add(mlp_on_two_cores(b)?));
@@ -154,7 +154,7 @@ fn mlp(t: usize, b: usize) -> Result<Group> {
     Ok(g)
 }
 
-/// Every sampler with more workers than there are CPUs, on next to nothing: who waits must not keep others from working.
+/// Samplers with more workers than CPUs and very little work per step: a waiting process must not keep others from running.
 fn crowded() -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), 64, 8)?;
     for kind in [Cpu, Gpu, Alternating] {
@@ -165,7 +165,7 @@ fn crowded() -> Result<Group> {
     Ok(g)
 }
 
-/// Environments that take as long as the forward pass.
+/// Environments whose steps take as long as the forward pass.
 fn alternating() -> Result<Group> {
     const B: usize = 256;
     let policy = Policy::Mlp(256);
@@ -190,7 +190,7 @@ fn round_trip() -> Result<Group> {
     Ok(g)
 }
 
-/// The samplers that wait for others, with each number of workers.
+/// The samplers whose processes wait for each other, with each number of workers.
 const WAITING: [(SamplerKind, usize); 9] = [
     (Cpu, 1),
     (Cpu, 2),
@@ -204,7 +204,7 @@ const WAITING: [(SamplerKind, usize); 9] = [
 ];
 
 impl Group {
-    /// A sampler alone, and beside a busy process. Returns the first.
+    /// Adds a sampler twice: alone, and beside a busy process. Returns the index of the first.
     fn alone_and_shared(&mut self, kind: SamplerKind, workers: usize) -> Result<usize> {
         let spec = BatchSpec { t: self.t, b: self.b };
         let alone = self.sampler(kind, workers)?;
@@ -216,7 +216,7 @@ impl Group {
     }
 }
 
-/// Every sampler alone, beside a busy process, and together with a second run that does the same.
+/// Every sampler with the MLP alone, beside a busy process, and together with a second run of the same kind.
 fn shared(b: usize) -> Result<Group> {
     let mut g = Group::new(Policy::Mlp(64), 64, b)?;
     g.name = format!("{}, shared", g.name);
@@ -231,7 +231,8 @@ fn shared(b: usize) -> Result<Group> {
     Ok(g)
 }
 
-/// Waiting is most of what these samplers do: a step takes less time than a wake-up.
+/// Every sampler with random actions alone and beside a busy process. These samplers spend most of their time waiting: a step takes
+/// less time than a wake-up.
 fn shared_random() -> Result<Group> {
     let mut g = Group::new(Policy::Random, 64, 8)?;
     g.name = format!("{}, shared", g.name);
@@ -260,7 +261,7 @@ const GROUPS: [(&str, MakeGroup); 13] = [
     ("shared-8-random", shared_random),
 ];
 
-/// `only`: names of groups; all where there are none.
+/// Measures the groups named in `only`, or all groups if it is empty.
 pub(super) fn run(quick: bool, only: &[String], csv: Option<&Path>) -> Result<()> {
     let protocol = if quick {
         Protocol {

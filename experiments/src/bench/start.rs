@@ -1,4 +1,4 @@
-//! `experiments bench start`: what a worker costs before its first step.
+//! `experiments bench start`: time and memory that a worker takes before its first step.
 use agents::model::QMlp;
 use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use anyhow::Result;

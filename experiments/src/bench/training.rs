@@ -1,4 +1,4 @@
-//! Our side of whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without its files.
+//! Our contenders for whole training: the runner's iteration (publish, sample, gather finished episodes, learn) without files.
 use super::collecting::title;
 use super::measure::Contender;
 use crate::Program;
@@ -16,7 +16,7 @@ use runners::RunnerConfig;
 use samplers::{SamplerConfig, SamplerKind, WorkerConfig};
 use serde::Serialize;
 
-/// Learns as `config` says, a batch at a time.
+/// Trains as `config` says, one batch per call.
 fn training<A: AgentSettings + Serialize + 'static, L: MakeAlgo + Serialize + 'static>(
     name: &str,
     config: &Config<CartPole, A, L>,
@@ -58,7 +58,7 @@ fn cartpole(
     }
 }
 
-/// Acting and appending to the replay, 8 environments: DQN before its first update, which never comes.
+/// Acting and appending to the replay, 8 environments: DQN whose first update never comes.
 pub(super) fn collection(kind: SamplerKind, workers: usize) -> Result<Contender> {
     let worker = WorkerConfig { n: workers, ..Default::default() };
     let sampler = SamplerConfig { kind, t: 64, b: 8, worker, ..Default::default() };
@@ -92,11 +92,11 @@ pub(super) fn ppo() -> Result<Contender> {
     training("serial", &ppo_defaults())
 }
 
-/// See [`ppo`].
+/// Settings of [`ppo`].
 pub(super) fn ppo_defaults() -> Config<CartPole, CategoricalPgAgentConfig<PgNet>, PpoConfig> {
     let algo = PpoConfig {
         learning_rate: 3e-4,
-        // Half the squared error: theirs is half of the whole.
+        // Ours multiplies half of the squared error, stable-baselines3's 0.5 the whole.
         value_loss_coeff: 1.0,
         entropy_loss_coeff: 0.0,
         clip_grad_norm: 0.5,

@@ -1,4 +1,4 @@
-//! A few shapes and text on pixels, anti-aliased. Coordinates are in the picture's own units, x to the right and y down.
+//! Draws a few anti-aliased shapes and text on pixels. Coordinates are in units of the picture, x to the right and y down.
 use crate::font::FONT;
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use tiny_skia::{
@@ -8,18 +8,18 @@ use tiny_skia::{
 /// Red, green, blue.
 pub type Colour = [u8; 3];
 
-/// Of the palette of Okabe and Ito (2008), as the figures' colours.
+/// From the palette of Okabe and Ito (2008), as the colours of figures.
 pub const ORANGE: Colour = [213, 94, 0];
-/// Text and solid bodies.
+/// Colour of text and solid bodies.
 pub const INK: Colour = [40, 44, 52];
-/// What is only there for orientation.
+/// Colour of lines for orientation, such as a track.
 pub const PALE: Colour = [205, 208, 214];
-/// Less important text.
+/// Colour of less important text.
 pub const GREY: Colour = [110, 114, 122];
-/// Paper.
+/// Colour of the background.
 pub const WHITE: Colour = [255, 255, 255];
 
-/// A picture in the making.
+/// A picture that is being drawn.
 #[derive(Clone, Debug)]
 pub struct Canvas {
     pixels: Pixmap,
@@ -34,10 +34,10 @@ fn paint(colour: Colour) -> Paint<'static> {
 }
 
 impl Canvas {
-    /// A picture of `size` units in one colour, `scale` pixels a unit.
+    /// A picture of `size` units in one colour, with `scale` pixels per unit.
     ///
     /// # Panics
-    /// On a picture without a pixel.
+    /// A picture without pixels.
     pub fn new(size: (u32, u32), scale: f32, colour: Colour) -> Self {
         let pixels = |units: u32| ((units as f32 * scale).round() as u32).max(1);
         let mut pixels =
@@ -51,24 +51,24 @@ impl Canvas {
     }
 
     fn fill(&mut self, path: Option<tiny_skia::Path>, colour: Colour) {
-        // None: a shape without extent, or one that is not finite.
+        // `None` for a shape without extent or with coordinates that are not finite: nothing is drawn.
         let Some(path) = path else { return };
         let at = self.transform();
         self.pixels.fill_path(&path, &paint(colour), FillRule::Winding, at, None);
     }
 
-    /// A filled rectangle.
+    /// Draws a filled rectangle.
     pub fn rect(&mut self, (x, y): (f32, f32), (w, h): (f32, f32), colour: Colour) {
         let rect = tiny_skia::Rect::from_xywh(x, y, w, h);
         self.fill(rect.map(PathBuilder::from_rect), colour);
     }
 
-    /// A filled circle.
+    /// Draws a filled circle.
     pub fn circle(&mut self, (x, y): (f32, f32), radius: f32, colour: Colour) {
         self.fill(PathBuilder::from_circle(x, y, radius), colour);
     }
 
-    /// A line with round ends.
+    /// Draws a line with round ends.
     pub fn line(&mut self, from: (f32, f32), to: (f32, f32), width: f32, colour: Colour) {
         let mut path = PathBuilder::new();
         path.move_to(from.0, from.1);
@@ -79,7 +79,7 @@ impl Canvas {
         self.pixels.stroke_path(&path, &paint(colour), &stroke, at, None);
     }
 
-    /// Text from `x` on its base line `y`, in letters `size` units high.
+    /// Writes text that begins at `x` on the base line `y`, in letters `size` units high.
     pub fn text(&mut self, (x, y): (f32, f32), size: f32, colour: Colour, text: &str) {
         let font = font();
         let scale = PxScale::from(size * self.scale);
@@ -109,14 +109,14 @@ impl Canvas {
         self.text((x - width, y), size, colour, text);
     }
 
-    /// Puts another picture with its upper left corner at `(x, y)`, pixel by pixel.
+    /// Copies another picture, pixel by pixel, with its upper left corner at `(x, y)`.
     pub fn put(&mut self, (x, y): (f32, f32), picture: &Canvas) {
         let (x, y) = ((x * self.scale).round() as i32, (y * self.scale).round() as i32);
         let (paint, at) = (tiny_skia::PixmapPaint::default(), Transform::identity());
         self.pixels.draw_pixmap(x, y, picture.pixels.as_ref(), &paint, at, None);
     }
 
-    /// Pixels as red, green, blue.
+    /// The pixels row by row, each as red, green, blue.
     pub fn rgb(&self) -> impl Iterator<Item = Colour> {
         self.pixels.pixels().iter().map(|p| [p.red(), p.green(), p.blue()])
     }
@@ -126,7 +126,7 @@ impl Canvas {
         (self.pixels.width(), self.pixels.height())
     }
 
-    /// As a PNG file.
+    /// The picture as the bytes of a PNG file.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         Ok(self.pixels.encode_png()?)
     }

@@ -1,13 +1,13 @@
-//! CartPole from `[x, x', theta, theta']`: position in metres, angle in radians from upright, positive to the right.
+//! Draws CartPole from `[x, x', theta, theta']`: position in metres, angle from upright in radians, positive to the right.
 //!
-//! Proportions as Gymnasium's `CartPoleEnv.render`: 4.8 m of track, where the episode ends beyond 2.4 m to each side.
+//! The proportions are those of Gymnasium's `CartPoleEnv.render`: 4.8 m of track, and the episode ends beyond 2.4 m on each side.
 use super::Renderer;
 use super::canvas::{Canvas, INK, ORANGE, PALE, WHITE};
 
 const SIZE: (u32, u32) = (400, 240);
-/// Where the episode ends, in metres.
+/// Distance from the centre at which the episode ends, metres.
 const LIMIT: f32 = 2.4;
-/// Half of what is seen: a cart at the limit is whole.
+/// Half of the visible width, metres: a cart at the limit is fully visible.
 const VIEW: f32 = 2.9;
 const TRACK: f32 = 190.0;
 
@@ -27,7 +27,7 @@ fn paint(canvas: &mut Canvas, observation: &[f64]) {
     let (width, height) = (60.0, 32.0);
     canvas.rect((x - width / 2.0, TRACK - height / 2.0), (width, height), INK);
     let axle = (x, TRACK - height / 4.0);
-    // A metre, drawn longer: small angles are what matters.
+    // The pole is drawn longer than its metre, because small angles matter.
     let length = 1.3 * metre;
     let tip = (axle.0 + length * theta.sin(), axle.1 - length * theta.cos());
     canvas.line(axle, tip, 9.0, ORANGE);

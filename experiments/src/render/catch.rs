@@ -1,10 +1,10 @@
-//! Catch from its pixels `[1, rows, columns]`, 0 to 255: what the agent sees, only larger.
+//! Draws Catch from its pixels `[1, rows, columns]`, 0 to 255: the agent's observation, enlarged.
 use super::Renderer;
 use super::canvas::{Canvas, Colour, WHITE};
 
-/// The longer side of a board, about.
+/// Approximate length of the board's longer side, in units of the picture.
 const LONG: usize = 300;
-/// Captions need this width.
+/// Least width of a picture, which its caption needs.
 const WIDTH: u32 = 220;
 const GAP: f32 = 1.0;
 const GRID: Colour = [66, 74, 90];
@@ -28,7 +28,7 @@ fn paint(canvas: &mut Canvas, observation: &[f64], rows: usize, columns: usize) 
     canvas.rect((left, 0.0), (columns as f32 * side, rows as f32 * side), GRID);
     for (i, value) in observation.iter().enumerate() {
         let at = (left + (i % columns) as f32 * side, (i / columns) as f32 * side);
-        // From a dark board to bright cells.
+        // 0 is a dark board, 255 a bright cell.
         let bright = (value / 255.0) as f32;
         let mix = |dark: f32, light: f32| (dark + (light - dark) * bright) as u8;
         let colour = [mix(38.0, 255.0), mix(44.0, 190.0), mix(56.0, 60.0)];

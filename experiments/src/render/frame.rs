@@ -1,4 +1,4 @@
-//! One picture of an episode: a line of text over the drawing.
+//! Draws one step of an episode with a line of text above it.
 use super::Renderer;
 use super::canvas::{Canvas, GREY, INK, WHITE};
 use super::play::Moment;
@@ -6,7 +6,7 @@ use super::play::Moment;
 /// Height of the line of text, in pixels.
 pub const HEAD: u32 = 26;
 
-/// A moment, drawn `width` pixels wide, with text left and right over it.
+/// Draws one step `width` pixels wide, with text above it on the left and on the right.
 pub fn frame(renderer: &Renderer, moment: &Moment, width: u32, left: &str, right: &str) -> Canvas {
     let scale = width as f32 / renderer.size.0 as f32;
     let mut drawing = Canvas::new(renderer.size, scale, WHITE);
@@ -19,9 +19,9 @@ pub fn frame(renderer: &Renderer, moment: &Moment, width: u32, left: &str, right
     frame
 }
 
-/// A return as people read it: one decimal, and none of whole numbers.
+/// Formats a return: one digit after the decimal point, none for whole numbers.
 pub fn shown(value: f64) -> String {
-    // Adding zero takes the sign from a zero.
+    // Adding zero turns -0 into 0.
     let tenths = (value * 10.0).round() + 0.0;
     if tenths % 10.0 == 0.0 {
         format!("{:.0}", tenths / 10.0)

@@ -1,7 +1,8 @@
-//! Episodes as one animated GIF, every step a frame.
+//! Writes episodes as one animated GIF with one frame per step.
 //!
-//! All frames share the 256 most frequent colours of a sample of frames (the drawings have few, anti-aliasing makes shades of
-//! them); other shades become the nearest of these. Each frame but the first holds only the rectangle that has changed.
+//! All frames share a palette: the 256 most frequent colours of a sample of frames. The drawings use few colours, of which
+//! anti-aliasing makes shades; other shades are replaced by the nearest of the palette. Each frame except the first contains only
+//! the rectangle that changed.
 use super::Renderer;
 use super::canvas::{Canvas, Colour};
 use super::frame::{frame, shown};
@@ -11,13 +12,13 @@ use gif::{DisposalMethod, Encoder, Frame, Repeat};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Hundredths of a second for which an episode's end can be looked at.
+/// How long the last frame of an episode is shown, hundredths of a second.
 const END: u16 = 120;
-/// Frames whose colours are counted.
+/// Number of frames whose colours are counted for the palette.
 const SAMPLE: usize = 48;
 const COLOURS: usize = 256;
 
-/// The episodes one after another, in the environment's own time, forever.
+/// The episodes one after another at the environment's own speed, in an endless loop.
 pub fn gif(renderer: &Renderer, episodes: &[Episode]) -> Result<Vec<u8>> {
     let frames: Vec<(usize, usize)> = episodes
         .iter()
@@ -48,7 +49,8 @@ pub fn gif(renderer: &Renderer, episodes: &[Episode]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// The smallest rectangle of `now` that holds all differences from `before`; one pixel where there are none, for its delay.
+/// The smallest rectangle that contains all differences between `before` and `now`; one pixel if there are none, because a frame is
+/// needed for the delay.
 fn changed(before: &[u8], now: &[u8], width: usize, delay: u16) -> Frame<'static> {
     let height = now.len() / width;
     let differs = |i: usize| before.get(i) != Some(&now[i]);
@@ -87,7 +89,7 @@ impl Palette {
             picture.rgb().for_each(|c| *counts.entry(c).or_default() += 1);
         }
         let mut colours: Vec<(Colour, u64)> = counts.into_iter().collect();
-        // By colour where equally frequent: the same episodes give the same file.
+        // Equally frequent colours are ordered by value, so that the same episodes give the same file.
         colours.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
         let colours = colours.into_iter().take(COLOURS).map(|(c, _)| c).collect();
         Self { colours, index: HashMap::new() }

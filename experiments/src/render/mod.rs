@@ -1,7 +1,7 @@
-//! Episodes as pictures: what `experiments watch` writes.
+//! Draws episodes as pictures, for `experiments watch`.
 //!
-//! [`play`] runs an agent in one environment and keeps what was seen; a [`Renderer`] draws one observation; [`gif`] and [`sheet`]
-//! put the drawings together. Renderers see the observation alone, so they need nothing of an environment's inside.
+//! [`play`] runs an agent in one environment and keeps the observations; a [`Renderer`] draws one observation; [`gif`] and [`sheet`]
+//! combine the drawings. A renderer is given only the observation, so it does not depend on the internals of the environment.
 pub mod canvas;
 pub(crate) mod cartpole;
 pub(crate) mod catch;
@@ -22,7 +22,7 @@ type Paint = Box<dyn Fn(&mut Canvas, &Observation)>;
 pub struct Renderer {
     /// Width and height of a picture at scale 1.
     pub size: (u32, u32),
-    /// Hundredths of a second that a step lasts.
+    /// Duration of a step, hundredths of a second.
     pub delay: u16,
     paint: Paint,
 }

@@ -1,4 +1,5 @@
-//! Pendulum from `[cos theta, sin theta, theta']`; theta is 0 upright and grows anticlockwise, as in Gymnasium's `PendulumEnv.render`.
+//! Draws Pendulum from `[cos theta, sin theta, theta']`. theta is 0 upright and grows anticlockwise, as in Gymnasium's
+//! `PendulumEnv.render`.
 use super::Renderer;
 use super::canvas::{Canvas, INK, ORANGE, PALE, WHITE};
 
@@ -9,7 +10,7 @@ pub(crate) fn renderer() -> Renderer {
     Renderer::new(SIZE, 5, |canvas, seen| paint(canvas, seen.leaf(0)))
 }
 
-/// Where the rod ends, seen from the axle, for a rod of length 1: to the right and down.
+/// End of a rod of length 1 relative to the axle, x to the right and y down.
 fn end(observation: &[f64]) -> (f32, f32) {
     (-observation[1] as f32, -observation[0] as f32)
 }
@@ -19,7 +20,7 @@ fn paint(canvas: &mut Canvas, observation: &[f64]) {
     canvas.rect((0.0, 0.0), (SIZE.0 as f32, SIZE.1 as f32), WHITE);
     canvas.circle(axle, LENGTH + 15.0, PALE);
     canvas.circle(axle, LENGTH + 13.5, WHITE);
-    // Where it should stand.
+    // A mark at the upright position, the goal.
     canvas.line((axle.0, axle.1 - LENGTH - 19.0), (axle.0, axle.1 - LENGTH - 9.0), 2.0, INK);
     let (right, down) = end(observation);
     canvas.line(axle, (axle.0 + right * LENGTH, axle.1 + down * LENGTH), 18.0, ORANGE);

@@ -1,8 +1,8 @@
-//! Evaluation episodes of one environment, with everything that was seen.
+//! Plays evaluation episodes in one environment and keeps all observations.
 //!
-//! The same episodes as environment 0 plays in `experiments eval`: seeded alike, and with the agent's previous action, reward
-//! and recurrent state as `samplers::collector` gives them. It is no sampler: a sampler's block shows the reset observation
-//! where an episode ends, and here the end is what one wants to see.
+//! These are the episodes of environment 0 in `experiments eval`: the seeds are the same, and the agent is given previous action,
+//! reward and recurrent state as by `samplers::collector`. No sampler is used, because a sampler's block holds the reset
+//! observation where an episode ends, and here the last observation is wanted.
 use super::Observation;
 use agents::model::ModelInput;
 use agents::{ActIo, Agent, AgentContext, AgentFactory, Phase, Seen};
@@ -19,7 +19,7 @@ use rlcore::tensor::RowTensors;
 use rlcore::{BatchSpec, EnvFactory, EnvRank, EnvSpaces, GlobalSteps, LeafSpec, SlicePlace};
 use std::sync::Arc;
 
-/// What was seen after some steps.
+/// The observation and the return after some number of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment {
     /// All of the observation.
@@ -31,9 +31,9 @@ pub struct Moment {
 /// One episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Episode {
-    /// Moment `i` follows step `i`; 0 is the reset.
+    /// Index 0 is the reset, index `i` follows step `i`.
     pub moments: Vec<Moment>,
-    /// It did not end by itself within the steps that it was given.
+    /// Whether the episode was cut off by the limit on its steps.
     pub is_cut: bool,
 }
 
@@ -49,12 +49,12 @@ impl Episode {
     }
 }
 
-/// Which episodes, and how many.
+/// Which episodes to play, and how many.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     /// Seed of the run.
     pub seed: u64,
-    /// Which evaluation.
+    /// The evaluation whose episodes are played.
     pub series: EvalSeries,
     /// Environment steps of training, for schedules.
     pub env_steps: u64,
@@ -81,7 +81,7 @@ pub fn play(
     episodes
 }
 
-/// An agent, an environment, and a block of one step between them.
+/// An agent and an environment, with a block of one step between them.
 struct Stage {
     spaces: EnvSpaces,
     /// Of the observation.
@@ -89,12 +89,12 @@ struct Stage {
     envs: Box<dyn EnvSlice>,
     agent: Box<dyn Agent>,
     block: Block,
-    /// Row 0 of the observation is seen now, row 1 next.
+    /// Row 0 of the observation is the present one, row 1 the next.
     columns: Columns,
     observation_tensors: RowTensors,
     prev_action_tensors: RowTensors,
     prev_reward_tensors: RowTensors,
-    /// The recurrent state is the block's row of it.
+    /// The agent's recurrent state lies in the block.
     state_tensors: RowTensors,
     rng: [Rng; 1],
     progress: Progress,
@@ -164,7 +164,7 @@ impl Stage {
                 return Ok(episode);
             }
             self.columns.observation.copy_row(1, 0);
-            // A lost life is an end for the agent.
+            // For the agent, a lost life ends the episode.
             if self.columns.done(0, 0) {
                 self.forget();
             } else {
@@ -177,7 +177,7 @@ impl Stage {
         Ok(episode)
     }
 
-    /// What the agent knows at an episode's start.
+    /// Clears what the agent knows of the past: previous action, previous reward and recurrent state.
     fn forget(&mut self) {
         let c = &mut self.columns;
         self.spaces.action.null(&mut c.prev_action.cell_mut(0, 0));
@@ -209,7 +209,7 @@ impl Stage {
         self.agent.act(&mut io, phase).context("the agent cannot act")
     }
 
-    /// Steps the environment; the value is the reward.
+    /// Steps the environment and returns the reward.
     fn step(&mut self) -> Result<f32> {
         let c = &mut self.columns;
         let [terminated, truncated, reset, _] = c.flags.row_mut(0).split::<u8, 4>();

@@ -1,19 +1,19 @@
-//! Episodes as one picture: a row of frames each, from the first to the last.
+//! Draws episodes as one picture with one row of frames per episode, from the first step to the last.
 use super::Renderer;
 use super::canvas::{Canvas, GREY, INK, WHITE};
 use super::frame::{frame, shown};
 use super::play::Episode;
 
-/// Frames in a row.
+/// Frames per row.
 const COLUMNS: usize = 6;
 /// Width of a frame, in pixels.
 const TILE: u32 = 240;
 const GAP: u32 = 16;
-/// Height of the heading, and of the line over each row.
+/// Height of the heading, and of the line above each row, pixels.
 const HEADING: u32 = 44;
 const LINE: u32 = 30;
 
-/// The sheet, with `heading` over it.
+/// Draws the sheet with `heading` above it.
 pub fn sheet(renderer: &Renderer, episodes: &[Episode], heading: &str) -> Canvas {
     let rows: Vec<Vec<Canvas>> = episodes.iter().map(|e| row(renderer, e)).collect();
     let tile = rows.first().and_then(|r| r.first()).map_or((TILE, TILE), Canvas::pixels);
@@ -46,7 +46,7 @@ fn row(renderer: &Renderer, episode: &Episode) -> Vec<Canvas> {
     spread(episode.moments.len(), COLUMNS).into_iter().map(draw).collect()
 }
 
-/// At most `n` of `0..len`, evenly, the first and the last among them.
+/// At most `n` indices of `0..len`, evenly spaced, including the first and the last.
 fn spread(len: usize, n: usize) -> Vec<usize> {
     if len <= n {
         return (0..len).collect();

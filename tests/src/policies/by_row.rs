@@ -1,4 +1,4 @@
-//! Any model, one row at a time.
+//! Evaluates any model one row at a time.
 use agents::AgentError;
 use agents::dist::Distribution;
 use agents::model::ModelInput;
@@ -8,8 +8,8 @@ use rlcore::{EnvSpaces, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// A ready-made model that is shown its rows one after another. Real weights, sigmoid and tanh give other last bits in a row
-/// that is computed beside others; this keeps the model and takes the batch away.
+/// Wraps a model and evaluates its rows one after another. In a batch, the last bits of a row depend on the size of the batch (matrix
+/// products, sigmoid and tanh of libtorch); evaluated alone, they do not.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ByRow<M> {
     /// Settings of the model.
@@ -29,7 +29,7 @@ impl<M: MakePgModel> MakePgModel for ByRow<M> {
     }
 }
 
-/// Row `n` of the dimension after those of time, in memory of its own: as aligned as any other.
+/// Row `n` of the batch dimension, copied, so that its alignment does not depend on `n`.
 fn pick(leaves: &[Tensor], dim: i64, n: i64) -> Vec<Tensor> {
     leaves.iter().map(|l| l.narrow(dim, n, 1).copy()).collect()
 }

@@ -1,5 +1,5 @@
-//! Networks on a grid: inputs, weights and memory are multiples of 1/8, so that every f32 sum is exact in whatever order it is
-//! taken, and a row does not depend on the number of rows beside it.
+//! Networks on a grid: inputs, weights and recurrent state are multiples of 1/8, so that every f32 sum is exact in any order, and a
+//! row does not depend on the number of rows in its batch.
 use agents::dist::Distribution;
 use agents::model::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use agents::nn::{Flatten, Linear, Mlp};
@@ -50,7 +50,7 @@ pub fn grid_dqn() -> DqnAgentConfig<GridMlp> {
 /// A policy-gradient model, feed-forward or with memory. The memory is an LSTM's step with piecewise linear gates, rounded.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct GridPg {
-    /// Size of the memory; 0 for none.
+    /// Size of the recurrent state; 0 for a feed-forward model.
     pub memory: usize,
 }
 

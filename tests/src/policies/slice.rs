@@ -1,4 +1,4 @@
-//! A policy in plain slices.
+//! A policy that uses plain slices and no libtorch.
 use super::draw;
 use agents::model::action_count;
 use agents::{ActIo, Agent, AgentContext, AgentError, MakeAgent, Phase, Seen};
@@ -6,15 +6,15 @@ use rlcore::block::AgentSchema;
 use rlcore::{DType, LeafSpec, Space};
 use serde::{Deserialize, Serialize};
 
-/// Acts on everything that it is shown, byte by byte, with plain slices: observation, previous action and reward, recurrent
-/// state, phase and random stream. It draws nothing from the others' rows.
+/// A policy that depends on every byte of its input: observation, previous action and reward, recurrent state, phase and random
+/// stream. A row does not depend on other rows.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct SlicePolicy {}
 
 /// See [`SlicePolicy`].
 #[derive(Debug)]
 pub struct SliceAgent {
-    /// Discrete actions; none for a box.
+    /// Number of discrete actions; `None` for a box.
     actions: Option<u64>,
     mask: Option<usize>,
 }
@@ -91,7 +91,7 @@ impl Agent for SliceAgent {
 
     fn value(&mut self, seen: &Seen<'_>, out: &mut [f32]) -> Result<(), AgentError> {
         for (c, v) in out.iter_mut().enumerate() {
-            // A slice of a tensor allocates its shape, which this policy is there to be free of.
+            // No tensors here: slicing a tensor allocates, and this policy must not allocate.
             let carried = seen.tensors.state[1].int64_value(&[c as i64]);
             let mut h = hash(1, &carried.to_le_bytes());
             h = hash(h, seen.observation.cell(c).bytes(0));

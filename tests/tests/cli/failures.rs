@@ -1,4 +1,4 @@
-//! What goes wrong in the midst of a run: losses, disks, directories and outputs.
+//! Failures in the middle of a run: losses that are not finite, full disks, moved directories, closed outputs.
 use crate::{BINARY, entries, train};
 use nix::sys::signal::Signal;
 use rlcore::checkpoint::latest;
@@ -7,7 +7,7 @@ use tests::leave_out::left_out;
 use tests::program::{Program, stat, until};
 use tests::run::newest;
 
-/// The error names the update, its batch, and the checkpoint from before, which is sound.
+/// The error names the update, its batch, and the newest checkpoint, whose weights are finite.
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run() {
     let program = Program::new(BINARY);
@@ -32,7 +32,7 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     program.run(&train("other", &none)).error(&["no checkpoint was written before"]);
 }
 
-/// What a failing disk leaves: one checkpoint from before, which can be used, and nothing of the next.
+/// Checks that a failing disk left the previous checkpoint, which can be used, and nothing of the next.
 fn old_checkpoint_is_intact(program: &Program) {
     let found = entries(&program.path("run/checkpoints"));
     assert_eq!(found, [newest(&program.path("run"))]);
@@ -41,7 +41,7 @@ fn old_checkpoint_is_intact(program: &Program) {
     assert!(eval.contains(&*name), "{eval}");
 }
 
-/// Checkpoints grow with the replay until one does not fit.
+/// Settings of a run whose checkpoints grow with the replay until one exceeds the limit.
 const GROWING: [&str; 5] = [
     "runner.evaluate=false",
     "algo.replay_ratio=0.1",
@@ -56,8 +56,8 @@ fn shell(program: &Program, script: &str) -> Command {
     command
 }
 
-/// A limit on the size of files, which needs no privilege: in blocks of 512 bytes, above the sample block's size. The signal that comes
-/// with it is ignored.
+/// `ulimit -f` limits the size of files, in blocks of 512 bytes; it needs no privilege. The limit is above the size of the sample
+/// block. The program ignores the signal SIGXFSZ, so that the write fails with an error.
 #[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
     let program = Program::new(BINARY);
@@ -68,7 +68,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_old_one() {
     program.succeeds(&["resume", "run", "--set", "runner.n_steps=30000"]);
 }
 
-/// A disk of 600 KiB in a name space of its own, which the kernel may refuse to a user; what is left on it is copied out.
+/// A disk of 600 KiB in a mount namespace, which the kernel may refuse to an unprivileged user. What is left on the disk is copied out.
 #[test]
 fn a_full_disk_leaves_the_old_checkpoint() {
     let program = Program::new(BINARY);
@@ -92,7 +92,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
     old_checkpoint_is_intact(&program);
 }
 
-/// What went wrong, where the directory is now, and nothing written where it was.
+/// The error says what happened and where the directory is now, and nothing is written to the old place.
 #[test]
 fn a_run_directory_that_is_moved_or_deleted_ends_the_run() {
     let endless = ["runner.n_steps=1000000000", "runner.evaluate=false"];
@@ -122,7 +122,7 @@ fn a_run_directory_that_is_moved_or_deleted_ends_the_run() {
     }
 }
 
-/// Nobody can read it, and that is no reason to panic.
+/// Standard output and standard error are both full: the program neither panics nor ends with another exit code.
 #[test]
 fn output_that_cannot_be_written_changes_no_exit_code() {
     let program = Program::new(BINARY);
@@ -139,7 +139,7 @@ fn output_that_cannot_be_written_changes_no_exit_code() {
     let _ = run("eval run --episodes 2").code(0);
 }
 
-/// Neither what is continued, nor deleted, nor in the way.
+/// Other files and directories in `checkpoints/` are neither resumed from, nor deleted, nor an obstacle.
 #[test]
 fn other_things_among_the_checkpoints_are_left_alone() {
     let program = Program::new(BINARY);

@@ -1,8 +1,8 @@
-//! Mistakes are refused before anything is written, with what to write instead.
+//! Wrong arguments and settings are refused before anything is written, with what to write instead.
 use crate::{BINARY, is_empty, train};
 use tests::program::Program;
 
-/// Each `--set`, and what its refusal says.
+/// Arguments of `--set`, and texts of their refusals.
 const REFUSED: [(&str, &[&str]); 20] = [
     ("algo.lerning_rate=1", &["unknown key `algo.lerning_rate`", "`algo.learning_rate`"]),
     ("sampler.kind=asynchronous", &["`sampler.kind`", "`cpu`", "`alternating`"]),
@@ -67,7 +67,7 @@ fn arguments_are_refused_before_anything_is_there() {
     assert!(unknown.stderr.contains("--workers"), "{}", unknown.stderr);
 }
 
-/// A run is neither mixed with another nor replaced by a mistake.
+/// An existing run is neither mixed with another nor replaced by accident.
 #[test]
 fn a_run_that_is_there_is_kept() {
     let program = Program::new(BINARY);

@@ -1,4 +1,4 @@
-//! What runs leave: evaluations that repeat, pictures of episodes.
+//! Results of runs: repeatable evaluations, pictures of episodes.
 use crate::{BINARY, png, train};
 use tests::program::Program;
 use tests::run::newest;
@@ -59,7 +59,7 @@ fn episodes_become_pictures() {
     while let Some(frame) = movie.read_next_frame().unwrap() {
         delays.push(frame.delay);
     }
-    // A frame for each step and the reset; the last of an episode stays.
+    // One frame per step and one for the reset; the last frame of an episode is shown longer.
     assert_eq!(delays, [&[25; 9][..], &[120]].concat().repeat(4));
     let (width, height, colours) = png(&picture("png"));
     assert!((width, height) == (1552, 1640) && colours > 20, "{width} x {height}, {colours}");

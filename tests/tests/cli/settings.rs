@@ -1,4 +1,4 @@
-//! Settings, lists and help: what is shown can be given back.
+//! `show-config`, `list`, `doctor` and help. The configuration that is shown can be read back.
 use crate::{BINARY, is_empty, train};
 use clap::CommandFactory;
 use experiments::commands::Cli;
@@ -47,12 +47,12 @@ fn an_empty_value_removes_the_key() {
         |more: &[&str]| program.succeeds(&[&["show-config", "cartpole-dqn"], more].concat()).stdout;
     assert!(shown(&[]).contains("stop_return = 475.0"));
     assert!(!shown(&["--set", "runner.stop_return="]).contains("stop_return"));
-    // In order: the last word counts.
+    // In order: the last value counts.
     let twice = ["--set", "runner.stop_return=", "--set", "runner.stop_return=3"];
     assert!(shown(&twice).contains("stop_return = 3.0"));
 }
 
-/// Every command says what each of its options is for.
+/// The help of every command describes each of its options.
 #[test]
 fn help_mentions_every_option() {
     let program = Program::new(BINARY);

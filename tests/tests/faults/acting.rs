@@ -1,5 +1,5 @@
-//! Agents that fail, in the master where it acts and in a worker where that acts: an error that says who, in time, and
-//! nothing left.
+//! Agents that fail, in the master or in a worker, wherever actions are chosen: the error names the process, arrives in time, and
+//! nothing is left behind.
 use crate::cases::{self, EPISODES, Host, PROCESSES, hosts, nothing_left, unusable};
 use crate::processes::{SOON, segment_bytes};
 use agents::pg::{CategoricalPgAgentConfig, PgMlp};
@@ -20,7 +20,7 @@ pub(crate) fn setup(policy: &impl MakeAgent, host: Host) -> Result<Setup, Failed
     Ok(setup)
 }
 
-/// Who chooses the actions, as errors name it. The second half of an alternating sampler acts at odd calls.
+/// The process that chooses the actions, as errors name it. The second half of an alternating sampler acts at odd calls.
 fn actor(host: Host, at: usize) -> String {
     let own = std::process::id();
     match host.kind {
@@ -34,7 +34,7 @@ fn actor(host: Host, at: usize) -> String {
     }
 }
 
-/// The error must come soon, begin and end so; then nothing works and nothing is left.
+/// Checks that the error comes in time with this beginning and end, that later calls fail, and that nothing is left behind.
 fn ends(
     mut sampler: Box<dyn Sampler>,
     held: u64,
@@ -58,7 +58,7 @@ fn sample(sampler: &mut dyn Sampler) -> Result<(), SamplerError> {
     sampler.obtain_samples(GlobalSteps(0)).map(drop)
 }
 
-/// In the midst of the second batch, or for a bootstrap value.
+/// The agent fails in the middle of the second batch, or when it is asked for a bootstrap value.
 fn fails(host: Host, fault: AgentFault, call: AgentCall, at: usize) -> Result<(), Failed> {
     let held = segment_bytes();
     let sampler = samplers::build(setup(&FaultyPolicy { fault, call, at }, host)?)?;
@@ -79,7 +79,7 @@ fn fails(host: Host, fault: AgentFault, call: AgentCall, at: usize) -> Result<()
     )
 }
 
-/// Weights that are not numbers.
+/// Weights that are NaN.
 fn nan(host: Host) -> Result<(), Failed> {
     let held = segment_bytes();
     let model = PgMlp { hidden: vec![8], ..PgMlp::default() };
@@ -94,7 +94,7 @@ fn nan(host: Host) -> Result<(), Failed> {
     ends(sampler, held, sample, (&actor(host, 0), why))
 }
 
-/// Killed while the master acts and all workers wait at a gate; where the workers act there is no such time.
+/// A worker is killed while the master acts and all workers wait at a gate. Under the CPU sampler there is no such time.
 fn worker_dies(host: Host, at: usize) -> Result<(), Failed> {
     let held = segment_bytes();
     let policy = FaultyPolicy { fault: AgentFault::KillWorker(1), call: AgentCall::Act, at };
@@ -103,7 +103,7 @@ fn worker_dies(host: Host, at: usize) -> Result<(), Failed> {
     ends(sampler, held, sample, (&who, "the process was killed by signal 9 (SIGKILL)"))
 }
 
-/// All its calls together take longer than the limit, while workers wait: nobody stalls.
+/// All calls of the agent together take longer than the time-out while workers wait, but no single call: nothing counts as stalled.
 fn slow_is_not_stalled(host: Host) -> Result<(), Failed> {
     let policy = FaultyPolicy { fault: AgentFault::Slow(25), call: AgentCall::Act, at: 16 };
     let mut setup = setup(&policy, host)?;

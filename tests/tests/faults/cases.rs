@@ -1,4 +1,5 @@
-//! Every fault of an environment, on every host that survives it: the full text of the error, in time, and nothing left.
+//! Every fault of an environment, on every host that survives it: the error has the expected text, arrives in time, and nothing is
+//! left behind.
 use crate::processes::{SOON, no_workers_left, segment_bytes};
 use libtest_mimic::Failed;
 use rlcore::EnvFactory;
@@ -11,7 +12,7 @@ use tests::faulty::{EPISODE, EXIT, Fault, Faulty, Place, TEXT};
 use tests::policies::SlicePolicy;
 use tests::{Body, setups};
 
-/// A sampler, and what its workers are (nothing, for the serial one).
+/// A kind of sampler, and whether its workers are processes or threads (the serial sampler has none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) kind: SamplerKind,
@@ -27,7 +28,7 @@ pub(crate) const PARALLEL: [SamplerKind; 3] =
 pub(crate) const PROCESSES: [Host; 3] =
     [process(PARALLEL[0]), process(PARALLEL[1]), process(PARALLEL[2])];
 
-/// Those with worker threads.
+/// The samplers with worker threads.
 pub(crate) const THREADS: [Host; 3] =
     [thread(PARALLEL[0]), thread(PARALLEL[1]), thread(PARALLEL[2])];
 
@@ -55,7 +56,7 @@ impl Host {
         self.kind != SamplerKind::Serial && self.host == HostKind::Process
     }
 
-    /// Env ranks of a worker, as errors name them.
+    /// The env ranks of a worker, as they are written in errors.
     pub(crate) fn ranks(self, worker: usize) -> &'static str {
         match self.kind {
             SamplerKind::Serial => "0..10",
@@ -64,7 +65,7 @@ impl Host {
         }
     }
 
-    /// The environment that fails: one of worker 1, and not its first; of either half.
+    /// Rank of the environment that fails: not the first of worker 1, in either half.
     pub(crate) fn rank(self, at: usize) -> usize {
         match self.kind {
             SamplerKind::Alternating if at == 0 => 3,
@@ -81,16 +82,16 @@ pub(crate) struct Case {
     pub(crate) evaluating: bool,
 }
 
-/// Limit of stalls.
+/// Time-out of steps in these tests, after which a step counts as stalled.
 pub(crate) const STALL: Duration = Duration::from_millis(400);
 
-/// Episodes of an evaluation, two of each environment.
+/// Episodes per evaluation, two per environment.
 pub(crate) const EPISODES: usize = 10;
 
-/// One of worker 1, in evaluation.
+/// Rank of the environment that fails in evaluation, one of worker 1.
 const EVAL_RANK: usize = 3;
 
-/// Ten environments; three workers, that in evaluation have ranks 0..2, 2..4 and 4..5.
+/// Ten environments and three workers, whose evaluation environments have the ranks 0..2, 2..4 and 4..5.
 pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Failed> {
     let mut setup = setups::serial(env, &SlicePolicy::default(), 2 * EPISODE, ResetMode::AtOnce);
     setup.config.max_decorrelation_steps = 0;
@@ -102,13 +103,13 @@ pub(crate) fn setup(env: &Faulty, eval: &Faulty, host: Host) -> Result<Setup, Fa
     })
 }
 
-/// What became of a sampler with a fault.
+/// The result of running a sampler with a fault.
 pub(crate) struct Outcome {
     pub(crate) error: SamplerError,
-    /// None where it could not be built.
+    /// The sampler; `None` if it could not be built.
     pub(crate) sampler: Option<Box<dyn Sampler>>,
     pub(crate) pids: Vec<i32>,
-    /// From the call that failed to its error.
+    /// Time from the start of the failing call to its error.
     pub(crate) after: Duration,
 }
 
@@ -166,13 +167,13 @@ impl Case {
         self.env.fault == Some(Fault::Stall)
     }
 
-    /// Only a process of its own survives these (a stalled thread ends the program: see `programs`).
+    /// Whether only a worker process survives this fault. (A stalled thread ends the whole program: see `programs`.)
     fn survivable(&self, host: Host) -> bool {
         let deadly = [Fault::Kill, Fault::Exit, Fault::Stall];
         host.is_process() || self.env.fault.is_some_and(|f| !deadly.contains(&f))
     }
 
-    /// What the error says before and after the process number.
+    /// The text of the error before and after the process id.
     pub(crate) fn text(&self, host: Host) -> (String, String) {
         let (worker, ranks) = match (host.kind, self.evaluating) {
             (SamplerKind::Serial, false) => ("serial sampler", host.ranks(0)),
@@ -183,7 +184,7 @@ impl Case {
         (format!("{worker} (pid "), format!(", env ranks {ranks}): {}", self.cause(host)))
     }
 
-    /// Up to the seconds, for a stall.
+    /// The text of the error; for a stall up to the number of seconds.
     fn cause(&self, host: Host) -> String {
         let who = format!("environment {}", self.env(host).rank);
         match (self.env.fault, self.env.place) {
@@ -232,7 +233,7 @@ impl Case {
     }
 }
 
-/// No worker, process or thread, and no more shared memory than before.
+/// Checks that no worker process or thread is left, and no more shared memory than before.
 pub(crate) fn nothing_left(held: u64) -> Result<(), Failed> {
     no_workers_left()?;
     if segment_bytes() > held {
@@ -241,7 +242,7 @@ pub(crate) fn nothing_left(held: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Every later call is an error, at once.
+/// Checks that every later call fails immediately.
 pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
     let began = Instant::now();
     let errors = [
@@ -266,7 +267,7 @@ pub(crate) fn unusable(mut sampler: Box<dyn Sampler>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// In training: the constructor, the first and a later reset, the first and a later step. In evaluation as well.
+/// The calls that fail, in training and in evaluation: the constructor, the first and a later reset, the first and a later step.
 pub(crate) fn all() -> Vec<Case> {
     let ends = [Fault::Kill, Fault::Exit, Fault::Panic, Fault::Error, Fault::Stall];
     let shows = [Fault::NanObservation, Fault::WrongShape, Fault::WrongType];
@@ -274,7 +275,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut out = Vec::new();
     for evaluating in [false, true] {
         let mut add = |fault, place, at| {
-            // Its rank is the host's to say.
+            // The rank that fails depends on the host.
             let env = Faulty { fault: Some(fault), place, rank: 0, at };
             out.push(Case { env, evaluating });
         };

@@ -1,4 +1,4 @@
-//! `kill -9` from outside, at times that the victim does not choose.
+//! `kill -9` from outside, at arbitrary times.
 use crate::cases::{EPISODES, Host, PROCESSES, nothing_left, provoke, setup, unusable};
 use crate::processes::{SOON, children, no_workers_left, segment_bytes, server, signal, until};
 use libtest_mimic::Failed;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tests::Body;
 use tests::faulty::{Fault, Faulty, Place};
 
-/// Steps of this environment take a while.
+/// An environment whose steps take a while.
 fn slow(milliseconds: u64) -> Faulty {
     Faulty { fault: Some(Fault::Slow(milliseconds)), place: Place::Step, rank: 4, at: 0 }
 }
@@ -36,7 +36,7 @@ fn soon_after(time: Duration) -> Result<(), Failed> {
     Err(format!("the error came {time:?} after the kill").into())
 }
 
-/// Between two batches, when the workers sleep on their command words.
+/// A worker is killed between two batches, when the workers sleep on their command words.
 fn waiting(
     host: Host,
     ranks: &str,
@@ -55,7 +55,7 @@ fn waiting(
     no_workers_left()
 }
 
-/// A worker that is stopped is one that stalls: it ends although it cannot hear.
+/// A stopped worker (SIGSTOP) counts as stalled, and is killed although it cannot react.
 fn stopped(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut setup = setup(&sound, &sound, host)?;
@@ -105,7 +105,7 @@ fn beside(host: Host) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// Kills worker `which` at a random time in the sampler's life, its start among them.
+/// Kills worker `which` at a random time in the sampler's life, which may be during its start.
 fn at_random(host: Host, seed: u64) -> Result<(), Failed> {
     let mut rng = rlcore::seed::rng(seed);
     let after = Duration::from_micros(rng.random_range(0..12_000));
@@ -138,7 +138,7 @@ fn at_random(host: Host, seed: u64) -> Result<(), Failed> {
     no_workers_left().map_err(|e| format!("seed {seed}: {e:?}").into())
 }
 
-/// A worker that waits for another at a gate (or, where the workers act, for its next order).
+/// A worker is killed while it waits for another at a gate or, under the CPU sampler, for its next order.
 fn at_gate(host: Host) -> Result<(), Failed> {
     let held = segment_bytes();
     let fault = Some(Fault::KillSibling(0));

@@ -1,4 +1,4 @@
-//! Samplers that live as they should: started late, twice, often; ended by drop; patient with what is slow; refused.
+//! Samplers without faults: started late, twice, or many times; ended by a drop; waiting for slow environments; refused setups.
 use crate::cases::{EPISODES, Host, PROCESSES, SERIAL, THREADS, hosts, provoke, setup};
 use crate::processes::{
     SOON, children, descriptors, no_workers_left, running, segment_bytes, server, signal,
@@ -16,7 +16,7 @@ use tests::faulty::{EVERY, Fault, Faulty, Place};
 use tests::policies::{grid_dqn, grid_weights};
 use tests::{Body, setups};
 
-/// After libtorch has used its threads here, workers use libtorch too; twice in a process, and side by side.
+/// Workers can use libtorch after this process has used libtorch's threads, also in a second sampler and in two samplers at once.
 fn after_parallel_op(host: Host) -> Result<(), Failed> {
     tch::set_num_threads(4);
     let a = Tensor::ones([600, 600], (Kind::Float, Device::Cpu));
@@ -45,7 +45,7 @@ fn after_parallel_op(host: Host) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// Dropping a sampler ends its workers, and those alone.
+/// Dropping a sampler ends its own workers and no others.
 fn dropped(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut stays = samplers::build(setup(&sound, &sound, host)?)?;
@@ -65,7 +65,7 @@ fn dropped(host: Host) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// Ctrl-C and the like are the master's business.
+/// Workers ignore SIGINT and SIGTERM, which only the master handles.
 fn deaf_to_signals(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut sampler = samplers::build(setup(&sound, &sound, host)?)?;
@@ -100,7 +100,7 @@ fn slow_is_not_stalled(host: Host, place: Place) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// Starts and ends, some in the middle of a life, without a trace.
+/// Many starts and ends, some of them while a batch is under way, leave nothing behind.
 fn often(host: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let mut setup = setup(&sound, &sound, host)?;
@@ -131,7 +131,7 @@ fn often(host: Host) -> Result<(), Failed> {
     Ok(())
 }
 
-/// More than there is: an error before anything is started, with what to change, and nothing is kept.
+/// A setup that needs more memory than there is fails before anything is started, with what to change, and keeps no memory.
 fn too_large(host: Host) -> Result<(), Failed> {
     let (held, others) = (segment_bytes(), descriptors().1);
     let sound = Faulty::sound();
@@ -162,7 +162,7 @@ fn more_workers_than_environments(host: Host) -> Result<(), Failed> {
     if error == want { Ok(()) } else { Err(format!("want: {want}\n got: {error}").into()) }
 }
 
-/// Refused before the example environment is built, let alone memory taken or a process started.
+/// Settings out of range are refused before the example environment is built, memory is taken or a process is started.
 fn odd_number_of_environments(host: Host) -> Result<(), Failed> {
     let (held, others) = (segment_bytes(), descriptors());
     let broken = Faulty { fault: Some(Fault::Panic), place: Place::Make, rank: 0, at: 0 };
@@ -179,7 +179,7 @@ fn odd_number_of_environments(host: Host) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Two samplers share one fork server, take turns, and do not notice each other; one ends, the other goes on.
+/// Two samplers share one fork server and do not affect each other; when one ends, the other goes on.
 fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
     let sound = Faulty::sound();
     let (one, two) = (setup(&sound, &sound, host)?, setup(&sound, &sound, other)?);
@@ -192,7 +192,7 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
             two = None;
         }
         if let Some(two) = &mut two {
-            // Both leases at once.
+            // Both samples are held at the same time.
             let theirs = two.obtain_samples(GlobalSteps(i))?;
             if theirs.trajectories() != want {
                 return Err(format!("batch {i} of the second differs").into());
@@ -219,7 +219,7 @@ fn in_turns(host: Host, other: Host) -> Result<(), Failed> {
     no_workers_left()
 }
 
-/// A serial sampler that could not start holds no memory.
+/// A serial sampler that could not start keeps no memory.
 fn serial_start_fails() -> Result<(), Failed> {
     let held = segment_bytes();
     let broken = Faulty { fault: Some(Fault::Error), place: Place::Reset, rank: 4, at: 0 };

@@ -1,4 +1,4 @@
-//! What the kernel says about processes, and waiting for it to say something else.
+//! The state of processes according to the kernel, and waiting for it to change.
 use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(crate) use tests::program::children;
 use tests::program::stat;
 
-/// What the issue allows between an event and what follows from it.
+/// Limit on the time between a fault and the error that follows from it.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
 
 /// Waits for `condition`; an error naming `what` after `limit`.
@@ -30,7 +30,7 @@ pub(crate) fn signal(pid: i32, signal: Signal) -> Result<(), Failed> {
     kill(Pid::from_raw(pid), signal).map_err(|e| format!("{signal} to {pid}: {e}").into())
 }
 
-/// Whether it runs; a zombie does not (whoever adopted it may be slow to bury it).
+/// Whether a process runs. A zombie does not: the process that adopted it may be slow to reap it.
 pub(crate) fn running(pid: i32) -> bool {
     stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
@@ -39,7 +39,7 @@ pub(crate) fn server() -> i32 {
     rlcore::forkserver::server().map_or(0, rlcore::forkserver::ForkServer::pid)
 }
 
-/// The fork server of this process has no worker any more, not even a dead one, and neither has this process.
+/// Waits until the fork server of this process has no children left, zombies included, and this process no worker threads or watchdogs.
 pub(crate) fn no_workers_left() -> Result<(), Failed> {
     until("the end of all workers", SOON, || children(server()).is_empty() && threads() == 0)
 }
@@ -55,7 +55,7 @@ pub(crate) fn all_gone(pids: &[i32]) -> Result<(), Failed> {
     until(&format!("the end of {pids:?}"), SOON, || !pids.iter().any(|pid| running(*pid)))
 }
 
-/// Names in `/dev/shm`.
+/// Names of the files in `/dev/shm`.
 pub(crate) fn named_segments() -> Vec<String> {
     let Ok(all) = std::fs::read_dir("/dev/shm") else { return vec![] };
     let mut names: Vec<_> =
@@ -64,7 +64,7 @@ pub(crate) fn named_segments() -> Vec<String> {
     names
 }
 
-/// Open descriptors of this process: segments, and all others.
+/// Numbers of open file descriptors of this process: those of segments, and all others.
 pub(crate) fn descriptors() -> (usize, usize) {
     let Ok(all) = std::fs::read_dir("/proc/self/fd") else { return (0, 0) };
     let links = all.flatten().filter_map(|e| std::fs::read_link(e.path()).ok());

@@ -1,5 +1,5 @@
-//! Programs for what cannot be shown in the test's own process: this executable again, with arguments that `main` hands to
-//! [`crate::scenarios`] before the harness sees them.
+//! Programs for tests that need a process of their own: this executable again, with arguments that `main` passes to
+//! [`crate::scenarios`] before the test harness sees them.
 use crate::processes::{SOON, all_gone, children, until};
 use libtest_mimic::Failed;
 use std::io::{BufRead, BufReader, Read};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// First argument of such a program.
 pub(crate) const FLAG: &str = "scenario";
 
-/// For what no event of a test starts: loading libtorch, the first batch.
+/// Time limit for what precedes a fault: loading libtorch, the first batch.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program in a process group of its own; killed when dropped.
@@ -31,7 +31,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            // A test that has what it wants no longer listens.
+            // Ignored: the test may have stopped reading.
             let _ = send.send(line);
         }
     });
@@ -55,7 +55,7 @@ impl Program {
         self.child.id() as i32
     }
 
-    /// What follows `word` in the next line that starts with it.
+    /// The rest of the next line that starts with `word`.
     pub(crate) fn says(&mut self, word: &str) -> Result<String, Failed> {
         loop {
             let Ok(line) = self.out.recv_timeout(PATIENCE) else {
@@ -68,7 +68,7 @@ impl Program {
         }
     }
 
-    /// The program's fork server and that one's workers, once there are `workers` of them.
+    /// Process ids of the program's fork server and workers, once there are `workers` workers.
     pub(crate) fn family(&self, workers: usize) -> Result<(i32, Vec<i32>), Failed> {
         let mut found = (0, vec![]);
         until("workers of the program", PATIENCE, || {
@@ -79,7 +79,7 @@ impl Program {
         Ok(found)
     }
 
-    /// Waits for its end, within `limit` of `event`, and for the end of everyone who could write to its output.
+    /// Waits for its end, and for the end of every process that could write to its output, until `limit` after `event`.
     pub(crate) fn end(mut self, event: Instant, limit: Duration) -> Result<End, Failed> {
         let mut status = None;
         until("the end of the program", limit.saturating_sub(event.elapsed()), || {
@@ -101,7 +101,7 @@ impl Program {
         Ok(End { status, stderr })
     }
 
-    /// As [`Program::end`] in an error: exit code 1, that text, and nobody of `pids` left.
+    /// As [`Program::end`], and checks that it failed: exit code 1, this text, and none of `pids` left.
     pub(crate) fn fails(
         self,
         event: Instant,

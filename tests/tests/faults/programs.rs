@@ -1,4 +1,4 @@
-//! Faults that take the whole program with them, seen from outside: exit code, standard error, and who is left.
+//! Faults that end the whole program, observed from outside: exit code, standard error, remaining processes.
 use crate::cases::{self, Host, PROCESSES, SERIAL, STALL, THREADS, hosts};
 use crate::processes::{SOON, all_gone, children, named_segments, signal, until};
 use crate::program::Program;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tests::Body;
 use tests::program::stat;
 
-/// A case as a program whose `main` returns the error.
+/// A fault in a program whose `main` returns the error.
 fn case(host: Host, name: &str) -> Result<(), Failed> {
     let found = cases::all().into_iter().find(|c| c.name() == name);
     let case = found.ok_or_else(|| format!("no case {name}"))?;
@@ -24,7 +24,7 @@ fn case(host: Host, name: &str) -> Result<(), Failed> {
     program.fails(event, limit, &[&format!("error: {who}"), &after], &[pid, server])
 }
 
-/// A program that samples, is hit by `hit`, and is gone within the limit with all who belong to it.
+/// A program that is sampling when `hit` is called must end within the limit, together with all of its processes.
 fn master_dies(host: Host, fault: &str, hit: Signal, group: bool) -> Result<(), Failed> {
     let segments = named_segments();
     let mut program = Program::start(&["endless", &host.name(), fault])?;
@@ -61,7 +61,7 @@ fn server_dies(host: Host, fault: &str, starting: bool) -> Result<(), Failed> {
     program.fails(event, SOON, &[&text], &family)
 }
 
-/// A worker is killed: the program ends with the error, and takes the others along.
+/// A worker is killed: the program ends with the error, and the other workers end too.
 fn worker_dies(host: Host) -> Result<(), Failed> {
     let mut program = Program::start(&["endless", &host.name(), "sound"])?;
     program.says("samples")?;
@@ -179,7 +179,7 @@ fn exception(on: &str, texts: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Ends in this way and leaves nobody to be reaped by somebody else.
+/// The program ends in this way and leaves no process for another process to reap.
 fn leaves_nobody(host: Host, how: &str) -> Result<(), Failed> {
     let mut program = Program::start(&["parent", "ending", &host.name(), how])?;
     let left = program.says("left")?;
@@ -187,7 +187,7 @@ fn leaves_nobody(host: Host, how: &str) -> Result<(), Failed> {
     if left == "[]" { Ok(()) } else { Err(format!("left to process 1: {left}").into()) }
 }
 
-/// The agent of this process never returns: what else lies in this process cannot go on either.
+/// The agent in the master never returns: the whole program ends, because nothing can interrupt the call.
 fn stalled_agent(host: Host) -> Result<(), Failed> {
     let mut program = Program::start(&["acting", &host.name()])?;
     program.says("begins")?;
@@ -204,7 +204,7 @@ fn stalled_agent(host: Host) -> Result<(), Failed> {
     program.fails(event, STALL + SOON, &[&format!("error: {who}"), why], &family)
 }
 
-/// Killed while its agent is acting and all workers wait at a gate.
+/// The master is killed while its agent is acting and all workers wait at a gate.
 fn acting_master_dies(host: Host) -> Result<(), Failed> {
     let mut program = Program::start(&["acting", &host.name(), "patient"])?;
     program.says("begins")?;

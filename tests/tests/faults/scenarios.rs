@@ -1,4 +1,4 @@
-//! The programs behind [`crate::programs`]: what a `main` of a user would do, good or bad. Errors end in exit code 1.
+//! The programs that [`crate::programs`] runs: a user's `main`, correct or not. Errors lead to exit code 1.
 use crate::cases::{self, Host, PROCESSES, THREADS, hosts, provoke, setup};
 use experiments::failure;
 use libtest_mimic::Failed;
@@ -65,7 +65,7 @@ fn case(on: &str, name: &str) -> Outcome {
     Err(provoke(&setup, case.evaluating)?.error.into())
 }
 
-/// Samples for ever; with a case that stalls, for ever within a call.
+/// Samples forever; with a fault that stalls, a call never returns.
 fn endless(on: &str, name: &str) -> Outcome {
     forkserver::init()?;
     let mut setup = match name {
@@ -81,7 +81,7 @@ fn endless(on: &str, name: &str) -> Outcome {
     }
 }
 
-/// One batch, then an update of the learner that takes for ever.
+/// Collects one batch, then makes an update that never ends.
 fn learning(on: &str) -> Outcome {
     forkserver::init()?;
     let mut sampler = samplers::build(setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?)?;
@@ -170,7 +170,7 @@ pub(crate) const STOPS: usize = 3;
 /// Ways for a program with workers to end.
 pub(crate) const ENDINGS: [&str; 4] = ["in_order", "in_an_error", "by_exit", "with_a_dead_worker"];
 
-/// A sampler, a batch, and the end.
+/// Builds a sampler, collects a batch and ends.
 fn ending(on: &str, how: &str) -> Outcome {
     forkserver::init()?;
     let mut sampler = samplers::build(setup(&Faulty::sound(), &Faulty::sound(), host(on)?)?)?;
@@ -188,7 +188,7 @@ fn ending(on: &str, how: &str) -> Outcome {
     }
 }
 
-/// As process 1 of a container that reaps nobody but the program that it was made for: runs one, and lists who is left.
+/// Like process 1 of a container that reaps only its own child: runs a program, and lists the processes that are left.
 fn parent(arguments: &[&str]) -> Outcome {
     nix::sys::prctl::set_child_subreaper(true)?;
     let mut program = std::process::Command::new(std::env::current_exe()?);
@@ -199,7 +199,7 @@ fn parent(arguments: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// The agent never returns from an action in the midst of the second batch.
+/// The agent never returns from choosing an action in the middle of the second batch.
 fn acting(on: &str, limit: Duration) -> Outcome {
     forkserver::init()?;
     let host = host(on)?;
@@ -226,7 +226,7 @@ fn example() -> Outcome {
     Ok(())
 }
 
-/// The line at the top of `main` comes after a thread.
+/// A `main` that starts the fork server only after a thread.
 fn late() -> Outcome {
     let (end, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || wait.recv().is_err());
@@ -236,7 +236,7 @@ fn late() -> Outcome {
     Ok(outcome?)
 }
 
-/// The line is not there: threads work, processes do not.
+/// A `main` that does not start the fork server: worker threads work, worker processes do not.
 fn missing() -> Outcome {
     let sound = Faulty::sound();
     samplers::build(setup(&sound, &sound, THREADS[0])?)?.obtain_samples(GlobalSteps(0))?;
@@ -250,7 +250,7 @@ fn missing() -> Outcome {
     again.map_or(Ok(()), |e| Err(e.into()))
 }
 
-/// Builds samplers after the fork server has died while nobody used it.
+/// Builds samplers after the fork server was killed while no sampler existed.
 fn idle() -> Outcome {
     forkserver::init()?;
     let server = crate::processes::server();

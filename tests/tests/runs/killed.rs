@@ -1,4 +1,4 @@
-//! Runs that are killed and continued, by themselves, by other workers, or from an older checkpoint.
+//! Runs that are killed and resumed: with the same settings, with other samplers or workers, from older checkpoints.
 use crate::{
     ALTERNATING, BINARY, CATCH, DICT_TOY, GPU, IN_TURN, NO_EVALUATION, RARE_CHECKPOINTS,
     TWO_WORKERS, WAIT, args, begun, continued_equals_whole, kept, same,
@@ -8,7 +8,7 @@ use rlcore::checkpoint::{CheckpointReader, steps_of};
 use tests::program::{Program, all_gone};
 use tests::run::newest;
 
-/// Kill -9 in the midst of it.
+/// Kills a run with SIGKILL, changes its settings with `change`, and resumes it.
 fn killed(more: &[&str], change: impl FnOnce(&str) -> String) {
     let program = Program::new(BINARY);
     let run = begun(&program, "cut", more);
@@ -21,7 +21,7 @@ fn killed(more: &[&str], change: impl FnOnce(&str) -> String) {
     let changed = change(&text);
     std::fs::write(&config, &changed).unwrap();
     let said = continued_equals_whole(&program, more);
-    // What changes here is the sampler.
+    // Every change in these tests is one of the sampler.
     let notes = said.contains("note: the checkpoint was written under a ");
     assert_eq!(notes, changed != text, "{said}");
 }
@@ -30,7 +30,7 @@ fn unchanged(config: &str) -> String {
     config.to_owned()
 }
 
-// Every pair of environment, reset, sampler, evaluation and checkpoint interval is in one of these six.
+// These six contain every pair of environment, reset mode, sampler, evaluation and checkpoint interval.
 #[test]
 fn killed_serial_cartpole() {
     killed(&[RARE_CHECKPOINTS], unchanged);
@@ -61,7 +61,7 @@ fn killed_cpu_dict_toy_waiting() {
     killed(&[&DICT_TOY[..], &TWO_WORKERS, &[WAIT, RARE_CHECKPOINTS]].concat(), unchanged);
 }
 
-// And of environment, reset and lock-step sampler in these four.
+// These four contain every pair of environment, reset mode and lock-step sampler.
 #[test]
 fn killed_gpu_cartpole_waiting() {
     killed(&[&GPU[..], &[WAIT, RARE_CHECKPOINTS]].concat(), unchanged);
@@ -82,13 +82,13 @@ fn killed_alternating_dict_toy_waiting() {
     killed(&[&DICT_TOY[..], &ALTERNATING, &[WAIT, NO_EVALUATION]].concat(), unchanged);
 }
 
-/// The replay is written more rarely than the rest: the run goes on from a checkpoint that has it.
+/// The replay is written less often than the rest: a run resumes from the newest checkpoint that contains it.
 #[test]
 fn killed_between_replays() {
     killed(&["runner.replay_interval_steps=1000", RARE_CHECKPOINTS], unchanged);
 }
 
-/// From a checkpoint without its replay a run goes on where it is told to, and says what that means.
+/// A run can be resumed from a checkpoint without a replay if that checkpoint is given, and prints what that means.
 #[test]
 fn continued_without_a_replay() {
     let program = Program::new(BINARY);
@@ -97,7 +97,7 @@ fn continued_without_a_replay() {
     run.signal(Signal::SIGKILL);
     run.end().killed_by(Signal::SIGKILL);
     let cut = program.path("cut");
-    // One at which the replay was not due: those that were are at least 700 steps apart.
+    // Such checkpoints exist, because those with a replay are at least 700 steps apart.
     let lacks =
         kept(&cut).into_iter().map(|name| cut.join("checkpoints").join(name)).find(|path| {
             steps_of(path).is_some() && CheckpointReader::open(path).is_ok_and(|c| !c.has_replay())
@@ -129,8 +129,8 @@ fn continued_without_a_replay() {
     }
 }
 
-/// A checkpoint is by environment: others may take the columns over. Actions are random throughout, because the last bits of
-/// a row of a matrix product may depend on the number of rows.
+/// A checkpoint is stored per environment, so that other workers can continue it. Actions are random throughout, because the last
+/// bits of a row of a matrix product may depend on the number of rows.
 #[test]
 fn killed_and_continued_by_other_workers() {
     let random = ["agent.epsilon.eps_final=1", NO_EVALUATION];
@@ -153,7 +153,7 @@ fn killed_and_continued_by_other_workers() {
     killed(&[&ALTERNATING[..], &random, &[WAIT]].concat(), as_kind("alternating", "cpu"));
 }
 
-/// Continuing from an older checkpoint than the newest: the later ones and their rows go.
+/// Resuming from an older checkpoint deletes the later checkpoints and their rows of the log.
 #[test]
 fn continued_from_an_older_checkpoint() {
     let program = Program::new(BINARY);
@@ -163,7 +163,7 @@ fn continued_from_an_older_checkpoint() {
     let old = "cut/checkpoints/step_000000000512";
     program.succeeds(&["resume", "cut", "--checkpoint", old, "--set", "runner.n_steps=1280"]);
     same(&program.path("whole"), &program.path("cut"));
-    // A budget that is used up changes nothing.
+    // Resuming a run whose budget is used up changes nothing.
     program.succeeds(&["resume", "cut"]);
     same(&program.path("whole"), &program.path("cut"));
 }

@@ -1,4 +1,4 @@
-//! What a sampler continues with: other environments, agents and samplers than those of the command line.
+//! Resuming with environments, agents and samplers that the command line does not offer.
 use agents::model::QMlp;
 use agents::{DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
@@ -14,7 +14,7 @@ use tests::record::bytes;
 use tests::run::{newest, progress};
 use tests::setups;
 
-/// Environments without `save_state`: the run goes on with new episodes, and says so.
+/// Environments without `save_state` start new episodes when a run is resumed, and the log says so.
 #[test]
 fn environments_that_cannot_save_start_anew() {
     let agent = DqnAgentConfig {
@@ -74,8 +74,8 @@ fn environments_that_cannot_save_start_anew() {
     }
 }
 
-/// What an agent may see and DQN does not look at: previous action and reward, recurrent state. From every sampler to every
-/// other one and to itself with another number of workers.
+/// Saves and restores what DQN does not use: previous action, previous reward, recurrent state. From every sampler to every sampler,
+/// with another number of workers.
 #[test]
 fn a_sampler_continues_for_any_agent() {
     let dict_toy = TimeLimit { env: DictToy::default(), max_steps: 9 };
@@ -90,11 +90,11 @@ fn a_sampler_continues_for_any_agent() {
         for (before, after) in from.iter().flat_map(|a| to.iter().map(move |b| (a, b))) {
             let mut whole = samplers::build(before.clone()).unwrap();
             let mut cut = samplers::build(after.clone()).unwrap();
-            // Three batches end in the midst of some episodes and at the end of others.
+            // After three batches, some columns are within an episode and others at its end.
             for i in 0..3 {
                 whole.obtain_samples(GlobalSteps(i)).unwrap();
             }
-            // One that has done something else in the meantime.
+            // The second sampler has already collected something else.
             cut.obtain_samples(GlobalSteps(77)).unwrap();
             cut.load(whole.save().unwrap()).unwrap();
             for i in 3..9 {

@@ -1,4 +1,4 @@
-//! Runs that are stopped by signals.
+//! Runs that are stopped by signals and resumed.
 use crate::{
     BINARY, ENDLESS, NO_EVALUATION, TWO_WORKERS, args, begun, continued_equals_whole, logged_steps,
     saved_steps, state,
@@ -7,12 +7,13 @@ use nix::sys::signal::Signal;
 use tests::program::{End, Program, Running, all_gone, pending};
 use tests::run::newest;
 
-/// The first signal: the iteration is finished, a checkpoint written, the next command said; it continues as if never stopped.
+/// After the first signal, the run finishes its iteration, writes a checkpoint and prints the command that resumes it. Resumed, it
+/// equals a run that was never stopped.
 fn stopped(signal: Signal, code: i32, send: impl Fn(&Running), workers: usize, more: &[&str]) {
     let program = Program::new(BINARY);
     let mut run = begun(&program, "cut", more);
     let cut = program.path("cut");
-    // Until it is stopped between two rows, where the most has to be remembered.
+    // Repeated until the run is stopped between two rows of the log, where a checkpoint has to hold the most.
     loop {
         let family = run.family();
         assert_eq!(family.len(), 1 + workers, "{family:?}");
@@ -31,7 +32,7 @@ fn stopped(signal: Signal, code: i32, send: impl Fn(&Running), workers: usize, m
         run = program.start(&["resume", "cut"]);
         run.until("another checkpoint", || saved_steps(&cut) > at);
     }
-    // The best is one that was evaluated, not the one that a signal happened to make.
+    // The best checkpoint is one that was evaluated, not the one that was written because of the signal.
     let best = state(&newest(&cut))["record"]["best"][1].clone();
     assert_eq!(best.is_string(), !more.contains(&NO_EVALUATION), "{best}");
     assert_ne!(best, *newest(&cut).file_name().unwrap().to_str().unwrap());
@@ -51,7 +52,7 @@ fn stopped_by_termination() {
     stopped(Signal::SIGTERM, 143, |run| run.signal(Signal::SIGTERM), 0, &equal);
 }
 
-/// A second signal does not wait for the iteration, which would take half an hour.
+/// A second signal ends the run at once, without waiting for the iteration, which would take half an hour.
 #[test]
 fn stopped_at_once() {
     for (kind, second, code) in [
@@ -78,7 +79,7 @@ fn stopped_at_once() {
         });
         let family = run.family();
         run.signal_group(Signal::SIGINT);
-        // Two of a kind that are both pending are one.
+        // Two pending signals of the same kind would be delivered as one.
         let pid = run.pid();
         run.until("the first signal is taken", || !pending(pid, Signal::SIGINT));
         run.signal_group(second);

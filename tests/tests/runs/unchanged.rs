@@ -1,4 +1,4 @@
-//! Samplers and evaluation that change nothing in what is learned.
+//! Evaluation and the choice of sampler do not change what is learned.
 use crate::{
     ALTERNATING, BINARY, DICT_TOY, GPU, NO_EVALUATION, TWO_WORKERS, args, same, same_learner,
 };
@@ -16,8 +16,8 @@ fn evaluation_changes_nothing() {
     }
 }
 
-/// One worker, or the master with any number of them, acts on batches of the same size as a serial sampler, so everything is
-/// equal.
+/// One worker, or the master with any number of workers, acts on batches of the same size as the serial sampler, so results are equal
+/// to the bit.
 #[test]
 fn whoever_acts_on_the_same_rows_equals_serial() {
     let program = Program::new(BINARY);
@@ -26,7 +26,7 @@ fn whoever_acts_on_the_same_rows_equals_serial() {
         program.succeeds(&args(&dir("serial"), 1024, more));
         let one = ["sampler.kind=cpu", "sampler.worker.n=1"];
         for (name, sampler) in [("cpu", &one), ("gpu", &GPU)] {
-            // Evaluation is in workers, whose rows are those of the serial sampler where there is one of them.
+            // One worker, because evaluation takes place in workers, each with its own batch.
             let sampler = [more, sampler, &["sampler.worker.n=1"]].concat();
             program.succeeds(&args(&dir(name), 1024, &sampler));
             same(&program.path(&dir("serial")), &program.path(&dir(name)));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::{Body, setups};
 
-/// CartPole that adds a line to a file whenever one is constructed, in whichever process.
+/// CartPole that appends a line to a file whenever it is constructed, in any process.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 struct Counted {
     file: PathBuf,
@@ -32,7 +32,7 @@ impl MakeEnv for Counted {
     }
 }
 
-/// Env ranks of the environments constructed since the last look, in ascending order.
+/// Env ranks of the environments constructed since the last call, in ascending order.
 fn constructed(file: &Path) -> Result<Vec<usize>, Failed> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     if file.exists() {
@@ -43,7 +43,7 @@ fn constructed(file: &Path) -> Result<Vec<usize>, Failed> {
     Ok(ranks)
 }
 
-/// What the evaluation steps.
+/// The environment of the evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Evaluated {
     Nothing,
@@ -95,7 +95,7 @@ fn counted(
     equal("environments after the start", &constructed(&env.file)?, &[])
 }
 
-/// CartPole whose constructor takes a while: all of them more than the limit, each of them less.
+/// CartPole with a slow constructor: each takes less than the time-out, all together take more.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct SlowStart {}
 

@@ -1,5 +1,5 @@
-//! Python steps the toy environments through the words and the block of the segment: the same samples as its Rust twin, to the
-//! bit; and what becomes of a program that fails.
+//! A Python program steps the toy environments through the shared segment, with the same samples as its Rust twin to the bit; and
+//! programs that fail.
 use libtest_mimic::Failed;
 use rlcore::slice::ResetMode;
 use rlcore::{EnvFactory, GlobalSteps, MakeSlice};
@@ -24,7 +24,7 @@ fn stepped_by(setup: &Setup, slices: &impl MakeSlice) -> Result<Setup, Failed> {
     Ok(Setup { env, eval, ..setup.clone() })
 }
 
-/// Two of each: a program of all columns of a worker, and several programs in every worker.
+/// Each sampler twice: with one program per worker, and with several.
 fn same_samples(
     kind: SamplerKind,
     host: HostKind,
@@ -94,7 +94,7 @@ fn built_in_a_thread_that_ends() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A saved state continues; the environment that cannot be saved starts anew, and it alone.
+/// Environments continue from a saved state, except the one that cannot save its state, which starts a new episode.
 fn continues(foreign: Option<&Foreign>) -> Result<(), Failed> {
     let twins = twins(ResetMode::AtOnce);
     let setup = foreign.map_or_else(|| Ok(twins.clone()), |f| stepped_by(&twins, f))?;
@@ -124,8 +124,7 @@ fn continues(foreign: Option<&Foreign>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A program that fails in this call becomes an error that names worker, environment and reason, soon; and nothing of it is
-/// left.
+/// A program that fails in this call leads to an error with worker, environment and reason within the limit, and leaves nothing behind.
 fn fails(kind: SamplerKind, call: &str, how: &str, text: &str) -> Result<(), Failed> {
     let fault = Fault { call: call.into(), how: how.into(), rank: 7 };
     let limit = if how == "hang" { 0.5 } else { 20.0 };
@@ -157,7 +156,7 @@ fn fails(kind: SamplerKind, call: &str, how: &str, text: &str) -> Result<(), Fai
     Ok(())
 }
 
-/// Processes that run `toy.py` for this one.
+/// Processes that run `toy.py` for this process.
 fn programs() -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|e| e.file_name().to_str()?.parse().ok());
@@ -173,7 +172,7 @@ fn nobody_is_left() {
     until("no program is left", || programs().is_empty());
 }
 
-/// A worker that is killed takes its programs with it.
+/// When a worker is killed, its programs end too.
 fn killed_worker() -> Result<(), Failed> {
     let setup = stepped_by(&twins(ResetMode::AtOnce), &Foreign::sound(2))?;
     let setup = setups::parallel(&setup, SamplerKind::Cpu, 2, HostKind::Process);
@@ -196,7 +195,7 @@ fn killed_worker() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The example is one program, which is gone when the spaces are known.
+/// The example environment is one program, which has ended once the spaces are known.
 fn example() -> Result<(), Failed> {
     let spaces = Foreign::sound(3).spaces()?;
     if spaces != EnvFactory::new(&Twin {})?.spaces()? {
