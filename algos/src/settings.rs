@@ -11,7 +11,9 @@ use std::ops::Range;
 /// The settings of an algorithm: data, and what follows from the data alone.
 pub trait AlgoSettings: std::fmt::Debug {
     /// Says which setting cannot be, and what to change.
-    fn check(&self, spec: BatchSpec) -> Result<(), String>;
+    fn check(&self, _spec: BatchSpec) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Discount per time step.
     fn discount(&self) -> f64;
@@ -27,8 +29,11 @@ pub trait AlgoSettings: std::fmt::Debug {
         BlockOptions::default()
     }
 
-    /// Memory that the algorithm takes beside the sampler's: an estimate of its peak, made before anything is built.
-    fn needs(&self, spaces: &EnvSpaces, spec: BatchSpec, model: &ModelSize) -> AlgoNeeds;
+    /// Memory that the algorithm takes beside the sampler's: an estimate of its peak, made before anything is built. Unless this
+    /// is implemented, none is counted.
+    fn needs(&self, _spaces: &EnvSpaces, _spec: BatchSpec, _model: &ModelSize) -> AlgoNeeds {
+        AlgoNeeds::default()
+    }
 }
 
 /// Settings that build an algorithm: with them a program can offer it by name.

@@ -1,22 +1,31 @@
-//! A model of one's own: a dueling network. `cargo run --release --example 04_model`
+//! A model of one's own: a dueling network for DQN. `cargo run --release --example 04_model -- train dueling`
 //!
 //! A model is a function of parameters, so the target network is the same model on other parameters, and worker processes
-//! build it from its settings.
+//! build it from its settings. A [`Program`] has every command for it: `resume`, `eval`, `plot`, `watch` and the rest.
+use agents::epsilon::EpsilonConfig;
 use agents::model::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use agents::nn::{Flatten, Linear};
 use agents::params::{ParamBuilder, Params};
-use agents::{AgentError, AgentFactory, DqnAgentConfig, EpsilonGreedy};
-use algos::{Dqn, DqnConfig, LearnContext};
-use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, EnvSpaces, GlobalSteps};
-use samplers::{SamplerConfig, Setup};
+use agents::{AgentError, DqnAgentSettings};
+use algos::DqnConfig;
+use experiments::{Program, config::Config};
+use rlcore::{EnvSpaces, envs::CartPole};
+use runners::RunnerConfig;
 use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
 use tch::Kind;
 
 /// Separate streams for value and advantage (Wang et al. 2016): `Q = V + A - mean(A)`.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Dueling {
     width: usize,
+}
+
+impl Default for Dueling {
+    fn default() -> Self {
+        Self { width: 64 }
+    }
 }
 
 struct DuelingModel {
@@ -50,30 +59,16 @@ impl QModel for DuelingModel {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let batches: u64 = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
-    let model = Dueling { width: 64 };
-    let config = DqnConfig {
-        min_steps_learn: 500,
-        eps_steps: 10_000,
-        replay_size: 20_000,
-        learning_rate: 1e-3,
-        ..Default::default()
-    };
-    let agent = AgentFactory::new(&DqnAgentConfig {
-        model: model.clone(),
-        exploration: EpsilonGreedy {
-            start_steps: config.min_steps_learn,
-            end_steps: config.eps_steps,
-            ..Default::default()
-        },
-    })?;
-    let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
-    let env = EnvFactory::new(&CartPole::default())?;
-    let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
-    let n_steps = GlobalSteps(batches * 16 * 8);
-    let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
-    let replay = config.uniform_replay(&context)?;
-    let mut algo = Dqn::new(config, &model, replay, &context)?;
-    experiments::demo::learn(&mut *sampler, &mut algo, batches)
+fn dueling() -> Config<CartPole, DqnAgentSettings<Dueling>, DqnConfig> {
+    let epsilon = EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() };
+    let agent = DqnAgentSettings { model: Dueling::default(), epsilon };
+    let algo = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
+    let runner = RunnerConfig { n_steps: 50_000, log_interval_steps: 5_000, ..Default::default() };
+    Config { agent, algo: DqnConfig { eps_steps: 10_000, ..algo }, runner, ..Default::default() }
+}
+
+fn main() -> ExitCode {
+    let about = "DQN with a dueling network";
+    let program = Program::new().agent::<DqnAgentSettings<Dueling>>("dueling", about);
+    program.preset("dueling", about, dueling).main()
 }

@@ -1,81 +1,84 @@
-//! An agent of one's own: it draws actions by their value instead of epsilon. `cargo run --release --example 05_agent`
+//! An agent of one's own: it draws actions by their value. `cargo run --release --example 05_agent -- train boltzmann`
 //!
-//! The sampler owns what belongs to an environment, random streams included; an agent only maps rows to actions.
-use agents::model::{MakeQModel, ModelInput, QMlp, QModel};
-use agents::params::{Grad, ParamBuilder, Params};
-use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, MakeAgent, Phase};
-use algos::{Dqn, DqnConfig, LearnContext};
-use rand::RngExt;
-use rlcore::block::AgentSchema;
-use rlcore::envs::CartPole;
-use rlcore::{EnvFactory, GlobalSteps};
-use samplers::{SamplerConfig, Setup};
+//! An agent maps rows to actions; all that belongs to an environment, random streams included, is the sampler's. This one lets
+//! DQN's agent compute the values, and then chooses by itself.
+use agents::model::{MakeQModel, QNet};
+use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentSettings, DqnAgent};
+use agents::{DqnAgentConfig, EpsilonGreedy, MakeAgent, Phase};
+use algos::DqnConfig;
+use experiments::{Program, config::Config};
+use rand::distr::{Distribution, weighted::WeightedIndex};
+use rlcore::{block::AgentSchema, envs::CartPole};
+use runners::RunnerConfig;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use std::{ops::Range, process::ExitCode};
 
-/// Action a of two with probability proportional to `exp(Q(a) / temperature)`.
-#[derive(Serialize, Deserialize)]
+/// Action `a` with probability proportional to `exp(Q(a))`; the best one in evaluation.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Boltzmann {
-    model: QMlp,
-    temperature: f64,
+    model: QNet,
 }
 
-struct BoltzmannAgent {
-    model: Box<dyn QModel>,
-    params: Params,
-    nothing: Tensor,
-    temperature: f64,
+impl AgentSettings for Boltzmann {
+    type Model = Box<dyn MakeQModel>;
+
+    fn model(&self) -> Self::Model {
+        Box::new(self.model.clone())
+    }
+
+    fn factory(&self, _annealing: Range<u64>) -> Result<AgentFactory, AgentError> {
+        AgentFactory::new(self)
+    }
 }
 
 impl MakeAgent for Boltzmann {
     type Agent = BoltzmannAgent;
 
     fn make(&self, context: &AgentContext) -> Result<BoltzmannAgent, AgentError> {
-        let mut builder = ParamBuilder::default();
-        let model = self.model.make(&context.spaces, &mut builder)?;
-        let params = Params::zeros(&builder.finish()?, Device::Cpu, Grad::Off)?;
-        let nothing = Tensor::zeros([0], (Kind::Float, Device::Cpu));
-        Ok(BoltzmannAgent { model, params, nothing, temperature: self.temperature })
+        let (model, exploration) = (self.model.clone(), EpsilonGreedy::default());
+        Ok(BoltzmannAgent(DqnAgentConfig { model, exploration }.make(context)?))
     }
 }
 
-impl Agent for BoltzmannAgent {
-    fn schema(&self) -> AgentSchema {
-        AgentSchema::default()
-    }
+struct BoltzmannAgent(DqnAgent);
 
-    fn act(&mut self, io: &mut ActIo<'_>, _phase: Phase) -> Result<(), AgentError> {
-        let _guard = tch::no_grad_guard();
-        let input = ModelInput::of(io.seen.tensors.observation, &self.nothing);
-        let q = self.model.forward(&self.params, &input).q;
-        let p = (q / self.temperature).softmax(1, Kind::Float);
-        let rows = rlcore::tensor::slice::<f32>(&p).chunks_exact(2);
-        for ((action, p), rng) in io.action.get::<i64>(0).iter_mut().zip(rows).zip(&mut *io.rng) {
-            *action = i64::from(rng.random::<f32>() >= p[0]);
+impl Agent for BoltzmannAgent {
+    fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError> {
+        self.0.act(io, phase)?;
+        let Phase::Sample { .. } = phase else { return Ok(()) };
+        for (column, rng) in io.rng.iter_mut().enumerate() {
+            let mut info = io.info.cell(column);
+            let weights = info.f32(0).iter().map(|q| q.clamp(-80.0, 80.0).exp());
+            let drawn = WeightedIndex::new(weights).map_err(|e| AgentError::new(e.to_string()))?;
+            io.action.cell(column).i64(0)[0] = drawn.sample(rng) as i64;
         }
         Ok(())
     }
 
+    fn schema(&self) -> AgentSchema {
+        self.0.schema()
+    }
+
     fn weight_count(&self) -> usize {
-        self.params.len()
+        self.0.weight_count()
     }
 
     fn load_weights(&mut self, weights: &[f32]) {
-        self.params.read_from(weights);
+        self.0.load_weights(weights);
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let batches: u64 = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
-    let model = QMlp { hidden: vec![64, 64], ..Default::default() };
-    let config = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
-    let agent = AgentFactory::new(&Boltzmann { model: model.clone(), temperature: 0.5 })?;
-    let sampling = SamplerConfig { t: 16, b: 8, ..Default::default() };
-    let env = EnvFactory::new(&CartPole::default())?;
-    let mut sampler = samplers::build(Setup::new(sampling, env, agent))?;
-    let n_steps = GlobalSteps(batches * 16 * 8);
-    let context = LearnContext::new(sampler.spaces(), sampler.spec(), n_steps, 0);
-    let replay = config.uniform_replay(&context)?;
-    let mut algo = Dqn::new(config, &model, replay, &context)?;
-    experiments::demo::learn(&mut *sampler, &mut algo, batches)
+fn boltzmann() -> Config<CartPole, Boltzmann, DqnConfig> {
+    let algo = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
+    let runner = RunnerConfig { n_steps: 50_000, log_interval_steps: 5_000, ..Default::default() };
+    Config { algo, runner, ..Default::default() }
+}
+
+fn main() -> ExitCode {
+    let about = "draws actions with probability proportional to exp(Q)";
+    Program::new()
+        .agent::<Boltzmann>("boltzmann", about)
+        .preset("boltzmann", about, boltzmann)
+        .main()
 }

@@ -5,10 +5,14 @@ mod needs;
 use self::learning::Learning;
 use crate::config::{Config, Section};
 use crate::program::Program;
-use agents::AgentFactory;
+use agents::model::MakeQModel;
 use agents::params::Params;
+use agents::pg::PgSettings;
+use agents::torch::TorchPolicy;
+use agents::{AgentFactory, Policy};
 use algos::{Algo, LearnContext};
 use anyhow::{Error, Result, ensure};
+use rlcore::checkpoint::steps_of;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvFactory, GlobalSteps, World, memory};
 use samplers::{Plan, Sampler, Setup};
@@ -63,6 +67,33 @@ fn n_steps(config: &Config) -> GlobalSteps {
 /// The agent that a configuration names.
 pub fn agent_factory(program: &Program, config: &Config) -> Result<AgentFactory> {
     Learning::of(program, config)?.agent()
+}
+
+/// The agent that a configuration names, as PyTorch source.
+pub(crate) fn torch_policy(program: &Program, config: &Config) -> Result<TorchPolicy> {
+    let spaces = env_factory(program, "env", &config.env, config.time_limit)?.spaces()?;
+    let model = program.agent_of(config)?.model();
+    if let Some(model) = model.downcast_ref::<Box<dyn MakeQModel>>() {
+        return Ok(TorchPolicy::of_values(&**model, &spaces)?);
+    }
+    if let Some(agent) = model.downcast_ref::<Box<dyn PgSettings>>() {
+        let distribution = agent.distribution(&spaces)?;
+        return Ok(TorchPolicy::of_policy(agent.model(), &*distribution, &spaces)?);
+    }
+    anyhow::bail!(
+        "agent.kind = \"{}\" acts neither by the values of a Q-model nor by a policy, so nobody knows its PyTorch source: read the weights of the checkpoint (model.safetensors) with your own",
+        config.agent.kind
+    )
+}
+
+/// A trained agent outside of a sampler, with the weights in a checkpoint.
+pub(crate) fn policy(program: &Program, config: &Config, checkpoint: &Path) -> Result<Policy> {
+    let plan = acting(program, config)?;
+    let weights = weights(&plan, checkpoint)?;
+    let agent = agent_factory(program, config)?;
+    let now = GlobalSteps(steps_of(checkpoint).unwrap_or(1).max(1));
+    let (spaces, device) = (plan.spaces(), &config.device.0);
+    Ok(Policy::new(&agent, spaces, device, &weights, config.seed, now)?)
 }
 
 /// A sampler's setup; `worker_logs`: where workers write what environments print.

@@ -36,10 +36,12 @@ pub(crate) fn builtin(program: Program) -> Program {
         .algorithm::<A2cConfig>("a2c", "advantage actor-critic")
         .algorithm::<ReinforceConfig>("reinforce", "the simplest policy gradient")
         .preset("cartpole-dqn", "DQN solves CartPole-v1 (mean return 475 of 500) in under a minute on two cores", presets::cartpole_dqn)
+        .preset("cartpole-pqn", "PQN, without a replay, solves CartPole-v1 (475 of 500) in seconds on one core", presets::cartpole_pqn)
         .preset("cartpole-ppo", "PPO solves CartPole-v1 (475 of 500) in seconds on one core", presets::cartpole_ppo)
         .preset("cartpole-a2c", "A2C solves CartPole-v1 (475 of 500) in seconds on one core", presets::cartpole_a2c)
         .preset("memory-ppo-lstm", "PPO with an LSTM acts on a cue that it saw steps before (0.95 of 1; without memory: 0)", presets::memory_ppo_lstm)
         .preset("pendulum-ppo", "PPO with continuous actions swings a pendulum up and holds it (-200) in seconds on one core", presets::pendulum_ppo)
         .preset("acrobot-ppo", "PPO swings two links up (-100), observations normalised", presets::acrobot_ppo)
         .preset("catch-a2c", "A2C catches a ball from pixels (0.95 of 1)", presets::catch_a2c)
+        .preset("catch-dqn", "DQN with a convolutional network catches a ball from pixels (0.95 of 1)", presets::catch_dqn)
 }

@@ -14,7 +14,6 @@ pub mod bench;
 mod builtin;
 pub mod commands;
 pub mod config;
-pub mod demo;
 pub mod failure;
 pub mod figure;
 mod font;

@@ -7,9 +7,9 @@ pub(crate) use self::policy::{
 use crate::config::Config;
 use agents::DqnAgentSettings;
 use agents::epsilon::EpsilonConfig;
-use agents::model::{QMlp, QNet};
-use algos::DqnConfig;
-use rlcore::envs::CartPole;
+use agents::model::{QConv, QMlp, QNet};
+use algos::{DqnConfig, PqnConfig};
+use rlcore::envs::{CartPole, Catch};
 use runners::RunnerConfig;
 use samplers::{EvalConfig, SamplerConfig};
 
@@ -39,6 +39,66 @@ pub(crate) fn cartpole_dqn() -> Config<CartPole, DqnAgentSettings, DqnConfig> {
             n_steps: 400_000,
             log_interval_steps: 5_000,
             stop_return: Some(475.0),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+pub(crate) fn cartpole_pqn() -> Config<CartPole, DqnAgentSettings, PqnConfig> {
+    Config {
+        env: CartPole::default(),
+        sampler: SamplerConfig { t: 64, b: 16, ..Default::default() },
+        agent: DqnAgentSettings {
+            model: QNet::Mlp(QMlp { hidden: vec![64, 64], layer_norm: true }),
+            epsilon: EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() },
+        },
+        algo: PqnConfig {
+            lambda: 0.95,
+            learning_rate: 5e-4,
+            minibatches: 8,
+            eps_steps: 50_000,
+            ..Default::default()
+        },
+        runner: RunnerConfig {
+            n_steps: 500_000,
+            log_interval_steps: 10_000,
+            stop_return: Some(475.0),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+pub(crate) fn catch_dqn() -> Config<Catch, DqnAgentSettings, DqnConfig> {
+    Config {
+        env: Catch::default(),
+        sampler: SamplerConfig { t: 10, b: 16, ..Default::default() },
+        agent: DqnAgentSettings {
+            model: QNet::Conv(QConv {
+                channels: vec![16],
+                kernels: vec![3],
+                strides: vec![1],
+                paddings: vec![1],
+                fc: vec![64],
+            }),
+            epsilon: EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() },
+        },
+        algo: DqnConfig {
+            batch_size: 64,
+            min_steps_learn: 1_000,
+            replay_size: 20_000,
+            target_update_tau: 0.01,
+            target_update_interval: 1,
+            learning_rate: 1e-3,
+            eps_steps: 10_000,
+            double_dqn: true,
+            ..Default::default()
+        },
+        runner: RunnerConfig {
+            n_steps: 200_000,
+            log_interval_steps: 5_000,
+            stop_return: Some(0.95),
             ..Default::default()
         },
         ..Default::default()

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tch::Device;
+use tests::program::Program;
 use tests::python;
 
 /// Arguments: the directory with one directory per case. Imports each policy, lets it act on what ours acted on.
@@ -61,6 +62,48 @@ print("compared", compared, "steps")
 "#;
 
 const STEPS: usize = 12;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
+
+/// Arguments: the directory of the two files. Says what the policy does with an observation.
+const ACT: &str = r#"
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from policy import Policy
+policy = Policy()
+seen = [0.1, -0.2, 0.3, -0.4, 0.5, -0.6]
+print(json.dumps([policy.act(seen), policy.output(seen).tolist()]))
+"#;
+
+/// The command, for a network with normalised observations: its two files act as the library does with the run.
+#[test]
+fn a_run_is_exported() {
+    if !python::imports("torch") {
+        return;
+    }
+    let program = Program::new(BINARY);
+    let sets = ["runner.n_steps=8192", "runner.evaluate=false", "runner.stop_return="];
+    let mut args = vec!["train", "acrobot-ppo", "--run-dir", "run"];
+    args.extend(sets.iter().flat_map(|s| ["--set", s]));
+    program.succeeds(&args);
+    let said = program.succeeds(&["export", "run", "--out", "files"]).stdout;
+    assert!(said.contains("files/policy.py") && said.contains("step_000000008192"), "{said}");
+    let mut command = Command::new(python::path());
+    command.args(["-c", ACT]).arg(program.path("files"));
+    let end = program.spawn(command).end().code(0);
+    let (action, logits): (i64, Vec<f32>) = serde_json::from_str(&end.stdout).unwrap();
+
+    let mut policy = experiments::Program::new().policy(&program.path("run"), None).unwrap();
+    let ours = policy.act_on(&[0.1f32, -0.2, 0.3, -0.4, 0.5, -0.6]).unwrap().discrete();
+    let dist = policy.info().f32(1);
+    assert_eq!(action, ours);
+    for (theirs, ours) in logits.iter().zip(dist) {
+        assert!((theirs - ours).abs() <= 1e-5 * (1.0 + ours.abs()), "{logits:?} {dist:?}");
+    }
+    assert_ne!(dist[0], dist[1]);
+    let text = policy.act_on(&[0.1f32]).unwrap_err().to_string();
+    assert!(text.contains("6 elements"), "{text}");
+}
 
 fn discrete(observation: Space) -> EnvSpaces {
     EnvSpaces::new(observation, Space::Discrete { n: 4 })

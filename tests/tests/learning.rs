@@ -1,4 +1,4 @@
-//! Agents learn: `cartpole-dqn` with seeds 0 to 4 under two samplers, and one seed of every other preset (for other seeds:
+//! Agents learn: `cartpole-dqn` and `cartpole-pqn` with seeds 0 to 4 under two samplers, and one seed of every other preset (for other seeds:
 //! `experiments train <preset> --seeds 0..4`). Training ends with an evaluation that reaches the preset's threshold, and its weights
 //! reach the threshold over fresh episodes too. A wrong loss, a target network that is never updated, or actions that do not belong
 //! to their observations would not.
@@ -73,15 +73,19 @@ fn main() -> std::process::ExitCode {
     let mut runs = Vec::new();
     for kind in [SamplerKind::Serial, SamplerKind::Cpu] {
         runs.extend((0..5).map(|seed| ("cartpole-dqn", kind, seed)));
+        runs.extend((0..5).map(|seed| ("cartpole-pqn", kind, seed)));
     }
     for kind in [SamplerKind::Gpu, SamplerKind::Alternating] {
         runs.push(("cartpole-dqn", kind, 0));
+        runs.push(("cartpole-pqn", kind, 0));
     }
     for kind in [SamplerKind::Serial, SamplerKind::Cpu, SamplerKind::Gpu, SamplerKind::Alternating]
     {
         runs.push(("cartpole-ppo", kind, 0));
     }
-    for name in ["cartpole-a2c", "memory-ppo-lstm", "pendulum-ppo", "acrobot-ppo", "catch-a2c"] {
+    for name in
+        ["cartpole-a2c", "memory-ppo-lstm", "pendulum-ppo", "acrobot-ppo", "catch-a2c", "catch-dqn"]
+    {
         runs.push((name, SamplerKind::Serial, 1));
     }
     let mut tests: Vec<(String, Body)> = Vec::new();

@@ -1,10 +1,11 @@
 //! The command line.
 mod doctor;
 mod eval;
+mod export;
 mod list;
 mod plot;
 mod resume;
-mod saved_run;
+pub(crate) mod saved_run;
 mod summary;
 mod train;
 mod watch;
@@ -35,6 +36,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Play evaluation episodes of a run's agent and draw them: an animated GIF, and a sheet of frames as PNG.
     Watch(watch::WatchArgs),
+    /// Write a run's policy as a Python file that runs it on PyTorch, and its weights.
+    Export(export::ExportArgs),
     /// List presets, samplers and environments.
     List,
     /// Print every setting that `train` would use, as TOML.
@@ -118,6 +121,7 @@ impl Cli {
             Command::Eval(args) => args.run(program).map(|()| 0),
             Command::Plot(args) => args.run().map(|()| 0),
             Command::Watch(args) => args.run(program).map(|()| 0),
+            Command::Export(args) => args.run(program).map(|()| 0),
             Command::List => {
                 list::run(program);
                 Ok(0)

@@ -1,8 +1,9 @@
 //! `experiments resume`.
 use super::saved_run::{config_of, to_resume};
-use super::train::{finish, introduce, meta};
+use super::train::{finish, introduce};
 use crate::assemble::prepare;
 use crate::program::Program;
+use crate::program::run::meta;
 use anyhow::Result;
 use clap::Args;
 use rlcore::run_dir::RunDir;

@@ -7,7 +7,7 @@ use runners::RunnerConfig;
 use std::path::{Path, PathBuf};
 
 /// Its configuration.
-pub(super) fn config_of(program: &Program, run: &Path) -> Result<Config> {
+pub(crate) fn config_of(program: &Program, run: &Path) -> Result<Config> {
     let path = run.join("config.toml");
     let text = std::fs::read_to_string(&path).with_context(|| {
         format!("{} is not a run directory: it has no config.toml", run.display())
@@ -37,7 +37,7 @@ pub(super) fn to_resume(run: &Path) -> Result<(PathBuf, Option<String>)> {
 }
 
 /// Its best checkpoint, while that is there, or its newest.
-pub(super) fn best(run: &Path) -> Result<PathBuf> {
+pub(crate) fn best(run: &Path) -> Result<PathBuf> {
     let newest = newest(run)?;
     let best = runners::Progress::at(&newest, &RunnerConfig::default())?.best;
     let best = best.map(|(_, name)| run.join("checkpoints").join(name));

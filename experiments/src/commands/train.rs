@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::program::Program;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rlcore::run_dir::{Existing, Meta, RunDir};
+use rlcore::run_dir::{Existing, RunDir};
 use runners::{MinibatchRl, Outcome, Stop, signals};
 use std::path::PathBuf;
 
@@ -74,23 +74,13 @@ impl TrainArgs {
                 RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?
             }
         };
-        dir.write_config(&rlcore::config::to_toml(&config)?)?;
-        dir.add_meta(meta(&config))?;
+        program.record(&mut dir, &config)?;
         signals::listen()?;
         let parts = prepared.start(Some(dir.workers()))?;
         let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
         introduce(&mut runner, &config);
         Ok(runner.run()?)
     }
-}
-
-/// What `meta.json` notes of a start.
-pub(super) fn meta(config: &Config) -> Meta {
-    let mut meta = Meta::collect();
-    meta.threads.insert("learner".into(), config.runner.threads);
-    meta.threads.insert("workers".into(), config.sampler.workers());
-    meta.versions.insert("tch".into(), "0.24 (libtorch 2.11.0)".into());
-    meta
 }
 
 /// The first line of a run.

@@ -24,6 +24,7 @@
 mod find;
 mod form;
 pub(crate) mod kind;
+pub(crate) mod run;
 
 use self::kind::{AnyAgent, AnyAlgo, AnyEnv, Kind, Kinds};
 use crate::builtin::builtin;
