@@ -29,6 +29,11 @@ impl MakeQModel for QMlp {
         spaces: &EnvSpaces,
         builder: &mut ParamBuilder,
     ) -> Result<Box<dyn QModel>, AgentError> {
+        if self.hidden.contains(&0) {
+            return Err(AgentError::new(
+                "a width in hidden is zero: give it at least 1, or leave it out",
+            ));
+        }
         let flatten = Flatten::new(&spaces.observation);
         let make = if self.layer_norm { Mlp::normalised } else { Mlp::new };
         let mlp = make(builder, flatten.features(), &self.hidden, action_count(spaces)?);

@@ -91,7 +91,7 @@ mod tests {
         let factory = crate::assemble::env_factory(&program, "env", &env, None).unwrap();
         let text = program.renderer_of(&env, &factory.spaces().unwrap()).unwrap_err().to_string();
         assert!(
-            text.contains("memory has no renderer") && text.contains("cartpole, catch"),
+            text.contains("memory has no renderer") && text.contains("cartpole, pendulum, catch"),
             "{text}"
         );
     }
