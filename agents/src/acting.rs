@@ -1,12 +1,12 @@
-//! From the rows of one time step to what a model sees, for every agent with a model.
+//! Turns the rows of one time step into the input of a model, for all agents that have a model.
 use crate::model::ModelInput;
 use crate::staging::Staging;
 use tch::{Device, Kind, Tensor};
 
-/// Brings rows to the model's device and into the shapes of [`ModelInput`].
+/// Copies rows to the model's device and gives them the shapes of [`ModelInput`].
 #[derive(Debug)]
 pub(crate) struct Acting {
-    /// None where the model lies on the CPU and reads the samples themselves.
+    /// None where the model is on the CPU, and reads the sample block directly.
     staging: Option<Staging>,
     recurrent: bool,
     nothing: Tensor,
@@ -19,7 +19,7 @@ impl Acting {
         Self { staging: Staging::unless_cpu(device), recurrent, nothing }
     }
 
-    /// Whether the model lies on another device than the CPU.
+    /// Whether the model is on another device than the CPU.
     pub(crate) fn is_staged(&self) -> bool {
         self.staging.is_some()
     }
@@ -57,7 +57,7 @@ impl Acting {
     }
 }
 
-/// `[N]` for models without a state, `[1, N]` for recurrent ones.
+/// Calls `model` with leading dimension `[N]` for feed-forward models and `[1, N]` for recurrent ones.
 fn shaped<R>(
     recurrent: bool,
     rows: &ModelInput<'_>,

@@ -2,8 +2,8 @@
 //!
 //! The sampler owns everything that belongs to an environment: its random stream, its recurrent state, its previous action.
 //! An agent therefore has no hidden per-environment state, works on any slice of columns, and needs no alternating variant.
-//! Phase is an argument. Weights come from outside: the algorithm owns the trained parameters, every acting agent holds a
-//! copy that it is told to take.
+//! Whether it trains or evaluates is an argument of each call. Weights come from outside: the algorithm owns the trained
+//! parameters, and every acting agent holds a copy that it is told to load.
 use crate::error::AgentError;
 use crate::model::ModelInput;
 use crate::params::{ModelSize, ParamSpec};
@@ -16,17 +16,17 @@ use rlcore::{EnvRank, EnvSpaces, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 
-/// What the actions are for.
+/// The purpose of the actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Sampling for training.
     Sample {
-        /// Environment steps before the batch: what schedules count.
+        /// Environment steps of all replicas before the batch, for schedules.
         now: GlobalSteps,
     },
-    /// Measuring the agent.
+    /// Evaluating the agent.
     Evaluate {
-        /// Environment steps before the evaluation: what schedules count.
+        /// Environment steps of all replicas before the evaluation, for schedules.
         now: GlobalSteps,
     },
 }
@@ -34,7 +34,7 @@ pub enum Phase {
 /// What an agent sees of one time step: `n` columns of the sample block.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// Environment behind column 0; the others follow.
+    /// Rank of the environment in column 0; the ranks of the other columns follow it.
     pub first_rank: EnvRank,
     /// Observations, `[n, ...]` for each leaf.
     pub observation: Row<'a>,
@@ -42,36 +42,39 @@ pub struct Seen<'a> {
     pub prev_action: Row<'a>,
     /// Previous rewards `[n]`, zero at an episode's start.
     pub prev_reward: &'a [f32],
-    /// The same as tensors, `[n, ...]` for each leaf on the CPU, and the recurrent state; no `reset`, since a state is zero at
-    /// an episode's start.
+    /// The same as tensors on the CPU, `[n, ...]` for each leaf, with the recurrent state. There is no `reset`: the state is already
+    /// zero at an episode's start.
     pub tensors: ModelInput<'a>,
 }
 
-/// One time step: what an agent sees, and where its answers go.
+/// One time step of an acting agent: its inputs, and the memory for its outputs.
 #[derive(Debug)]
 pub struct ActIo<'a> {
-    /// What it sees.
+    /// The inputs.
     pub seen: Seen<'a>,
-    /// Where the actions go.
+    /// The actions, to be written.
     pub action: RowMut<'a>,
-    /// Where `agent_info` goes.
+    /// The leaves of `agent_info`, to be written.
     pub info: RowMut<'a>,
     /// Recurrent state before the step on entry, after it on return; zero at an episode's start. `seen.tensors.state` is the
     /// same memory.
     pub state: RowMut<'a>,
-    /// The acting stream of each environment.
+    /// The random stream of each environment for acting.
     pub rng: &'a mut [Rng],
 }
 
 /// Chooses actions.
 pub trait Agent: Send {
-    /// What is recorded and carried for each environment.
+    /// The leaves that the agent records in `agent_info`, and those of its recurrent state.
     fn schema(&self) -> AgentSchema;
 
-    /// Chooses the actions of all rows.
+    /// Chooses an action for every column.
+    ///
+    /// # Errors
+    /// A policy that is not finite, or whatever the agent cannot act on: the run ends with it.
     fn act(&mut self, io: &mut ActIo<'_>, phase: Phase) -> Result<(), AgentError>;
 
-    /// The value of what is observed, `out: [n]`, for bootstrapping. No state changes.
+    /// Writes the values of the observations to `out` `[n]`, for bootstrapping. The recurrent state does not change.
     fn value(&mut self, _seen: &Seen<'_>, _out: &mut [f32]) -> Result<(), AgentError> {
         Err(AgentError::new("this agent has no values to bootstrap from"))
     }
@@ -81,20 +84,20 @@ pub trait Agent: Send {
         0
     }
 
-    /// Takes new weights, as the algorithm publishes them.
+    /// Loads the weights `[weight_count]` that the algorithm published.
     fn load_weights(&mut self, _weights: &[f32]) {}
 }
 
-/// Where an agent finds itself when it is built.
+/// What an agent is told when it is built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentContext {
     /// The environment's spaces.
     pub spaces: EnvSpaces,
-    /// Environments over all replicas.
+    /// Number of environments of all replicas.
     pub global_b: usize,
-    /// Environments of this replica, and the first of them.
+    /// Rank of this replica's first environment, and the number of its environments.
     pub local: (EnvRank, usize),
-    /// Where tensors are computed: `cpu`, `cuda:0`.
+    /// Device that the model computes on: `cpu`, `cuda:0`.
     pub device: String,
 }
 
@@ -122,14 +125,14 @@ pub fn device(name: &str) -> Result<tch::Device, AgentError> {
 
 /// Settings that build an agent; they travel to worker processes.
 pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
-    /// What is built.
+    /// The agent's type.
     type Agent: Agent + 'static;
 
     /// Builds the agent. Its weights are loaded afterwards.
     fn make(&self, context: &AgentContext) -> Result<Self::Agent, AgentError>;
 
-    /// What the agent records and how large its model is. Unless this is implemented, an agent is built to find out; an agent
-    /// with a model declares its parameters alone, so that a model beyond memory is refused before memory is taken for it.
+    /// What the agent records and how large its model is. The default builds an agent to find out. Implement it for an agent with a
+    /// model by declaring the parameters alone, so that a model beyond memory is refused before memory is allocated for it.
     fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
         let agent = self.make(context)?;
         let params = agent.weight_count();
@@ -144,15 +147,15 @@ pub trait MakeAgent: Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
-/// What a run has to know of an agent before it builds one.
+/// What a run must know about an agent before it builds one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentOutline {
-    /// What is recorded and carried for each environment.
+    /// The leaves that the agent records in `agent_info`, and those of its recurrent state.
     pub schema: AgentSchema,
     /// Size of the model.
     pub model: ModelSize,
-    /// Names and shapes of the model's parameters: what it takes to read them from a checkpoint. Empty where the agent does not
-    /// say.
+    /// Names and shapes of the model's parameters, with which they can be read from a checkpoint. Empty where the agent does not
+    /// provide them.
     pub specs: Arc<[ParamSpec]>,
 }
 
@@ -160,7 +163,7 @@ type BuildAgent = fn(&[u8], &AgentContext) -> Result<Box<dyn Agent>, AgentError>
 type OutlineAgent = fn(&[u8], &AgentContext) -> Result<AgentOutline, AgentError>;
 type Schedules = fn(&[u8], &AgentContext, &GlobalSteps) -> Result<Values, AgentError>;
 
-/// Builds agents of one kind anywhere in this program's processes.
+/// Builds agents with the same settings in any process of this program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentFactory {
     build: Portable<BuildAgent>,
@@ -181,7 +184,7 @@ impl AgentFactory {
         Ok(Self { build, outline, schedules, settings })
     }
 
-    /// One agent.
+    /// Builds an agent.
     pub fn build(&self, context: &AgentContext) -> Result<Box<dyn Agent>, AgentError> {
         (self.build.get())(&self.settings, context)
     }

@@ -1,24 +1,25 @@
-//! Epsilon of epsilon-greedy: one for all environments or one each, annealed in global environment steps.
+//! The epsilon of epsilon-greedy exploration: one for all environments or one per environment, annealed over global environment steps.
 //!
-//! Follows `rlpyt/agents/dqn/epsilon_greedy.py`; differs: a pure function of the step count, so that a resumed run has the
-//! right epsilon wherever it starts.
+//! Follows `rlpyt/agents/dqn/epsilon_greedy.py`; differs: epsilon is a pure function of the step count, so that a
+//! resumed run has the right one.
 use rlcore::{BatchSpec, EnvRank};
 use serde::{Deserialize, Serialize};
 
-/// Exploration of a DQN agent.
+/// Settings of epsilon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EpsilonConfig {
-    /// Until learning starts.
+    /// Epsilon until learning starts.
     pub eps_init: f64,
-    /// At the end of annealing (of the environment with the highest rank, where `eps_final_min` is given).
+    /// Epsilon at the end of annealing; with `eps_final_min`, that of the environment with the highest rank.
     pub eps_final: f64,
-    /// Of environment 0; the others lie between, equally spaced in the logarithm.
+    /// Final epsilon of environment 0. The other environments have final values between this and `eps_final`, equally spaced in the
+    /// logarithm. Absent: all environments have `eps_final`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eps_final_min: Option<f64>,
-    /// Environments `i` and `i + B/2` share an epsilon, as both halves of an alternating sampler of rlpyt do.
+    /// Whether environments `i` and `i + B/2` have the same epsilon, as in the two halves of rlpyt's alternating sampler.
     pub eps_shared_by_pairs: bool,
-    /// In evaluation; 1 before the first environment step.
+    /// Epsilon in evaluation. Before the first environment step it is 1.
     pub eps_eval: f64,
 }
 
@@ -41,7 +42,10 @@ pub fn anneal(from: f64, to: f64, now: f64, start: f64, end: f64) -> f64 {
 }
 
 impl EpsilonConfig {
-    /// Says what contradicts itself, and what to change.
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// A text that names the setting, its value and what to change.
     pub fn check(&self, spec: BatchSpec) -> Result<(), String> {
         let values = [
             ("eps_init", self.eps_init),
@@ -67,7 +71,7 @@ impl EpsilonConfig {
         Ok(())
     }
 
-    /// Final epsilons of `columns` environments from `first` on.
+    /// Final epsilons `[columns]` of the environments from rank `first` on, of `global_b` in all replicas.
     pub fn final_values(&self, global_b: usize, first: EnvRank, columns: usize) -> Vec<f64> {
         let Some(min) = self.eps_final_min.filter(|m| *m != self.eps_final) else {
             return vec![self.eps_final; columns];
@@ -86,7 +90,7 @@ impl EpsilonConfig {
         (0..columns).map(|c| value(start + c % half.max(1))).collect()
     }
 
-    /// In evaluation, after `env_steps`.
+    /// Epsilon of an evaluation after `env_steps` environment steps.
     pub fn evaluation(&self, env_steps: u64) -> f64 {
         if env_steps == 0 { 1.0 } else { self.eps_eval }
     }

@@ -1,7 +1,7 @@
-//! How an agent that acts by values explores.
+//! Exploration of agents that act by values.
 //!
-//! [`EpsilonGreedy`] follows `rlpyt/agents/dqn/epsilon_greedy.py`. Another exploration is another [`MakeExploration`], given to
-//! the same agent.
+//! [`EpsilonGreedy`] follows `rlpyt/agents/dqn/epsilon_greedy.py`. To explore in another way, implement [`MakeExploration`] and give it
+//! to the same agent.
 use crate::AgentError;
 use crate::agent::{ActIo, AgentContext, Phase};
 use crate::epsilon::{EpsilonConfig, anneal};
@@ -11,7 +11,7 @@ use rlcore::table::{Stats, Values};
 use rlcore::{EnvRank, GlobalSteps};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Chooses actions by their values.
+/// Chooses actions from their values.
 pub trait Exploration: Send {
     /// The action of the environment `rank`, of which `q` `[A]` are the values. `allowed` `[A]` is non-zero where an action may
     /// be taken. `rng` is the environment's acting stream: all randomness comes from it, so that the choice does not depend on
@@ -48,7 +48,7 @@ pub trait Exploration: Send {
 
 /// Settings that build an [`Exploration`]; they travel to worker processes.
 pub trait MakeExploration: Serialize + DeserializeOwned + Clone + Send + 'static {
-    /// Builds it for the environments of `context`.
+    /// Builds the exploration for the environments of `context`.
     fn make(&self, context: &AgentContext) -> Result<Box<dyn Exploration>, AgentError>;
 
     /// The values of its schedules after `now` environment steps, for the log: see
@@ -58,8 +58,8 @@ pub trait MakeExploration: Serialize + DeserializeOwned + Clone + Send + 'static
     }
 }
 
-/// The action of the largest value among those allowed; the first of equals. Action 0 where a mask allows nothing, which a
-/// sampler refuses for every environment that runs.
+/// The allowed action with the largest value; of equal values the first. Action 0 where the mask allows none, which samplers refuse
+/// for every environment that is not waiting for its reset.
 pub fn greedy(q: &[f32], allowed: Option<&[u8]>) -> usize {
     let mut best = None;
     for (a, value) in q.iter().enumerate() {
@@ -70,7 +70,7 @@ pub fn greedy(q: &[f32], allowed: Option<&[u8]>) -> usize {
     best.unwrap_or(0)
 }
 
-/// A uniform draw among the allowed.
+/// An action drawn uniformly from those allowed.
 pub fn random_action(actions: usize, allowed: Option<&[u8]>, rng: &mut Rng) -> usize {
     let Some(mask) = allowed else { return rng.random_range(0..actions) };
     let count = mask.iter().filter(|m| **m != 0).count();
@@ -78,12 +78,13 @@ pub fn random_action(actions: usize, allowed: Option<&[u8]>, rng: &mut Rng) -> u
     mask.iter().enumerate().filter(|(_, m)| **m != 0).nth(pick).map_or(0, |(a, _)| a)
 }
 
-/// A uniform draw with probability epsilon, else the greedy action. Each environment may have an epsilon of its own.
+/// Settings of epsilon-greedy exploration: a uniform draw with probability epsilon, otherwise the greedy action. Each environment may
+/// have its own epsilon.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpsilonGreedy {
     /// The values of epsilon.
     pub epsilon: EpsilonConfig,
-    /// Environment steps of all replicas at which annealing begins: when learning does.
+    /// Environment steps of all replicas at which annealing begins, together with learning.
     pub start_steps: u64,
     /// Environment steps of all replicas at which epsilon has its final value.
     pub end_steps: u64,
@@ -127,7 +128,7 @@ impl EpsilonGreedy {
 /// [`EpsilonGreedy`] for the environments of one agent.
 struct Epsilons {
     settings: EpsilonGreedy,
-    /// Rank of the environment of the first final value.
+    /// Rank of the environment that the first element of `finals` is for.
     first: usize,
     finals: Vec<f64>,
 }

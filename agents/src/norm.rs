@@ -1,16 +1,16 @@
-//! Normalising observations by their running statistics.
+//! Normalisation of observations by their running statistics.
 //!
 //! Follows `rlpyt/models/pg/mujoco_ff_model.py`: `clamp((x - mean) / sqrt(max(var, 1e-6)), -10, 10)`. Differs: the statistics are
-//! buffers of the parameters, so they are published, saved and frozen with the weights, and are gathered by the algorithm
+//! buffers among the parameters, so that they are published, saved and frozen together with the weights; the algorithm computes them
 //! over its valid samples.
 use crate::nn::Flatten;
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use rlcore::EnvSpaces;
 use tch::Tensor;
 
-/// Smallest variance.
+/// Smallest variance that is divided by.
 const VAR_FLOOR: f64 = 1e-6;
-/// Largest normalised value.
+/// Largest absolute value of a normalised number.
 const CLIP: f64 = 10.0;
 
 /// Statistics of the flattened observation, kept in two buffers: mean and standard deviation.
@@ -39,7 +39,7 @@ impl ObsNorm {
         self.flatten.features()
     }
 
-    /// What the statistics are of: leaves `[N, ...]` to `[N, features] f32`.
+    /// Flattens leaves `[N, ...]` to `[N, features] f32`, the values that the statistics describe.
     pub fn flatten(&self, observation: &[Tensor]) -> Tensor {
         self.flatten.forward(observation)
     }
@@ -52,7 +52,7 @@ impl ObsNorm {
         params.set(self.std, &std);
     }
 
-    /// `[N, features] -> [N, features]`.
+    /// Normalises flattened observations, `[N, features] -> [N, features]`.
     pub fn normalise(&self, p: &Params, x: &Tensor) -> Tensor {
         (x - p.get(self.mean)).g_div_(p.get(self.std)).clamp_(-CLIP, CLIP)
     }

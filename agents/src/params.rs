@@ -1,8 +1,8 @@
 //! Parameters as views of one flat tensor.
 //!
-//! Publishing weights is one copy, a checkpoint one array, an optimiser works on one vector. Buffers (running statistics) are its
-//! suffix: they travel with the weights, and no optimiser sees them. Initial values are drawn by our own generator, since
-//! libtorch's cannot be saved or split.
+//! So weights are published in one copy, are one array of a checkpoint, and are one vector for the optimiser. Buffers (running
+//! statistics) come last in the flat tensor: they are published with the weights, and the optimiser does not see them. Initial values
+//! are drawn by our own generator, since libtorch's can be neither saved nor split.
 mod builder;
 mod file;
 mod orthogonal;
@@ -21,24 +21,24 @@ pub struct Params {
     flat: Tensor,
     trained_len: usize,
     views: Vec<Tensor>,
-    /// Transposes of the matrices, for acting; none where gradients are wanted.
+    /// Transposed views of the matrices, for acting; none with gradients.
     transposed: Vec<Option<Tensor>>,
 }
 
-/// Whether gradients are wanted.
+/// Whether gradients with respect to the parameters are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grad {
-    /// For acting and for target networks.
+    /// They are not: for acting and for target networks.
     Off,
-    /// For training.
+    /// They are: for training.
     On,
 }
 
 impl Params {
-    /// Initial values drawn from `seed`; the same on every device.
+    /// Parameters with initial values drawn from `seed`, the same on every device.
     ///
     /// # Errors
-    /// The memory is not there, or the device refuses.
+    /// Too little memory, on the host or the device.
     pub fn init(
         specs: &Arc<[ParamSpec]>,
         seed: u64,
@@ -60,7 +60,7 @@ impl Params {
         Ok(Self::over(specs, flat, grad))
     }
 
-    /// Other values for the same specs, all zero.
+    /// Parameters that are all zero.
     ///
     /// # Errors
     /// As [`Params::init`].
@@ -87,7 +87,7 @@ impl Params {
         self.flat.numel()
     }
 
-    /// Number of values that are trained: the first of the flat tensor.
+    /// Number of values that are trained; they come first in the flat tensor.
     pub fn trained_len(&self) -> usize {
         self.trained_len
     }
@@ -97,17 +97,20 @@ impl Params {
         self.len() == 0
     }
 
-    /// Where the values lie.
+    /// Device of the values.
     pub fn device(&self) -> Device {
         self.flat.device()
     }
 
-    /// One parameter.
+    /// A view of one parameter.
     pub fn get(&self, id: ParamId) -> &Tensor {
         &self.views[id.0]
     }
 
-    /// Overwrites one parameter; meant for buffers. Panics where the number of values differs.
+    /// Overwrites one parameter; meant for buffers.
+    ///
+    /// # Panics
+    /// The number of values differs.
     pub fn set(&mut self, id: ParamId, values: &[f32]) {
         let spec = &self.specs[id.0];
         assert_eq!(values.len(), spec.len(), "{} holds {:?}", spec.name, spec.shape);
@@ -116,33 +119,36 @@ impl Params {
         part.copy_(&Tensor::from_slice(values));
     }
 
-    /// The transpose of a matrix where no gradients are wanted.
+    /// The transposed view of a matrix; none with [`Grad::On`].
     pub(crate) fn transposed(&self, id: ParamId) -> Option<&Tensor> {
         self.transposed[id.0].as_ref()
     }
 
-    /// Names and shapes.
+    /// Names and shapes of the parameters.
     pub fn specs(&self) -> &Arc<[ParamSpec]> {
         &self.specs
     }
 
-    /// All values, `[len] f32`. Writing it (under `no_grad`) changes every view.
+    /// All values, `[len] f32`, of which each parameter is a view.
     pub fn flat(&self) -> &Tensor {
         &self.flat
     }
 
-    /// As [`Params::flat`], for copying weights.
+    /// [`Params::flat`], mutable: to copy weights in.
     pub fn flat_mut(&mut self) -> &mut Tensor {
         &mut self.flat
     }
 
-    /// The trained values, `[trained_len] f32`, over the same memory: what an optimiser steps.
+    /// A view of the trained values, `[trained_len] f32`, which an optimiser updates.
     pub fn trained_mut(&mut self) -> Tensor {
         self.flat.narrow(0, 0, self.trained_len as i64)
     }
 
-    /// d loss / d trained parameters as one vector `[trained_len] f32`, in the order of the flat tensor; zero for a parameter
-    /// that the loss does not depend on.
+    /// The gradient of `loss` (0-d) with respect to the trained parameters, as one vector `[trained_len] f32` in the order of the flat
+    /// tensor; zero for a parameter that the loss does not depend on.
+    ///
+    /// # Errors
+    /// libtorch cannot differentiate the loss.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
         let trained =
             self.specs.iter().zip(&self.views).filter(|(s, _)| s.role == ParamRole::Trained);
@@ -158,7 +164,7 @@ impl Params {
         Ok(Tensor::f_cat(&flat, 0)?)
     }
 
-    /// Gradients one after the other, zeros where there is none.
+    /// Concatenates gradients on the CPU, with zeros for undefined ones.
     // PERF: a copy instead of a tensor operation for each parameter, 25 of 304 us of a PPO minibatch
     // (`experiments bench learner`).
     fn gathered(&self, inputs: &[&Tensor], grads: &[Tensor]) -> Tensor {
@@ -175,19 +181,22 @@ impl Params {
         all
     }
 
-    /// Takes the values of `from`.
+    /// Copies all values of `from`, which has the same specs.
     pub fn copy_from(&mut self, from: &Self) {
         let _guard = no_grad_guard();
         self.flat.copy_(&from.flat);
     }
 
-    /// Copies the values out, whatever the device.
+    /// Copies all values to `out` `[len]`, from any device.
     pub fn write_to(&self, out: &mut [f32]) {
         let len = out.len();
         self.flat.to_device(Device::Cpu).copy_data(out, len);
     }
 
-    /// Takes values, whatever the device.
+    /// Overwrites all values, on any device.
+    ///
+    /// # Panics
+    /// The number of values differs.
     pub fn read_from(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.len(), "weights of another model");
         let _guard = no_grad_guard();
@@ -199,13 +208,13 @@ impl Params {
     }
 }
 
-/// `[len] f32` for all values of a model.
+/// A tensor `[len] f32` of zeros for all values of a model.
 fn zeroed(specs: &[ParamSpec], device: Device) -> Result<Tensor, AgentError> {
     let len: usize = specs.iter().map(ParamSpec::len).sum();
     Tensor::f_zeros([len as i64], (Kind::Float, device)).map_err(|e| no_memory(specs, &e))
 }
 
-/// libtorch says how many bytes it could not have; this says what for.
+/// Adds to libtorch's error, which has the number of bytes, what they were for.
 fn no_memory(specs: &[ParamSpec], e: &tch::TchError) -> AgentError {
     let len: usize = specs.iter().map(ParamSpec::len).sum();
     AgentError::new(format!(

@@ -1,4 +1,4 @@
-//! Uniformly random actions: for benches, for decorrelation, and as the simplest agent to copy.
+//! Uniformly random actions: for benchmarks, for decorrelating environments, and as the simplest agent to start from.
 use crate::AgentError;
 use crate::agent::{ActIo, Agent, AgentContext, MakeAgent, Phase};
 use crate::exploration::random_action;
@@ -10,7 +10,7 @@ use rlcore::cells::RowMut;
 use rlcore::seed::Rng;
 use serde::{Deserialize, Serialize};
 
-/// Builds [`RandomAgent`]s.
+/// Settings of a [`RandomAgent`]: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RandomAgentConfig {}
 
@@ -22,7 +22,7 @@ impl MakeAgent for RandomAgentConfig {
     }
 }
 
-/// Draws from the action space, obeying a mask where the observation has one.
+/// Draws actions uniformly from the action space, from the allowed ones where the observation has a mask.
 #[derive(Clone, Debug)]
 pub struct RandomAgent {
     space: Space,
@@ -30,12 +30,12 @@ pub struct RandomAgent {
 }
 
 impl RandomAgent {
-    /// An agent for this space; `mask` is the observation leaf that says what is allowed.
+    /// An agent for this action space. `mask`: index of the observation's leaf that is the action mask.
     pub fn new(space: Space, mask: Option<usize>) -> Self {
         Self { space, mask }
     }
 
-    /// The action of one column.
+    /// Writes the action of one column.
     pub fn draw(
         &self,
         column: usize,

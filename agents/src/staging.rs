@@ -1,13 +1,13 @@
-//! To an accelerator and back in one copy each way.
+//! Copies between host and accelerator, one copy in each direction.
 //!
-//! A transfer costs more than most leaves are worth, so all leaves of a batch of rows are gathered in one byte buffer (pinned,
-//! where the device is CUDA), cross at once, and are seen on the other side through views that were made once.
+//! The fixed cost of a copy exceeds the cost of most leaves, so all leaves of a batch of rows are gathered in one byte buffer (pinned,
+//! where the device is CUDA) and copied together; on the device they are views that were made once.
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-/// Leaves begin on multiples of this many bytes, as the views' element types need.
+/// Alignment of the leaves in the buffer, bytes: enough for every element type.
 const ALIGN: usize = 64;
 
-/// Buffers for one number of rows: two bytes tensors, and views of both as the leaves are.
+/// Buffers for one number of rows: a byte tensor on the host and one on the device, and views of both as leaves.
 #[derive(Debug)]
 struct Stage {
     shapes: Vec<(Vec<i64>, Kind)>,
@@ -48,7 +48,7 @@ impl Stage {
     }
 }
 
-/// Carries rows to a device, whatever their number.
+/// Copies rows to a device.
 #[derive(Debug)]
 pub struct Staging {
     device: Device,
@@ -56,17 +56,17 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Buffers are made when a number of rows is first seen, and kept.
+    /// A staging without buffers: they are made when a number of rows is first seen, and kept.
     pub fn new(device: Device) -> Self {
         Self { device, stages: Vec::new() }
     }
 
-    /// For agents: none where the model lies on the CPU and reads the samples themselves.
+    /// A staging for an agent's device; none for the CPU, where models read the sample block directly.
     pub fn unless_cpu(device: Device) -> Option<Self> {
         (device != Device::Cpu).then(|| Self::new(device))
     }
 
-    /// The same values on the device, in the same order; valid until the next call.
+    /// The same values on the device, in the same order. The next call overwrites them.
     pub fn send(&mut self, tensors: &[&Tensor]) -> &[Tensor] {
         let _guard = no_grad_guard();
         let found = self.stages.iter().position(|s| s.fits(tensors));
@@ -84,7 +84,7 @@ impl Staging {
     }
 }
 
-/// Several `f32` tensors to the CPU in one copy, each as one row of numbers.
+/// Copies several `f32` tensors to the CPU in one copy; each becomes one row of numbers.
 pub fn bring(tensors: &[&Tensor]) -> Vec<Tensor> {
     let rows: Vec<Tensor> = tensors.iter().map(|t| t.reshape([-1])).collect();
     let all = Tensor::cat(&rows, 0).to_device(Device::Cpu);

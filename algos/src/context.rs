@@ -1,4 +1,4 @@
-//! What an algorithm is built for, and where the gradients of replicas meet.
+//! The setting in which an algorithm is built ([`LearnContext`]), and the averaging over the replicas of a run ([`Average`]).
 use crate::error::AlgoError;
 use rlcore::block::Columns;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, LocalSteps, World};
@@ -6,27 +6,27 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tch::{Device, Tensor};
 
-/// What every algorithm is built for.
+/// The setting in which an algorithm is built: environments, batches, budget, seed, device, replicas.
 #[derive(Clone, Debug)]
 pub struct LearnContext<'a> {
     /// Spaces of the environments.
     pub spaces: &'a EnvSpaces,
     /// `T` and `B` of this replica's batches.
     pub spec: BatchSpec,
-    /// The run's budget, environment steps of all replicas: where schedules end.
+    /// Budget of the run in environment steps of all replicas: schedules end there.
     pub n_steps: GlobalSteps,
     /// Seed of the run.
     pub seed: u64,
-    /// Where tensors are computed.
+    /// Device on which the algorithm computes.
     pub device: Device,
-    /// This replica among all.
+    /// Rank of this replica and number of replicas.
     pub world: World,
     /// Averages gradients, and the numbers that decide on updates, over the replicas.
     pub average: Arc<dyn Average>,
 }
 
 impl<'a> LearnContext<'a> {
-    /// One replica on the CPU. Change the fields for more.
+    /// A context of one replica on the CPU. Change the fields for anything else.
     pub fn new(spaces: &'a EnvSpaces, spec: BatchSpec, n_steps: GlobalSteps, seed: u64) -> Self {
         Self {
             spaces,
@@ -68,7 +68,7 @@ pub(crate) fn in_step(world: World, spec: BatchSpec, samples: &Columns) -> Resul
     )))
 }
 
-/// The only replica: the mean is its own value.
+/// The average of a run with one replica: its own values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone;
 

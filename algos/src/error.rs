@@ -4,10 +4,10 @@ use agents::AgentError;
 use rlcore::GlobalSteps;
 use rlcore::checkpoint::CheckpointError;
 
-/// Why an algorithm stopped.
+/// Why an algorithm could not be built, learn, save or load.
 #[derive(Debug, thiserror::Error)]
 pub enum AlgoError {
-    /// NaN or infinity.
+    /// A loss or gradient norm that is NaN or infinite.
     #[error(
         "the {what} of update {update} is {value} (batch of {batch} drawn after {env_steps} environment steps; {worst}): lower algo.learning_rate, or look at the rewards and observations"
     )]
@@ -22,13 +22,13 @@ pub enum AlgoError {
         batch: usize,
         /// Environment steps of all replicas when the batch was taken in.
         env_steps: GlobalSteps,
-        /// The first bad transition, if one is.
+        /// Which sample is the likely cause, in words.
         worst: String,
     },
-    /// The replay refused.
+    /// An error of the replay.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// The model refused.
+    /// An error of the model.
     #[error(transparent)]
     Model(#[from] AgentError),
     /// Settings that contradict each other.
@@ -37,8 +37,8 @@ pub enum AlgoError {
     /// A sampler or an agent that does not fit the algorithm (see [`crate::Requires`]).
     #[error("{0}")]
     Samples(String),
-    /// Replicas that could not average their gradients.
-    #[error("averaging the gradient over replicas: {0}")]
+    /// Replicas that could not average.
+    #[error("averaging over replicas: {0}")]
     Average(String),
     /// A saved state of another algorithm or configuration.
     #[error("the saved state of the algorithm does not fit: {0}")]

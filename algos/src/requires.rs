@@ -1,4 +1,4 @@
-//! What an algorithm needs of the agent and the sampler that feed it, by name, and whether it is there.
+//! What an algorithm needs from the agent and the sampler that feed it, and the check that they provide it. Leaves go by name.
 use crate::error::AlgoError;
 use rlcore::LeafSpec;
 use rlcore::block::{Columns, Layout, Part};
@@ -7,13 +7,13 @@ use rlcore::cells::Tree;
 /// What the samples of an algorithm must hold. Leaves are found by name: an agent may record more, in any order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requires {
-    /// Leaves of `agent_info`, without their lead.
+    /// Leaves of `agent_info`, without their `[T, B]` lead.
     pub agent_info: Vec<LeafSpec>,
-    /// Leaves of the recurrent state, all of them, in order; none for a feed-forward model.
+    /// All leaves of the recurrent state, in order; empty for a feed-forward model.
     pub agent_state: Vec<LeafSpec>,
-    /// Rows of recurrent state in a batch, at least; ignored without a recurrent state.
+    /// Least number of rows of recurrent state in a batch; ignored for a feed-forward model.
     pub state_rows: usize,
-    /// The value of row T.
+    /// Whether the value of row T must be recorded.
     pub bootstrap_value: bool,
     /// Number of `f32` weights of the model, buffers included.
     pub weights: usize,
@@ -21,16 +21,16 @@ pub struct Requires {
     pub discount: Option<f64>,
 }
 
-/// How to mend a sampler that records too little.
+/// What to change where a sampler records too little.
 const OPTIONS: &str =
     "set Setup::options to what AlgoSettings::records of the algorithm's settings returns";
 
 impl Requires {
-    /// Whether a sampler that records `layout`, with an agent of `weights` weights and `DiscountedReturn` by `discount`, can feed
+    /// Checks whether a sampler that records `layout`, with an agent of `weights` weights and `DiscountedReturn` by `discount`, can feed
     /// the algorithm.
     ///
     /// # Errors
-    /// Says what is missing or differs, and what to set.
+    /// What is missing or differs, and what to set.
     pub fn check(&self, layout: &Layout, weights: usize, discount: f64) -> Result<(), AlgoError> {
         let leaves = |part| layout.part(part).leaves.as_slice();
         self.check_leaves(
@@ -54,7 +54,7 @@ impl Requires {
         Ok(())
     }
 
-    /// Whether these samples hold what is needed; weights and discount cannot be seen in them.
+    /// Checks whether these samples hold what is needed; weights and discount cannot be seen in them.
     ///
     /// # Errors
     /// As [`Requires::check`].
@@ -126,7 +126,7 @@ fn list(leaves: &[LeafSpec]) -> String {
     if all.is_empty() { "nothing".into() } else { all.join(", ") }
 }
 
-/// The position of a leaf of `agent_info`.
+/// Index of the leaf of `agent_info` with this name.
 pub(crate) fn leaf(tree: &Tree, name: &str) -> Result<usize, AlgoError> {
     tree.leaf(name).ok_or_else(|| {
         AlgoError::Samples(format!(

@@ -1,4 +1,4 @@
-//! Arrays of a saved state: flat f32 vectors, and f64 ones that must come back to the bit.
+//! What the saved states of all algorithms share: flat vectors as arrays, f32 or f64.
 use crate::algo::Restored;
 use crate::error::AlgoError;
 use rlcore::DType;
@@ -16,7 +16,7 @@ pub(crate) fn between_batches(due: u64) -> Result<(), AlgoError> {
     )))
 }
 
-/// A tensor's values, whatever its device, as `[len] f32`.
+/// An array `[len] f32` of a tensor's values, copied from its device.
 pub(crate) fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
     let mut values = vec![0f32; t.numel()];
     let len = values.len();
@@ -25,13 +25,13 @@ pub(crate) fn flat_array(name: &str, t: &Tensor) -> NamedArray<'static> {
     array(name, DType::F32, len, bytes)
 }
 
-/// `[len] f64`.
+/// An array `[len] f64`.
 pub(crate) fn exact_array(name: &str, values: &[f64]) -> NamedArray<'static> {
     let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     array(name, DType::F64, values.len(), bytes)
 }
 
-/// What [`flat_array`] saved; an error where it is not there or not `len` long.
+/// Reads what [`flat_array`] made; an error where it is missing or not `len` long.
 pub(crate) fn flat_values(
     saved: &Restored<'_>,
     name: &str,
@@ -40,7 +40,7 @@ pub(crate) fn flat_values(
     Ok(saved.arrays.vec(name, &[len])?)
 }
 
-/// What [`exact_array`] saved.
+/// Reads what [`exact_array`] made; an error where it is missing or not `len` long.
 pub(crate) fn exact_values(
     saved: &Restored<'_>,
     name: &str,

@@ -1,21 +1,21 @@
-//! One linear layer, and how weights start.
+//! One linear layer, and the initialisation of weights.
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// How the weights of a model start.
+/// How the weights of a model are initialised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
-    /// As PyTorch's own layers: weights and biases uniform within `1/sqrt(inputs)`.
+    /// As PyTorch's layers: weights and biases uniform within `1/sqrt(inputs)`.
     Torch,
-    /// Orthogonal weights, of a length that depends on the layer's place (Saxe et al. 2014; the gains of OpenAI's baselines); biases 0.
+    /// Orthogonal weights with a gain that depends on the layer (Saxe et al. 2014; the gains of OpenAI's baselines); biases 0.
     #[default]
     Orthogonal,
 }
 
 impl Start {
-    /// Starts of weight and bias of a layer with so many inputs; `gain` is for orthogonal weights.
+    /// Initialisation of weight and bias of a layer with this many inputs; `gain` is for orthogonal weights.
     pub(crate) fn of(self, inputs: usize, gain: f64) -> (Init, Init) {
         match self {
             Self::Torch => {
@@ -40,7 +40,7 @@ impl Linear {
         Self::starting(b, name, inputs, outputs, Start::Torch, 1.0)
     }
 
-    /// The same with another start.
+    /// [`Linear::new`] with another initialisation.
     pub fn starting(
         b: &mut ParamBuilder,
         name: &str,
@@ -58,7 +58,7 @@ impl Linear {
     }
 
     /// `x: [N, inputs] -> [N, outputs]`.
-    // PERF: acting on a few rows costs dispatch, not arithmetic, and `linear` transposes anew each time: 64 rows of the MLP 64-64
+    // PERF: acting on a few rows costs dispatch, not arithmetic, and `linear` transposes in each call: 64 rows of the MLP 64-64
     // with their environments take 12.7 us instead of 13.3 (`experiments bench samplers`, bound of 64 rows).
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         let bias = p.get(self.bias);

@@ -1,13 +1,13 @@
-//! A long short-term memory, PyTorch's cell (Hochreiter and Schmidhuber 1997, with forget gates).
+//! A long short-term memory (Hochreiter and Schmidhuber 1997, with forget gates), equal to PyTorch's cell.
 //!
-//! Written out because memory is zeroed between rows of one call, where episodes end. Weights have the layout and names of
+//! Not libtorch's LSTM, because the state is zeroed between rows of one call, where episodes end. Weights have the layout and names of
 //! `torch.nn.LSTMCell`: gates in the order input, forget, cell, output.
 use super::linear::Start;
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
 use tch::Tensor;
 
-/// Values that [`Lstm::forward`] keeps for its backward pass beside its gates, for each row and unit: the inputs' share of the
-/// gates, their parts, the memory before and after, products.
+/// Values that [`Lstm::forward`] keeps for its backward pass per row and unit, apart from the gates: the inputs' share of the gates,
+/// the parts of the gates, the state before and after, products.
 const KEPT: usize = 8;
 
 /// See the module documentation.
@@ -56,7 +56,7 @@ impl Lstm {
             Some(transposed) => plus.addmm(x, transposed),
             None => plus.addmm(x, &p.get(weight).tr()),
         };
-        // The inputs of all rows at once; only the memory goes row by row.
+        // The inputs of all rows at once; only the state is computed row by row.
         let bias = p.get(self.bias_ih) + p.get(self.bias_hh);
         let from_x = across(&bias, &x.reshape([rows * columns, inputs]), self.weight_ih);
         let keep = reset.map(|r| (1f64 - r).unsqueeze(-1));

@@ -1,4 +1,4 @@
-//! Declaring parameters: names, shapes, starts, and how much memory they will take.
+//! Declaration of parameters: names, shapes, initial values, and the memory that they will take.
 use super::orthogonal::orthogonal;
 use crate::AgentError;
 use rand::RngExt;
@@ -6,15 +6,15 @@ use rlcore::seed::Rng;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// How a parameter starts.
+/// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Uniform in `-bound..bound`.
     Uniform(f64),
-    /// All the same.
+    /// All equal.
     Constant(f64),
-    /// Rows (or columns, where there are fewer) of `[shape[0], the rest]` orthogonal and of length `gain`: Saxe et al. 2014, as
-    /// `torch.nn.init.orthogonal_`.
+    /// As `torch.nn.init.orthogonal_` (Saxe et al. 2014): seen as a matrix `[shape[0], product of the rest]`, its rows (its columns,
+    /// where there are fewer) are orthogonal and of length `gain`.
     Orthogonal(f64),
 }
 
@@ -40,21 +40,21 @@ impl Init {
     }
 }
 
-/// What becomes of a parameter.
+/// Whether a parameter is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamRole {
-    /// Gradients change it.
+    /// An optimiser changes it.
     Trained,
-    /// Statistics and the like: saved and published with the rest, never a gradient.
+    /// A buffer, such as running statistics: saved and published with the rest, without a gradient.
     Buffer,
 }
 
-/// Name (as PyTorch would have it), shape and start of one parameter.
+/// Name (in PyTorch's style), shape and initial values of one parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamSpec {
-    /// Such as `layers.0.weight`.
+    /// Full name, such as `layers.0.weight`.
     pub name: String,
-    /// Shape; its product is a size that can be addressed, which [`ParamBuilder::finish`] has checked.
+    /// Shape. [`ParamBuilder::finish`] has checked that its product can be addressed.
     pub shape: Vec<i64>,
     /// Initial values.
     pub init: Init,
@@ -69,19 +69,19 @@ impl ParamSpec {
     }
 }
 
-/// Number of values of a model, known before any memory is taken for it.
+/// Sizes of a model, known before any memory is allocated for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelSize {
-    /// Parameters, buffers included: the `f32` that agents are sent.
+    /// Number of parameters, buffers included: the `f32` values that are published to agents.
     pub params: usize,
-    /// Parameters that are trained.
+    /// Number of parameters that are trained.
     pub trained: usize,
-    /// Values of the largest parameter.
+    /// Number of values of the largest parameter.
     pub largest: usize,
-    /// Values that all layers together keep of one row of their input until the backward pass. 0 where the layers did not say,
-    /// see [`ParamBuilder::puts_out`].
+    /// Number of values that all layers together keep per input row until the backward pass. 0 where the layers did not declare it
+    /// with [`ParamBuilder::puts_out`].
     pub activations: usize,
-    /// Values that the widest layer puts out for one row of its input.
+    /// Number of outputs of the widest layer per input row.
     pub widest: usize,
 }
 
@@ -89,12 +89,12 @@ pub struct ModelSize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(super) usize);
 
-/// A size as a dimension of a tensor. What does not fit is the largest dimension, which [`ParamBuilder::finish`] refuses.
+/// A size as a dimension of a tensor. A size that does not fit becomes `i64::MAX`, which [`ParamBuilder::finish`] refuses.
 pub(crate) fn dim(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Number of values of this shape, if their bytes can be addressed.
+/// Number of values of this shape; none where their bytes cannot be addressed.
 fn values(shape: &[i64]) -> Option<usize> {
     let len = shape.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?))?;
     (len <= isize::MAX as usize / size_of::<f32>()).then_some(len)
@@ -110,13 +110,15 @@ pub struct ParamBuilder {
 }
 
 impl ParamBuilder {
-    /// Declares a parameter. Panics where the name is taken, which is a mistake in the model. A shape that no memory holds is
-    /// refused by [`ParamBuilder::finish`].
+    /// Declares a trained parameter. [`ParamBuilder::finish`] refuses a shape that no memory holds.
+    ///
+    /// # Panics
+    /// A name that is declared already: a mistake in the model.
     pub fn add(&mut self, name: &str, shape: &[i64], init: Init) -> ParamId {
         self.push(name, shape, init, ParamRole::Trained)
     }
 
-    /// Declares values that no gradient reaches; they come last in the flat vector, whatever the order of declaration.
+    /// Declares a buffer, which has no gradient. Buffers come last in the flat vector, whatever the order of declaration.
     pub fn add_buffer(&mut self, name: &str, shape: &[i64], init: Init) -> ParamId {
         self.push(name, shape, init, ParamRole::Buffer)
     }
@@ -129,7 +131,7 @@ impl ParamBuilder {
         ParamId(self.specs.len() - 1)
     }
 
-    /// Declares under `name.`.
+    /// Runs `declare` with `name.` in front of the names that it declares.
     pub fn within<T>(&mut self, name: &str, f: impl FnOnce(&mut Self) -> T) -> T {
         self.prefix.push(name.to_owned());
         let out = f(self);
@@ -137,19 +139,19 @@ impl ParamBuilder {
         out
     }
 
-    /// Notes that a layer puts out `values` numbers for one row of its input, which are kept until the backward pass. The memory
-    /// of an update is estimated from it (see [`ModelSize`]). The layers of [`crate::nn`] do so themselves.
+    /// Declares that a layer has `values` outputs per input row, which are kept until the backward pass. The memory of an update is
+    /// estimated from this (see [`ModelSize`]). The layers of [`crate::nn`] call it themselves.
     pub fn puts_out(&mut self, values: usize) {
         self.keeps(values);
         self.widest = self.widest.max(values);
     }
 
-    /// As [`ParamBuilder::puts_out`], for what a layer keeps beside what it puts out.
+    /// Declares that a layer keeps `values` further numbers per input row until the backward pass, apart from its outputs.
     pub fn keeps(&mut self, values: usize) {
         self.activations = self.activations.saturating_add(values);
     }
 
-    /// Sizes of what is declared so far.
+    /// Sizes of the parameters declared so far.
     ///
     /// # Errors
     /// More values than can be addressed.
@@ -176,7 +178,7 @@ impl ParamBuilder {
     /// The declared parameters, in order of declaration.
     ///
     /// # Errors
-    /// As [`ParamBuilder::size`]. Nothing is allocated for their values yet.
+    /// Those of [`ParamBuilder::size`]. No memory is allocated for the values yet.
     pub fn finish(mut self) -> Result<Arc<[ParamSpec]>, AgentError> {
         self.size()?;
         let mut offset = 0;

@@ -1,4 +1,4 @@
-//! Parameters as a safetensors file, which PyTorch reads.
+//! Parameters as a safetensors file, which PyTorch can read.
 use super::{Grad, ParamSpec, Params};
 use crate::AgentError;
 use safetensors::tensor::{Dtype, TensorView};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tch::Device;
 
 impl Params {
-    /// The parameters under their names, in the safetensors format: `torch.nn.Module.load_state_dict` takes it.
+    /// A file in the safetensors format with the parameters under their names, for `torch.nn.Module.load_state_dict`.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, AgentError> {
         let mut values = vec![0f32; self.len()];
         self.write_to(&mut values);
@@ -22,19 +22,21 @@ impl Params {
         safetensors::serialize(views, None).map_err(|e| AgentError::new(e.to_string()))
     }
 
-    /// Parameters for acting, on the CPU, with the values of a file of [`Params::to_safetensors`]. `specs` are what a model
-    /// declares, see [`super::ParamBuilder::finish`] and [`crate::AgentOutline::specs`]: neither an algorithm nor an agent is
-    /// needed.
+    /// Parameters for acting, on the CPU, with the values of a file that [`Params::to_safetensors`] made. `specs`: the parameters that
+    /// the model declares ([`super::ParamBuilder::finish`], [`crate::AgentOutline::specs`]). Neither an algorithm nor an agent is needed.
     ///
     /// # Errors
-    /// As [`Params::load_safetensors`], or no memory.
+    /// Those of [`Params::load_safetensors`]; too little memory.
     pub fn from_safetensors(specs: &Arc<[ParamSpec]>, bytes: &[u8]) -> Result<Self, AgentError> {
         let mut params = Self::zeros(specs, Device::Cpu, Grad::Off)?;
         params.load_safetensors(bytes)?;
         Ok(params)
     }
 
-    /// Takes the values of a file of [`Params::to_safetensors`]; names, shapes and types must agree.
+    /// Loads the values of a file that [`Params::to_safetensors`] made.
+    ///
+    /// # Errors
+    /// Names, shapes or types that differ from those of the model.
     pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), AgentError> {
         let file = safetensors::SafeTensors::deserialize(bytes)
             .map_err(|e| AgentError::new(format!("weights: {e}")))?;

@@ -1,12 +1,13 @@
-//! Orthogonal starts from our own generator: Gram-Schmidt over normal draws.
+//! Orthogonal initial values from our own generator: Gram-Schmidt over normal draws.
 //!
-//! What `torch.nn.init.orthogonal_` gives (the Q of a QR decomposition whose R has a positive diagonal), in plain Rust and f64, so
-//! that a seed means the same weights on every machine.
+//! The result is that of `torch.nn.init.orthogonal_` (the Q of a QR decomposition whose R has a positive diagonal), computed in plain
+//! Rust in f64, so that a seed gives the same weights on every machine.
 use crate::AgentError;
 use rand_distr::{Distribution, StandardNormal};
 use rlcore::seed::Rng;
 
-/// Fills `out` with a row-major `[rows, columns]` matrix whose shorter side is orthogonal, each vector of length `gain`.
+/// Fills `out` with a row-major matrix `[rows, columns]` whose rows (whose columns, where there are fewer) are orthogonal and of length
+/// `gain`.
 pub(super) fn orthogonal(
     rows: usize,
     columns: usize,
@@ -41,7 +42,7 @@ pub(super) fn orthogonal(
     Ok(())
 }
 
-/// Eight sums at once, which vectorises.
+/// Dot product in eight partial sums, which the compiler vectorises.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a8, a1) = a.as_chunks::<8>();
     let (b8, b1) = b.as_chunks::<8>();

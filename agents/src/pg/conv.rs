@@ -1,6 +1,6 @@
 //! A policy-gradient model over an image.
 //!
-//! `rlpyt/models/pg/atari_ff_model.py` and `atari_lstm_model.py` in one. Differs: orthogonal start.
+//! Follows `rlpyt/models/pg/atari_ff_model.py` and `atari_lstm_model.py`; differs: orthogonal initialisation.
 use super::mlp::check_widths;
 use super::model::{MakePgModel, PgModel};
 use super::net::{PgNet, Trunk};
@@ -16,20 +16,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgConv {
-    /// Output channels of each convolution.
+    /// Number of output channels of each convolution.
     pub channels: Vec<usize>,
-    /// Sides of their square kernels, in pixels.
+    /// Side of the square kernel of each convolution, pixels.
     pub kernels: Vec<usize>,
-    /// Their strides, in pixels.
+    /// Stride of each convolution, pixels.
     pub strides: Vec<usize>,
-    /// Zeros around their inputs, in pixels.
+    /// Zero padding on each side of each convolution's input, pixels.
     pub paddings: Vec<usize>,
-    /// Widths of the fully connected layers.
+    /// Widths of the fully connected layers after the convolutions.
     pub fc: Vec<usize>,
-    /// Size of an LSTM after them; none for a feed-forward model.
+    /// Size of an LSTM after the fully connected layers. Absent: a feed-forward model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lstm: Option<usize>,
-    /// How weights start.
+    /// Initialisation of the weights.
     pub start: Start,
 }
 

@@ -1,4 +1,4 @@
-//! Acting in evaluation.
+//! How a policy acts in evaluation.
 use serde::{Deserialize, Serialize};
 
 /// How actions are taken in evaluation.
@@ -8,6 +8,6 @@ pub enum Evaluate {
     /// The most likely action.
     #[default]
     Mode,
-    /// At random, as when training.
+    /// A draw from the policy, as in training.
     Sample,
 }

@@ -1,10 +1,10 @@
-//! The layer that a distribution stands on.
+//! The output layer of a policy.
 use crate::dist::Distribution;
 use crate::nn::{Linear, Start};
 use crate::params::{Init, ParamBuilder, ParamId, ParamRole, Params, dim};
 use tch::{Device, Tensor};
 
-/// Features to `dist`: a linear layer `policy`, and a parameter for what does not depend on the observation.
+/// From features to `dist`: a linear layer `policy`, and a parameter for the values that do not depend on the observation.
 #[derive(Clone, Copy, Debug)]
 pub struct DistHead {
     policy: Linear,
@@ -12,8 +12,8 @@ pub struct DistHead {
 }
 
 impl DistHead {
-    /// Declares `policy` (orthogonal weights have gain 0.01, so that the first policy hardly depends on what is seen) and the
-    /// distribution's tail under its own name.
+    /// Declares `policy` (orthogonal weights have gain 0.01, so that the initial policy hardly depends on the observation) and the
+    /// distribution's tail under the tail's name.
     pub fn new(
         b: &mut ParamBuilder,
         features: usize,
@@ -33,12 +33,12 @@ impl DistHead {
         Self { policy, tail }
     }
 
-    /// `[N, features]` to what depends on the observation, `[N, outputs]`.
+    /// From `[N, features]` to the values that depend on the observation, `[N, outputs]`.
     pub fn outputs(&self, p: &Params, features: &Tensor) -> Tensor {
         self.policy.forward(p, features)
     }
 
-    /// `[N, outputs]` to `dist` `[N, len]`.
+    /// From `[N, outputs]` to `dist` `[N, len]`, the tail appended.
     pub fn complete(&self, p: &Params, outputs: Tensor) -> Tensor {
         match self.tail {
             Some((id, len)) => {
@@ -49,7 +49,7 @@ impl DistHead {
         }
     }
 
-    /// The last values of `dist`, if they are a parameter.
+    /// The last values of `dist`, where they are a parameter.
     pub fn tail(&self, p: &Params) -> Vec<f32> {
         self.tail.map_or_else(Vec::new, |(id, _)| {
             rlcore::tensor::slice::<f32>(&p.get(id).to_device(Device::Cpu)).to_vec()

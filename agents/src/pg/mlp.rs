@@ -1,7 +1,7 @@
 //! A policy-gradient model over a flattened observation.
 //!
-//! `rlpyt/models/pg/mujoco_ff_model.py` and `mujoco_lstm_model.py` in one. Differs: no tanh on the mean of a Gaussian; orthogonal
-//! start (as stable-baselines3 and OpenAI's baselines have it).
+//! Follows `rlpyt/models/pg/mujoco_ff_model.py` and `mujoco_lstm_model.py`; differs: no tanh on the mean of a Gaussian; orthogonal
+//! initialisation (as in stable-baselines3 and OpenAI's baselines).
 use super::model::{MakePgModel, PgModel};
 use super::net::{PgNet, Trunk};
 use crate::AgentError;
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueTrunk {
-    /// Layers of the same widths for each.
+    /// Each has its own hidden layers, of the same widths.
     #[default]
     Separate,
-    /// The same layers; always so with an LSTM.
+    /// They share the hidden layers. A model with an LSTM always does.
     Shared,
 }
 
@@ -29,16 +29,16 @@ pub enum ValueTrunk {
 pub struct PgMlp {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// What follows each of them.
+    /// Activation after each hidden layer.
     pub activation: Activation,
-    /// Whether policy and value share them. With an LSTM they do, whatever stands here.
+    /// Whether policy and value share the hidden layers. With an LSTM they do, whatever is set.
     pub value_trunk: ValueTrunk,
-    /// Observations are normalised by running statistics, which the algorithm keeps.
+    /// Whether observations are normalised by running statistics, which the algorithm computes.
     pub normalise_observation: bool,
-    /// Size of an LSTM after the hidden layers; none for a feed-forward model.
+    /// Size of an LSTM after the hidden layers. Absent: a feed-forward model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lstm: Option<usize>,
-    /// How weights start.
+    /// Initialisation of the weights.
     pub start: Start,
 }
 

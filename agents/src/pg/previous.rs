@@ -1,9 +1,9 @@
-//! Previous action and reward as inputs of a memory.
+//! Previous action and reward as inputs of an LSTM.
 use crate::AgentError;
 use rlcore::{EnvSpaces, LeafSpec, Space};
 use tch::{Kind, Tensor};
 
-/// A discrete action as one-hot, a box as it is, then the reward.
+/// The previous action (a discrete one as one-hot, a box as it is), then the previous reward.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Previous {
     one_hot: Option<i64>,
@@ -30,12 +30,12 @@ impl Previous {
         }
     }
 
-    /// Values that are appended.
+    /// Number of values that are appended to the features.
     pub(super) fn width(self) -> usize {
         self.width
     }
 
-    /// `features [T * N, F]`, action leaf `[T, N, ...]`, reward `[T, N]` to `[T * N, F + width]`.
+    /// Appends action `[T, N, ...]` and reward `[T, N]` to `features [T * N, F]`: `[T * N, F + width]`.
     pub(super) fn append(self, features: &Tensor, action: &[Tensor], reward: &Tensor) -> Tensor {
         let rows = features.size()[0];
         let action = match self.one_hot {

@@ -1,4 +1,6 @@
-//! Q-learning with a replay: DQN and its kin.
+//! Deep Q-learning with a replay.
+//!
+//! Start with [`Dqn`] (`algo.rs`); [`loss`] has the formulas.
 mod algo;
 mod config;
 #[cfg(test)]

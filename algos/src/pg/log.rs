@@ -1,33 +1,33 @@
-//! What is logged of updates: kept on the device, read once an epoch.
+//! Values logged for updates: kept on the device, read once per epoch.
 use super::loss::{Losses, Outputs, valid_mean};
 use crate::algo::OptInfo;
 use crate::trained::{NotFinite, finite};
 use tch::{Device, Kind, Tensor};
 
-/// Scalars of an update, in the order in which they are read.
+/// Names of the scalars of an update, in the order in which they are kept.
 const SCALARS: [&str; 5] = ["loss", "gradNorm", "entropy", "piLoss", "valueLoss"];
-/// Means over an update's steps.
+/// Names of the values that are means over the steps of an update.
 const MEANS: [&str; 3] = ["perplexity", "kl", "clipFraction"];
 
-/// How an update's policy differs from the one that sampled.
+/// How far the policy of an update is from the policy that sampled.
 #[derive(Debug)]
 pub struct Ratio {
     /// Differences of log-likelihoods `[N]`, without gradient.
     pub log_ratio: Tensor,
-    /// Ratios further than this from 1 count as clipped.
+    /// Ratios whose distance from 1 is larger count as clipped.
     pub clip: f64,
 }
 
-/// Values of the updates made from a batch. `kl` and `clipFraction` are there for algorithms with a ratio.
+/// Logged values of the updates from a batch. Only algorithms with a likelihood ratio have `kl` and `clipFraction`.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     values: [Vec<f64>; SCALARS.len() + MEANS.len()],
-    /// Scalars of the updates since the last reading, update after update.
+    /// Scalars of the updates since the last reading: [`SCALARS`] of the first update, then of the next.
     scalars: Vec<Tensor>,
     steps: Vec<Steps>,
 }
 
-/// An update's steps, `[N]` each.
+/// Per-step values of an update, `[N]` each.
 #[derive(Debug)]
 struct Steps {
     entropy: Tensor,
@@ -35,16 +35,16 @@ struct Steps {
     valid: Option<Tensor>,
 }
 
-/// A scalar that is NaN or infinite.
+/// A logged loss or gradient norm that is not finite.
 #[derive(Debug)]
 pub(super) struct Bad {
     pub(super) found: NotFinite,
-    /// Updates in the log before it.
+    /// Number of updates in the log before it.
     pub(super) update: usize,
 }
 
 impl Ratio {
-    /// The estimate of KL(old, new) over the steps that happened, nats. Waits for the device.
+    /// The estimate of KL(old, new) in nats, over the valid steps. Waits for the device.
     pub(super) fn kl(&self, valid: Option<&Tensor>) -> f64 {
         let log_ratio = self.log_ratio.to_kind(Kind::Double);
         let valid = valid.map(|v| v.to_kind(Kind::Double));
@@ -67,7 +67,7 @@ impl Log {
         self.steps.push(Steps { entropy, ratio, valid });
     }
 
-    /// Reads what was added since the last time.
+    /// Copies the values that were added since the last reading to the host, in one copy for each kind.
     pub(super) fn read(&mut self) -> Result<(), Bad> {
         let (scalars, steps) = (std::mem::take(&mut self.scalars), std::mem::take(&mut self.steps));
         if steps.is_empty() {
@@ -108,12 +108,12 @@ impl Log {
         Ok(())
     }
 
-    /// Updates read since the log began.
+    /// Number of updates read since the last [`Log::take`].
     pub(super) fn len(&self) -> usize {
         self.values[0].len()
     }
 
-    /// What was read; the log starts anew.
+    /// The values that were read; the log is empty afterwards.
     pub(super) fn take(&mut self) -> OptInfo {
         let values = std::mem::take(&mut self.values);
         let named = SCALARS.into_iter().chain(MEANS).zip(values);
@@ -121,8 +121,8 @@ impl Log {
     }
 }
 
-/// Its mean over actions of the old policy estimates KL(old, new), and it is never negative: `r - 1 - log r` (Schulman 2020,
-/// "Approximating KL divergence", k3).
+/// `r - 1 - log r`, which is never negative; its mean over actions of the old policy estimates KL(old, new) (Schulman 2020,
+/// "Approximating KL divergence", estimator k3).
 fn kl_term(log_ratio: f64) -> f64 {
     log_ratio.exp_m1() - log_ratio
 }

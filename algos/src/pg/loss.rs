@@ -1,9 +1,9 @@
-//! What the losses of the policy-gradient family share, as pure functions of tensors; N steps.
+//! The parts that the losses of all policy gradients share, as pure functions of tensors; N steps.
 //!
-//! Formulas as in rlpyt's `algos/pg/{a2c,ppo}.py`. Everything keeps the dtype of its inputs and waits for no device.
+//! Formulas as in rlpyt's `algos/pg/{a2c,ppo}.py`. All functions keep the dtype of their inputs and wait for no device.
 use tch::{Reduction, Tensor};
 
-/// What the learner computes of a minibatch, each `[N]` and with gradient.
+/// What the model computes for a minibatch, each `[N]` and with gradient.
 #[derive(Debug)]
 pub struct Outputs {
     /// Log-likelihood of the action that was taken.
@@ -14,42 +14,42 @@ pub struct Outputs {
     pub value: Tensor,
 }
 
-/// What the losses hold against it, each `[N]`, without gradient.
+/// What the losses compare [`Outputs`] with, each `[N]`, without gradient.
 #[derive(Debug)]
 pub struct Targets {
     /// Log-likelihood of the action when it was taken.
     pub old_log_likelihood: Tensor,
-    /// How much better the action was than the policy's mean.
+    /// Advantage of the action.
     pub advantage: Tensor,
-    /// What the value should have been.
+    /// Target of the value function.
     pub return_: Tensor,
     /// Value as recorded while sampling.
     pub old_value: Tensor,
-    /// 1 for steps that happened, else 0; none where all did.
+    /// 1 for valid steps, 0 for the others; none where all are valid.
     pub valid: Option<Tensor>,
 }
 
 /// A loss and its parts, 0-d each.
 #[derive(Debug)]
 pub struct Losses {
-    /// What is differentiated: it has the total's gradient, and not always its value.
+    /// The tensor that is differentiated: its gradient is the total's, its value may differ.
     pub descent: Tensor,
     /// The sum of the parts.
     pub total: Tensor,
-    /// Of the policy.
+    /// The policy's part.
     pub policy: Tensor,
-    /// Of the value, times its coefficient.
+    /// The value function's part, times its coefficient.
     pub value: Tensor,
-    /// Mean entropy; its part of the total is minus this times its coefficient.
+    /// Mean entropy. Its part of the total is `-coefficient * entropy`.
     pub entropy: Tensor,
 }
 
-/// Weights of the parts.
+/// Coefficients of the parts of a loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficients {
-    /// Of half the squared error of the value.
+    /// Coefficient of half the squared error of the value.
     pub value: f64,
-    /// Of the entropy, which is rewarded.
+    /// Coefficient of the entropy bonus.
     pub entropy: f64,
 }
 
@@ -61,17 +61,17 @@ pub fn valid_mean(x: &Tensor, valid: Option<&Tensor>) -> Tensor {
     }
 }
 
-/// What goes down where the policy gets better, 0-d.
+/// The policy's part of a loss, 0-d.
 #[derive(Debug)]
 pub struct Policy {
-    /// Has the gradient of the loss.
+    /// The tensor that is differentiated.
     pub descent: Tensor,
-    /// The loss.
+    /// The value of the loss.
     pub value: Tensor,
 }
 
-/// `factor * mean((V - R)^2)`. With `clip` the larger of that error and the one that V would have within `clip` of the old
-/// value (the code of Schulman et al. 2017; Engstrom et al. 2020 found that it does not help).
+/// `factor * mean((V - R)^2)`. With `clip`, the larger of that error and the error of V clamped to within `clip` of the old value (as in
+/// the code of Schulman et al. 2017; Engstrom et al. 2020 found that it does not help).
 pub fn value_error(value: &Tensor, targets: &Targets, clip: Option<f64>, factor: f64) -> Tensor {
     let error = match (clip, &targets.valid) {
         (None, None) => {
@@ -87,7 +87,7 @@ pub fn value_error(value: &Tensor, targets: &Targets, clip: Option<f64>, factor:
     valid_mean(&error, targets.valid.as_ref()).g_mul_scalar(factor)
 }
 
-/// Adds the parts up; half the squared error of the value counts.
+/// Adds up the policy's part, half the squared error of the value, and the entropy bonus.
 pub fn combine(
     policy: Policy,
     outputs: &Outputs,

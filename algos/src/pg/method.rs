@@ -1,4 +1,4 @@
-//! What tells one policy-gradient algorithm from another.
+//! The parts in which policy-gradient algorithms differ.
 use super::batch::Batch;
 use super::learner::Learner;
 use super::log::Ratio;
@@ -10,35 +10,35 @@ use crate::trained::TrainedSettings;
 use rlcore::block::Columns;
 use rlcore::table::Values;
 
-/// The settings of one algorithm, and its part of the work: what actions were worth, and the loss of a minibatch. The passes
-/// over a batch are [`PolicyGradient`](super::PolicyGradient)'s.
+/// The settings of one algorithm, its advantage estimates and its loss. [`PolicyGradient`](super::PolicyGradient) makes the passes over a
+/// batch with them.
 pub trait Method: AlgoSettings + Clone + Send {
     /// Settings of the optimiser.
     fn optimiser(&self) -> TrainedSettings;
 
-    /// Weight of the entropy in the loss; at 0 the entropy is computed for the log alone, without gradient.
+    /// Coefficient of the entropy bonus. At 0 the entropy is computed for the log alone, without gradient.
     fn entropy_loss_coeff(&self) -> f64;
 
-    /// Passes over a batch.
+    /// Number of passes over each batch.
     fn epochs(&self) -> usize {
         1
     }
 
-    /// Updates that one pass over a batch is cut into.
+    /// Number of minibatches, and so of updates, per pass.
     fn minibatches(&self) -> usize {
         1
     }
 
-    /// Whether each pass takes the members of a batch in an order of its own.
+    /// The order in which a pass takes the members of a batch.
     fn order(&self) -> Order {
         Order::InPlace
     }
 
-    /// Whether each minibatch's advantages are shifted and scaled.
+    /// Whether the advantages of each minibatch are normalised.
     fn normalized(&self) -> Normalized;
 
-    /// The share of the learning rate and of the clipping ranges that is left. `progress` within 0 and 1: the share of the
-    /// run's steps that came before the batch.
+    /// The factor of the learning rate and of the clipping ranges, for linear schedules. `progress`: the share of the run's steps that
+    /// came before the batch, within 0 and 1.
     fn left(&self, _progress: f64) -> f64 {
         1.0
     }
@@ -49,13 +49,17 @@ pub trait Method: AlgoSettings + Clone + Send {
         Values::new()
     }
 
-    /// The batch, its advantages and returns filled in.
+    /// The batch of `samples`, with advantages and returns filled in.
+    ///
+    /// # Errors
+    /// Samples without a leaf that is needed.
     fn estimate(&self, learner: &Learner, samples: &Columns) -> Result<Batch, AlgoError>;
 
-    /// The loss of a minibatch, and the ratio to the policy that sampled where the loss has one. `left`: see [`Method::left`].
+    /// The loss of a minibatch, and its likelihood ratios to the policy that sampled, where the loss has them. `left`: see
+    /// [`Method::left`].
     fn loss(&self, outputs: &Outputs, targets: &Targets, left: f64) -> (Losses, Option<Ratio>);
 
-    /// No further update from a batch once a minibatch's estimate of KL(old, new) is above this, nats.
+    /// Largest KL(old, new) in nats: no further update is made from a batch once the estimate of a minibatch is larger. None: no limit.
     fn target_kl(&self) -> Option<f64> {
         None
     }
@@ -64,7 +68,7 @@ pub trait Method: AlgoSettings + Clone + Send {
 /// The order in which a pass takes the members of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As they lie.
+    /// Their order in the batch.
     InPlace,
     /// Shuffled again for each pass.
     Shuffled,

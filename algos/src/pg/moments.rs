@@ -1,22 +1,22 @@
-//! Running mean and variance of every feature of the observations.
+//! Running mean and variance of each feature of the observations.
 //!
-//! Merged batch by batch (Chan, Golub, LeVeque 1979), as in rlpyt's `models/running_mean_std.py`; in f64 here, since the
-//! weights of old batches differ from those of new ones by many orders of magnitude.
+//! Merged batch by batch (Chan, Golub, LeVeque 1979), as in rlpyt's `models/running_mean_std.py`. Differs: computed in f64, since the
+//! counts of old and new observations differ by many orders of magnitude.
 use serde::{Deserialize, Serialize};
 
 /// Moments of `F` features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
-    /// Observations seen.
+    /// Number of observations.
     pub count: u64,
-    /// `[F]`.
+    /// Means `[F]`.
     pub mean: Vec<f64>,
-    /// `[F]`: the sum of squares over `count`.
+    /// Variances `[F]`: sums of squares divided by `count`.
     pub var: Vec<f64>,
 }
 
 impl Moments {
-    /// Nothing seen yet: mean 0 and variance 1.
+    /// No observation yet: mean 0 and variance 1.
     pub fn new(features: usize) -> Self {
         Self { count: 0, mean: vec![0.0; features], var: vec![1.0; features] }
     }

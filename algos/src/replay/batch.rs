@@ -1,18 +1,18 @@
-//! A batch that the caller owns, in memory of the caller's choice.
+//! Batches, which the caller owns, in memory of the caller's choice.
 use super::n_step::Window;
 use rlcore::LeafSpec;
 use rlcore::schema::Element;
 
-/// Memory of one array of a batch, on the host, contiguous. A tensor is one, [`HostLeaf`] another.
+/// Memory of one array of a batch: contiguous, on the host. Tensors and [`HostLeaf`] implement it.
 pub trait BatchLeaf {
-    /// Zeroed memory; the shape of `spec` is the whole one, `[N, ...]`.
+    /// Zeroed memory. The shape of `spec` is that of the whole array, `[N, ...]`.
     fn zeroed(spec: &LeafSpec) -> Self;
 
     /// All of its bytes, row-major.
     fn bytes_mut(&mut self) -> &mut [u8];
 }
 
-/// A batch's array in plain memory.
+/// An array of a batch in plain memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostLeaf {
     spec: LeafSpec,
@@ -61,15 +61,16 @@ pub struct Transitions<L> {
     /// `[N] f32`: the factor of the next observation's value, `gamma^horizon`, zero after
     /// termination.
     pub bootstrap: L,
-    /// `[N, shape...]` for each observation leaf: after the window, or the final observation of the
-    /// step that truncated. Some stored observation where `bootstrap` is zero.
+    /// `[N, shape...]` for each observation leaf: the observation after the window, or the final
+    /// observation of the truncated step that ends it. Any stored observation where `bootstrap` is
+    /// zero.
     pub next_observation: Vec<L>,
     pub(super) len: usize,
     pub(super) windows: Vec<Window>,
 }
 
 impl<L> Transitions<L> {
-    /// Transitions in the batch, N.
+    /// Number of transitions, N.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -89,7 +90,7 @@ pub(super) fn fill<'a>(out: &mut impl BatchLeaf, rows: impl ExactSizeIterator<It
     }
 }
 
-/// Fills a `[N] f32`.
+/// Fills an array `[N] f32`.
 pub(super) fn fill_f32(out: &mut impl BatchLeaf, values: impl Iterator<Item = f32>) {
     for (to, value) in out.bytes_mut().chunks_exact_mut(4).zip(values) {
         to.copy_from_slice(&value.to_ne_bytes());

@@ -1,10 +1,10 @@
-//! Which steps can be drawn.
+//! The set of steps that can be drawn.
 use super::outcome::Outcome;
 use super::store::Store;
 use std::ops::Range;
 
-/// The cells of a run of time steps of a store, skipped steps excepted. The candidates are all cells
-/// of the run, numbered from the oldest step's first column on.
+/// The cells of consecutive time steps of a store, except skipped steps. The candidates are all cells
+/// of those time steps, numbered from the first column of the oldest step on.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawable<'a> {
     store: &'a Store,
@@ -14,14 +14,14 @@ pub struct Drawable<'a> {
 }
 
 impl<'a> Drawable<'a> {
-    /// Of the time steps `steps` (numbered as by [`Store::head`]), all of them stored.
+    /// The set of the time steps `steps` (numbered as by [`Store::head`]), all of which are stored.
     pub(super) fn of(store: &'a Store, steps: Range<u64>) -> Self {
         let mut run = Self::with_len(store, steps, 0);
         run.len = run.candidates() - run.skipped();
         run
     }
 
-    /// As [`Drawable::of`], of which the caller knows that `len` are not skipped.
+    /// As [`Drawable::of`], where the caller knows that `len` of the cells are not skipped.
     pub(super) fn with_len(store: &'a Store, steps: Range<u64>, len: usize) -> Self {
         let first = (steps.start % store.rows() as u64) as usize;
         Self { store, first, rows: steps.end.saturating_sub(steps.start) as usize, len }
@@ -39,7 +39,7 @@ impl<'a> Drawable<'a> {
         (0..self.rows).map(row).sum()
     }
 
-    /// Cells that can be drawn.
+    /// Number of cells that can be drawn.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -49,12 +49,12 @@ impl<'a> Drawable<'a> {
         self.len == 0
     }
 
-    /// Cells of the run, skipped ones included.
+    /// Number of candidates, skipped steps included.
     pub fn candidates(&self) -> usize {
         self.rows * self.store.columns()
     }
 
-    /// The cell of a candidate; `None` where it is skipped.
+    /// The cell of a candidate; `None` where the step is skipped.
     #[inline]
     pub fn get(&self, candidate: usize) -> Option<usize> {
         let columns = self.store.columns();

@@ -1,43 +1,43 @@
-//! What a replay refuses.
+//! The errors of replays.
 use super::{Key, ReplayMeta};
 use rlcore::LeafSpec;
 use rlcore::block::Part;
 use rlcore::checkpoint::CheckpointError;
 use rlcore::memory::readable;
 
-/// What a replay refuses.
+/// Why a replay could not be built, appended to, drawn from, saved or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Too few steps for the n-step window around the cursor, or for one batch of samples.
+    /// A ring that is too short for the n-step window around the cursor, or for one batch of samples.
     #[error(
         "replay_size {size} over {columns} environments is {rows} time steps, but {need} are \
-         needed (n_step {n_step}, {batch} steps a batch): raise replay_size to at least {}",
+         needed (n_step {n_step}, {batch} steps per batch): raise replay_size to at least {}",
         need.saturating_mul(*columns)
     )]
     TooSmall {
-        /// Steps of one environment that the ring has.
+        /// Time steps of the ring.
         rows: usize,
-        /// Transitions that were asked for.
+        /// The size in transitions that was asked for.
         size: usize,
         /// Environments.
         columns: usize,
-        /// Steps of one environment that the ring needs.
+        /// Time steps that the ring needs.
         need: usize,
         /// Length of the return.
         n_step: usize,
         /// Time steps of one append.
         batch: usize,
     },
-    /// No window at all, or one that the horizon's type cannot count.
+    /// A return over no steps, or over more than `u16` can count.
     #[error("n_step is {0}: choose 1 to 65535")]
     BadNStep(usize),
-    /// The system has no memory for a part of the replay.
+    /// Too little memory for a part of the replay.
     #[error("no memory for {} of the replay: lower replay_size", readable(*bytes))]
     NoMemory {
-        /// Bytes that were asked for at once.
+        /// Bytes of that part.
         bytes: u64,
     },
-    /// A leaf that has a row every k steps only fits into batches and rings of whole intervals.
+    /// A batch or ring whose time steps are no multiple of the interval at which a leaf is stored.
     #[error(
         "`{leaf}` is stored every {every} time steps, but {of} has {steps} time steps: make that a \
          multiple of {every}, or store the leaf at an interval that divides it"
@@ -49,10 +49,10 @@ pub enum ReplayError {
         every: usize,
         /// Time steps of the batch or ring.
         steps: usize,
-        /// Which of the two.
+        /// `a batch` or `the ring`.
         of: &'static str,
     },
-    /// A block that was recorded at another interval than the leaf is stored at.
+    /// A block that recorded a leaf at another interval than that at which the leaf is stored.
     #[error(
         "`{leaf}` is stored every {every} time steps, which is {rows} rows in {steps} time steps, \
          but the block recorded {found}: record it at the interval at which it is stored"
@@ -64,7 +64,7 @@ pub enum ReplayError {
         every: usize,
         /// Time steps of the block.
         steps: usize,
-        /// Rows of the leaf that fit.
+        /// Rows of the leaf that the block must have.
         rows: usize,
         /// Rows of the leaf that the block has.
         found: usize,
@@ -80,10 +80,10 @@ pub enum ReplayError {
         part: Part,
         /// The leaf that is stored.
         leaf: LeafSpec,
-        /// What the part has.
+        /// The leaves that the part has.
         there: Vec<LeafSpec>,
     },
-    /// A block of another extent.
+    /// A block with other columns than the ring, or more time steps.
     #[error(
         "a block of {steps} time steps of {columns} environments does not fit a replay of {rows} \
          time steps of {wanted}"
@@ -98,11 +98,11 @@ pub enum ReplayError {
         /// Environments of the ring.
         wanted: usize,
     },
-    /// A truncated step without its last observation: bootstrapping would use the next episode's
-    /// first.
+    /// A truncated step without its final observation: it would bootstrap from the first observation
+    /// of the next episode.
     #[error(
         "column {column} truncated {truncated} times in one batch, but the block keeps {capacity} \
-         final observations a column: let the environment declare `truncates_every`"
+         final observations per column: let the environment declare `truncates_every`"
     )]
     NoFinalObservation {
         /// Column of the block.
@@ -112,7 +112,7 @@ pub enum ReplayError {
         /// Rows of `final_observation`.
         capacity: usize,
     },
-    /// Nothing in the ring may start a window yet.
+    /// A ring in which no step can be drawn yet.
     #[error(
         "nothing to draw: {filled} time steps are stored, the first {n_step}-step return needs {} \
          (skipped steps are never drawn): raise min_steps_learn", n_step + 2
@@ -123,7 +123,7 @@ pub enum ReplayError {
         /// Length of the return.
         n_step: usize,
     },
-    /// A key whose step is gone.
+    /// A key whose step has been overwritten.
     #[error(
         "the step of key {}, generation {}, has been overwritten: gather what was drawn before the \
          next append", key.cell, key.generation
@@ -132,7 +132,7 @@ pub enum ReplayError {
         /// The key.
         key: Key,
     },
-    /// A saved replay of another extent or version.
+    /// A saved replay of another size or format.
     #[error(
         "saved replay: {saved:?} does not fit a ring of {rows} x {columns} in format {format}: \
          resume with the replay_size and the program it was saved with"
@@ -140,20 +140,20 @@ pub enum ReplayError {
     BadMeta {
         /// What was saved.
         saved: ReplayMeta,
-        /// Version that fits.
+        /// The format that this program reads.
         format: u32,
         /// Time steps of this ring.
         rows: usize,
         /// Columns of this ring.
         columns: usize,
     },
-    /// A saved byte that says how no step ends.
+    /// A saved byte that is no outcome.
     #[error("saved replay: array `outcome` holds a {byte}, but outcomes are 0 to 3")]
     BadOutcome {
         /// The first such byte.
         byte: u8,
     },
-    /// Truncated steps in the replay of an environment that never truncates.
+    /// Truncated steps in the saved replay of an environment that declares no truncation.
     #[error(
         "saved replay: {truncated} of its steps were truncated, but this environment declares no \
          truncation: resume with the environment it was saved with"

@@ -1,6 +1,6 @@
 //! The cells of one leaf in plain host memory.
 //!
-//! Bytes, because one copy routine then serves `u8` images and `f32` vectors alike.
+//! Cells are bytes, so that one copy routine serves `u8` images and `f32` vectors.
 use super::ReplayError;
 use rlcore::LeafSpec;
 use rlcore::block::{Columns, Part};
@@ -13,8 +13,8 @@ pub struct StoredLeaf {
     pub part: Part,
     /// Name within the part, element type and shape of one cell.
     pub spec: LeafSpec,
-    /// Time steps from one row of the leaf to the next: 1 except for recurrent state, which the
-    /// block records at steps 0, k, 2k, ...
+    /// Time steps between two rows of the leaf: 1, except for recurrent state, which the block records
+    /// at steps 0, k, 2k, ...
     pub every: usize,
 }
 
@@ -46,16 +46,16 @@ pub(super) fn product(sizes: &[usize]) -> u64 {
     sizes.iter().fold(1, |product, size| product.saturating_mul(*size as u64))
 }
 
-/// Zeroed memory, or an error where there is none. Pages that are never written cost nothing.
+/// Zeroed memory, or an error where there is too little. Pages that are never written cost nothing.
 pub(super) fn zeroed<T: Clone + Default>(len: usize) -> Result<Vec<T>, ReplayError> {
     let refused = |_| ReplayError::NoMemory { bytes: product(&[len, size_of::<T>()]) };
-    // `vec!` takes zeroed pages from the system as they are, but ends the process where it gets
-    // none; the reservation is given back at once.
+    // `vec!` gets zeroed pages from the system without writing them, but aborts where it gets none:
+    // this reservation fails first, and is released at once.
     Vec::<T>::new().try_reserve_exact(len).map_err(refused)?;
     Ok(vec![T::default(); len])
 }
 
-/// Cells of one leaf, back to back.
+/// The cells of one leaf, contiguous.
 #[derive(Debug)]
 pub(super) struct LeafStore {
     pub(super) leaf: StoredLeaf,
@@ -79,7 +79,7 @@ impl LeafStore {
         &self.bytes[..count * self.cell]
     }
 
-    /// As [`LeafStore::first`], for writing.
+    /// [`LeafStore::first`], mutable.
     pub(super) fn first_mut(&mut self, count: usize) -> &mut [u8] {
         &mut self.bytes[..count * self.cell]
     }
@@ -89,8 +89,8 @@ impl LeafStore {
         self.bytes[first * self.cell..][..bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Makes room for `cells` cells; new ones are zeroed. Grows by a sixteenth, so that what is taken
-    /// stays within a few percent of what is used.
+    /// Grows to at least `cells` cells; new ones are zeroed. Grows by a sixteenth at a time, so that
+    /// the memory in use stays within a few percent of what is needed.
     pub(super) fn resize(&mut self, cells: usize) {
         let (len, need) = (self.bytes.len(), cells * self.cell);
         if need > self.bytes.capacity() {
@@ -99,12 +99,12 @@ impl LeafStore {
         self.bytes.resize(need, 0);
     }
 
-    /// Bytes that are taken.
+    /// Bytes of memory in use.
     pub(super) fn taken(&self) -> u64 {
         self.bytes.capacity() as u64
     }
 
-    /// Refuses a block that does not hold this leaf for `steps` time steps.
+    /// Checks that a block holds this leaf for `steps` time steps.
     pub(super) fn check(&self, samples: &Columns, steps: usize) -> Result<(), ReplayError> {
         let StoredLeaf { part, spec, every } = &self.leaf;
         let Some((tree, _)) = self.leaf.find(samples) else {

@@ -1,25 +1,26 @@
-//! What is remembered of past batches, and how it is drawn.
+//! Replays: what is kept of past batches, and how it is drawn.
 //!
-//! A replay is put together from parts, each of which knows only those to its left:
+//! A replay is composed of parts, each of which knows only the parts above it in the table:
 //!
 //! | part | holds | is told | answers |
 //! |---|---|---|---|
 //! | [`Store`] | named leaves of the block (each every step or every k steps), reward and outcome of each step, final observations, in a ring `[T_ring, B]` under one cursor | appended blocks | cells; whether a [`Key`] still names the step that its cell holds |
 //! | [`NStep`] | the n-step return that starts at each cell | which steps are new | windows |
 //! | [`Draw`] | how cells are drawn; priorities, where it has them | which cells can be drawn ([`Drawable`]) and which no longer can; new priorities | cells |
-//! | [`TransitionReplay`] | one of each | blocks, keys, priorities | keys, and batches gathered from them |
+//! | [`TransitionReplay`] | one of each | blocks, keys, priorities | keys, and batches that are gathered from them |
 //! | [`Transitions`] | N transitions; belongs to the caller, so there can be several, in threads too | | arrays, as tensors or as plain memory |
 //!
 //! A draw gives keys, `gather` copies what they name into a batch, and `write_back` returns
-//! priorities by key, at any later time: a key whose step has been overwritten, or can no longer be
-//! drawn, is dropped. An algorithm is given a replay and does not know how it draws.
+//! priorities by key, at any later time: a priority is dropped where the step of its key has been
+//! overwritten or can no longer be drawn. An algorithm is given a replay and does not know how it
+//! draws.
 //!
 //! A strategy with priorities is another [`Draw`]; a replay of sequences is another composition of the
 //! same store, returns and strategies, with a batch of its own; only the store knows how a leaf's
 //! cells lie in memory.
 //!
-//! After rlpyt's `replays/`; each file says where it differs. Nothing here but [`TensorBatch`] knows
-//! libtorch:
+//! Follows rlpyt's `replays/`; each file says where it differs. Nothing here except [`TensorBatch`]
+//! uses libtorch:
 //!
 //! ```
 //! use algos::replay::{HostLeaf, ReplaySettings, TransitionReplay, Transitions, Uniform};

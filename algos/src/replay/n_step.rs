@@ -1,7 +1,7 @@
-//! The n-step return that starts at each step of a ring, kept up to date as the ring grows so that
-//! a draw only reads it.
+//! The n-step return that starts at each step of a ring. Returns are updated when steps are appended,
+//! so that a draw only reads them.
 //!
-//! After rlpyt's `replays/n_step.py`: `return_ = sum_{k<m} gamma^k r[t+k]`, where the window of m
+//! Follows rlpyt's `replays/n_step.py`: `return_ = sum_{k<m} gamma^k r[t+k]`, where the window of m
 //! steps ends after n steps or with the first done. Differences: a truncated step bootstraps from
 //! its own final observation with its own exponent (rlpyt drops such targets, or uses the reset
 //! observation), and `timeout` is the outcome that ended the window (rlpyt sees it only at distance
@@ -25,13 +25,13 @@ pub struct Window {
 }
 
 impl Default for Window {
-    /// That of a skipped step.
+    /// The window of a skipped step.
     fn default() -> Self {
         Self { return_: 0.0, horizon: 0, end: Outcome::Skipped, final_slot: 0 }
     }
 }
 
-/// Windows of all steps of a ring.
+/// The windows of all steps of a ring.
 #[derive(Debug)]
 pub struct NStep {
     n: usize,
@@ -40,7 +40,7 @@ pub struct NStep {
 }
 
 impl NStep {
-    /// For a ring of `cells` steps; `n` is at least 1.
+    /// Windows for a ring of `cells` steps, all of them skipped. `n` is at least 1.
     ///
     /// # Errors
     /// Too little memory.
@@ -60,8 +60,7 @@ impl NStep {
         self.windows[cell]
     }
 
-    /// What the value after the window is multiplied with: `gamma^horizon`, or zero after
-    /// termination.
+    /// The factor of the value after the window: `gamma^horizon`, or zero after termination.
     #[inline]
     pub fn bootstrap(&self, window: Window) -> f32 {
         if window.end == Outcome::Terminated {
@@ -71,8 +70,8 @@ impl NStep {
         }
     }
 
-    /// Recomputes what `appended` new steps changed: their own windows and those of the `n - 1`
-    /// steps before them. Windows cut short by the write head use the steps there are.
+    /// Recomputes the windows that `appended` new steps change: their own and those of the `n - 1`
+    /// steps before them. A window that reaches the newest step ends there.
     pub fn update(&mut self, store: &Store, appended: usize) {
         let changed = (appended + self.n - 1).min(store.filled());
         for age in 0..changed {
@@ -108,7 +107,7 @@ impl NStep {
         window
     }
 
-    /// Bytes that are taken.
+    /// Bytes of memory in use.
     pub fn bytes(&self) -> u64 {
         (self.windows.len() * size_of::<Window>()) as u64
     }

@@ -1,17 +1,19 @@
-//! How a step ended, as the replay keeps it.
+//! How a step ended, in the form that the replay stores.
 use rlcore::block::{Columns, flag};
 
-/// How a step ended. One value, since terminated beats truncated and a skipped step is neither.
+/// How a step ended. One value: a step that is both terminated and truncated counts as terminated, and a
+/// skipped step is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
     /// The next row continues the episode.
     Running = 0,
-    /// The value of what follows is zero; also a lost life, which goes on without a reset.
+    /// The value of what follows is zero. Includes lost lives, after which the episode goes on without
+    /// a reset.
     Terminated = 1,
-    /// Cut off; what follows has the value of the step's own final observation.
+    /// The episode was cut off; the value of what follows is that of the step's own final observation.
     Truncated = 2,
-    /// The step did not happen (its environment waited for a reset), or what followed it was lost:
+    /// The step did not happen (its environment waited for a reset), or its successor was lost. It is
     /// never drawn.
     Skipped = 3,
 }
@@ -28,7 +30,7 @@ impl Outcome {
         }
     }
 
-    /// How many steps of the stored bytes ended so.
+    /// Number of the stored bytes that encode this outcome.
     pub(super) fn count_in(self, outcomes: &[u8]) -> usize {
         outcomes.iter().map(|byte| usize::from(*byte == self as u8)).sum()
     }

@@ -1,8 +1,9 @@
-//! A replay in a checkpoint: named arrays of the filled rows, and where the cursor stood.
+//! A replay in a checkpoint: named arrays of the filled rows, and the position of the cursor.
 //!
 //! rlpyt cannot resume a replay. Returns are not saved, since they are recomputed to the bit; final
 //! observations are saved in the order of their steps, so that equal replays give equal files.
-//! Arrays are lent to the writer and read into place, so that a replay is never held twice.
+//! Arrays are lent to the writer and read straight into the ring, so that a replay is never in memory
+//! twice.
 use super::leaf::LeafStore;
 use super::outcome::Outcome;
 use super::store::Store;
@@ -13,10 +14,10 @@ use rlcore::checkpoint::{ArraySource, NamedArray};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Version of what a saved replay consists of.
+/// Version of the format of saved replays.
 const FORMAT: u32 = 1;
 
-/// Extent and cursor of a saved replay.
+/// Size and cursor of a saved replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayMeta {
     /// Version of the arrays' names and meaning.
@@ -27,7 +28,7 @@ pub struct ReplayMeta {
     pub columns: usize,
     /// The row that is written next.
     pub cursor: usize,
-    /// How often the cursor has returned to row 0; then all rows hold steps.
+    /// How often the cursor has returned to row 0. Above 0 all rows hold steps.
     pub turn: u64,
 }
 
@@ -37,7 +38,7 @@ impl ReplayMeta {
     }
 }
 
-/// Where the bytes of a saved array go.
+/// The memory into which a saved array is read.
 #[derive(Debug)]
 pub struct Place<'a> {
     /// Name of the array.
@@ -46,7 +47,7 @@ pub struct Place<'a> {
     pub bytes: &'a mut [u8],
 }
 
-/// Type and shape of an array that is not there yet.
+/// Name, type and shape that a saved array must have.
 struct Wanted {
     name: String,
     dtype: DType,
@@ -71,7 +72,7 @@ fn wanted(folder: &str, leaf: &LeafStore, lead: &[usize]) -> Wanted {
     Wanted { name: format!("{folder}/{}", spec.name), dtype: spec.dtype, shape }
 }
 
-/// The array of a stored leaf, its part being the folder.
+/// The array of a stored leaf, in the folder of its part.
 fn of_leaf(leaf: &LeafStore, filled: usize, columns: usize) -> Wanted {
     wanted(folder(leaf.leaf.part), leaf, &[filled / leaf.leaf.every, columns])
 }
@@ -131,7 +132,7 @@ impl Store {
         arrays
     }
 
-    /// Refuses what does not fit, before anything is changed. Returns the outcomes.
+    /// Checks a saved store against this one, and changes nothing. Returns the saved outcomes.
     fn fitting(&self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<Vec<u8>, ReplayError> {
         let (rows, columns) = (self.rows(), self.columns());
         let same = (meta.format, meta.rows, meta.columns) == (FORMAT, rows, columns);
@@ -163,7 +164,7 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Reads what [`Store::fitting`] has checked into this store, which is empty.
+    /// Reads a saved store, which [`Store::fitting`] has checked, into this store, which is empty.
     fn read(
         &mut self,
         meta: &ReplayMeta,
@@ -197,7 +198,7 @@ impl Store {
     }
 }
 
-/// Names of the arrays of a drawing strategy.
+/// Prefix of the arrays of a drawing strategy.
 const DRAW: &str = "draw/";
 
 fn of_draw<'a>(draw: &'a dyn Draw, cells: usize, prefix: &str) -> Vec<NamedArray<'a>> {
@@ -206,7 +207,7 @@ fn of_draw<'a>(draw: &'a dyn Draw, cells: usize, prefix: &str) -> Vec<NamedArray
 }
 
 impl TransitionReplay {
-    /// Everything that later draws depend on, beside the settings. Arrays, whose names begin with
+    /// Everything that later draws depend on, apart from the settings. Arrays, whose names begin with
     /// `prefix`, hold the filled part of the ring: `reward` and `outcome` `[filled, B]`, each leaf as
     /// `<part>/<leaf>` `[filled / k, B, ...]`, `final/<leaf>` `[K, ...]` for the truncated steps in
     /// the order of (row, column), and those of the drawing strategy as `draw/<name>`.
@@ -217,10 +218,10 @@ impl TransitionReplay {
         (self.store.meta(), arrays)
     }
 
-    /// Refuses a saved replay that does not fit this one; reads no more than its outcomes.
+    /// Checks whether a saved replay fits this one. Of its arrays only the outcomes are read.
     ///
     /// # Errors
-    /// Another extent or version, an array that is missing or of another type or shape.
+    /// Another size or format; an array that is missing or has another type or shape.
     pub fn check(&self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<(), ReplayError> {
         self.fitting(meta, source).map(|_| ())
     }
@@ -233,12 +234,13 @@ impl TransitionReplay {
         Ok(outcomes)
     }
 
-    /// Takes back what [`TransitionReplay::save`] gave (`source` has its names without the prefix);
-    /// appends and draws then go on as they would have. Arrays are read into place.
+    /// Restores what [`TransitionReplay::save`] returned (`source` has its names without the prefix).
+    /// Further appends and draws are those that the saved replay would have made. Arrays are read
+    /// straight into the ring.
     ///
     /// # Errors
-    /// Those of [`TransitionReplay::check`]; this replay is then unchanged. Bytes that cannot be
-    /// read, or are not those that were saved; it is then empty.
+    /// Those of [`TransitionReplay::check`], with this replay unchanged. Bytes that cannot be read or
+    /// are damaged, with this replay empty.
     pub fn load(&mut self, meta: &ReplayMeta, source: &dyn ArraySource) -> Result<(), ReplayError> {
         let outcomes = self.fitting(meta, source)?;
         self.clear();
@@ -265,7 +267,7 @@ impl TransitionReplay {
         Ok(())
     }
 
-    /// Forgets all steps.
+    /// Removes all steps.
     pub fn clear(&mut self) {
         self.ceased(self.whole());
         self.store.clear();

@@ -1,10 +1,9 @@
-//! The steps that are kept: named leaves, reward and outcome of each step, in a ring `[T_ring, B]`
-//! under one time cursor, all environments in step.
+//! The store of steps: named leaves, reward and outcome of each step, in a ring `[T_ring, B]` with one
+//! time cursor for all environments.
 //!
-//! After rlpyt's `replays/n_step.py` (storage and cursor). Differences: terminated, truncated and
-//! skipped are kept apart, a truncated step keeps its own last observation, and previous action and
-//! reward are those of the step before, null after an episode's end (rlpyt does that for `prev_*`
-//! in its non-sequence replay only).
+//! Follows rlpyt's `replays/n_step.py` (storage and cursor). Differences: terminated, truncated and
+//! skipped steps are distinguished; a truncated step keeps its own final observation; previous action
+//! and reward are null after an episode's end (in rlpyt only in the non-sequence replay).
 use super::finals::Finals;
 use super::leaf::{LeafStore, StoredLeaf, zeroed};
 use super::outcome::{Outcome, outcomes};
@@ -17,12 +16,12 @@ use rlcore::block::{Columns, Part};
 #[derive(Debug)]
 pub struct Store {
     pub(super) leaves: Vec<LeafStore>,
-    /// `[rows * columns]`.
+    /// Rewards `[rows * columns]`.
     pub(super) reward: Vec<f32>,
-    /// `[rows * columns]`, bytes of [`Outcome`].
+    /// Bytes of [`Outcome`] `[rows * columns]`.
     pub(super) outcome: Vec<u8>,
-    /// `[rows * columns]`: the cell of the final observation where the outcome is truncated; empty
-    /// where no final observations are kept.
+    /// `[rows * columns]`: the cell of the final observation, where the outcome is truncated. Empty
+    /// where the environment never truncates.
     pub(super) final_slot: Vec<u32>,
     pub(super) finals: Option<Finals>,
     /// The row that is written next.
@@ -35,14 +34,14 @@ pub struct Store {
     truncated: Vec<usize>,
 }
 
-/// Bytes of a step beside its leaves: reward, outcome.
+/// Bytes per step, apart from the leaves: reward and outcome.
 pub(super) const STEP_BYTES: usize = 5;
 /// Bytes per step of the index of final observations.
 pub(super) const SLOT_BYTES: usize = 4;
 
 impl Store {
-    /// An empty store of `rows` time steps of `spec.b` environments. `truncates`: keep final
-    /// observations, whose leaves are those of [`Part::Observation`] among `leaves`.
+    /// An empty store of `rows` time steps of `spec.b` environments. `truncates`: whether final
+    /// observations are kept; their leaves are those of [`Part::Observation`] among `leaves`.
     ///
     /// # Errors
     /// A leaf that is stored every k steps where `rows` or `spec.t` is no multiple of k; too little
@@ -90,14 +89,14 @@ impl Store {
     /// time steps.
     ///
     /// # Errors
-    /// Those of [`Store::check`]; then nothing was written.
+    /// Those of [`Store::check`]; nothing is written then.
     pub fn append(&mut self, samples: &Columns) -> Result<usize, ReplayError> {
         let steps = self.check(samples)?;
         self.write(samples, steps);
         Ok(steps)
     }
 
-    /// The time steps of a block that can be appended.
+    /// Checks that a block can be appended, and returns its number of time steps.
     ///
     /// # Errors
     /// More steps than rows, a block of other columns or without a stored leaf, or a truncated step
@@ -160,7 +159,7 @@ impl Store {
         }
     }
 
-    /// Gives back what an overwritten step held.
+    /// Frees the final observations of the time steps that are about to be overwritten.
     fn vacate(&mut self, cell: usize) {
         match self.outcome_at(cell) {
             Outcome::Truncated => {
@@ -173,9 +172,9 @@ impl Store {
         }
     }
 
-    /// Says that the next append does not continue the last (environments were restarted, as on a
-    /// resume whose environments cannot save their state): steps that were running when it happened
-    /// lose what followed, and are skipped.
+    /// Says that the next append does not continue the last one: the environments were reset, such as
+    /// on a resume with environments that cannot save their state. The successors of the newest steps
+    /// are lost, so those of them that did not end an episode are skipped from now on.
     pub fn cut(&mut self) {
         if self.filled() == 0 {
             return;
@@ -189,7 +188,7 @@ impl Store {
         }
     }
 
-    /// Forgets all steps.
+    /// Removes all steps.
     pub fn clear(&mut self) {
         self.outcome.fill(Outcome::Running as u8);
         self.finals.iter_mut().for_each(|finals| finals.reset(0));
@@ -201,7 +200,7 @@ impl Store {
         self.rows
     }
 
-    /// Environments.
+    /// Number of environments.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -216,17 +215,17 @@ impl Store {
         self.turn > 0
     }
 
-    /// Time steps stored.
+    /// Number of time steps stored.
     pub fn filled(&self) -> usize {
         if self.is_full() { self.rows } else { self.cursor }
     }
 
-    /// Time steps ever appended. The step numbered s, from 0, is or was at row `s % rows`.
+    /// Number of time steps ever appended. Step s, counted from 0, is or was at row `s % rows`.
     pub fn head(&self) -> u64 {
         self.turn * self.rows as u64 + self.cursor as u64
     }
 
-    /// Steps stored that are [`Outcome::Skipped`].
+    /// Number of stored steps that are [`Outcome::Skipped`].
     pub fn skipped(&self) -> usize {
         self.skipped
     }
@@ -252,7 +251,7 @@ impl Store {
         (self.cursor + self.rows - 1 - age) % self.rows
     }
 
-    /// The row `steps` after `row`, both less than one turn.
+    /// The row that is `steps` time steps after `row`; `steps` is below the number of rows.
     #[inline]
     pub fn ahead(&self, row: usize, steps: usize) -> usize {
         let sum = row + steps;
@@ -277,9 +276,9 @@ impl Store {
         self.final_slot.get(cell).copied().unwrap_or(0)
     }
 
-    /// The row whose action and reward the agent knew when it acted at `row`; `None` at the start
-    /// of an episode, where both are null. `row` is neither unwritten nor the oldest (its
-    /// predecessor is gone).
+    /// The row of the previous action and reward for the step at `row`; `None` at the start of an
+    /// episode, where both are null. `row` must hold a step other than the oldest, whose predecessor
+    /// has been overwritten.
     pub fn previous(&self, row: usize, column: usize) -> Option<usize> {
         let before = if row == 0 { self.rows - 1 } else { row - 1 };
         let outcome = self.outcome_at(before * self.columns + column);
@@ -299,7 +298,7 @@ impl Store {
         self.leaves.iter().filter(move |leaf| leaf.leaf.part == part)
     }
 
-    /// Bytes that are taken.
+    /// Bytes of memory in use.
     pub fn bytes(&self) -> u64 {
         let leaves: u64 = self.leaves.iter().map(LeafStore::taken).sum();
         let finals = self.finals.as_ref().map_or(0, Finals::taken);

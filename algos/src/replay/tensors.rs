@@ -1,11 +1,12 @@
-//! A batch as tensors: the only file of the replay that knows libtorch.
+//! Batches as tensors: the only file of the replay that uses libtorch.
 use super::batch::{BatchLeaf, Transitions};
 use rlcore::tensor::slice_mut;
 use rlcore::{DType, LeafSpec};
 use tch::{Device, Kind, Tensor};
 
-/// Transitions in host tensors. [`gather`](super::TransitionReplay::gather) overwrites them in
-/// place: finish with what was computed from them, backward passes included, before.
+/// Transitions in tensors on the host. [`gather`](super::TransitionReplay::gather) overwrites them in
+/// place: complete everything that is computed from them, backward passes included, before the next
+/// call.
 pub type TensorBatch = Transitions<Tensor>;
 
 impl BatchLeaf for Tensor {

@@ -1,9 +1,9 @@
 //! A replay of n-step transitions.
 //!
-//! After rlpyt's `replays/non_sequence/` and the index rule of `replays/n_step.py`: around the
-//! cursor, the newest n steps lack their future and the oldest its predecessor. Differences: skipped
-//! steps are never drawn, and a transition carries its own bootstrap factor, so that the algorithm
-//! needs neither n nor `done_n`.
+//! Follows rlpyt's `replays/non_sequence/` and the index rule of `replays/n_step.py`: around the
+//! cursor, the newest n steps lack the steps after them and the oldest step lacks its predecessor, so
+//! that they are not drawn. Differences: skipped steps are never drawn, and each transition has its own
+//! bootstrap factor, so that the algorithm needs neither n nor `done_n`.
 use super::batch::{BatchLeaf, Transitions, fill, fill_f32};
 use super::leaf::{StoredLeaf, cell_bytes, product};
 use super::n_step::{NStep, Window};
@@ -15,23 +15,23 @@ use rlcore::seed::Rng;
 use rlcore::{BatchSpec, DType, EnvSpaces, LeafSpec};
 use std::ops::Range;
 
-/// How much is remembered, and over how many steps rewards are summed.
+/// Settings of a replay: its size and the n-step return.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReplaySettings {
-    /// Transitions, rounded up to a whole number of time steps over all environments.
+    /// Number of transitions; rounded up to a whole number of time steps of all environments.
     pub size: usize,
-    /// Length of the return, time steps, at least 1.
+    /// Length of the return in time steps, at least 1.
     pub n_step: usize,
     /// Discount per time step.
     pub discount: f64,
 }
 
 impl ReplaySettings {
-    /// Time steps of the ring.
+    /// Number of time steps of the ring.
     ///
     /// # Errors
-    /// A return that cannot be counted, or a size that cannot hold one batch of the sampler, or the
-    /// window and what surrounds it.
+    /// A return that is longer than `u16` can count; a size that holds less than one batch of the
+    /// sampler, or less than the n-step window with the steps around it.
     pub fn rows(&self, spec: BatchSpec) -> Result<usize, ReplayError> {
         let Self { size, n_step, .. } = *self;
         if n_step == 0 || n_step > u16::MAX as usize {
@@ -45,7 +45,7 @@ impl ReplaySettings {
         Ok(rows)
     }
 
-    /// Bytes that a replay takes once it is full; saturates. Where environments truncate, the
+    /// Bytes of memory of a full replay; saturates. Where environments truncate, the
     /// number of final observations is the largest that `spaces.truncates_every` allows. The
     /// drawing strategy is not included.
     pub fn bytes(&self, spaces: &EnvSpaces, spec: BatchSpec) -> u64 {
@@ -73,13 +73,14 @@ pub(super) fn stored(spaces: &EnvSpaces) -> Vec<StoredLeaf> {
         .collect()
 }
 
-/// A ring of steps, the n-step returns that start at them, and a strategy that draws them.
+/// A replay of n-step transitions: a ring of steps, the returns that start at them, and a strategy that
+/// draws them.
 #[derive(Debug)]
 pub struct TransitionReplay {
     pub(super) store: Store,
     pub(super) n_step: NStep,
     pub(super) draw: Box<dyn Draw>,
-    /// Steps that can be drawn, kept so that they need not be counted.
+    /// Number of steps that can be drawn, kept so that they are not counted in each draw.
     pub(super) n_drawable: usize,
     cells: Vec<usize>,
     current: Vec<(usize, f32)>,
@@ -102,10 +103,10 @@ impl TransitionReplay {
         Ok(Self { store, n_step, draw, n_drawable: 0, cells: vec![], current: vec![] })
     }
 
-    /// Copies all steps of a block, which continue those appended before.
+    /// Copies all steps of a block, which must continue the steps appended before.
     ///
     /// # Errors
-    /// Those of [`Store::check`]; then nothing has changed.
+    /// Those of [`Store::check`]; nothing is changed then.
     pub fn append(&mut self, samples: &Columns) -> Result<(), ReplayError> {
         let steps = self.store.check(samples)?;
         let before = self.span(self.store.head());
@@ -119,13 +120,13 @@ impl TransitionReplay {
 
     /// See [`Store::cut`].
     pub fn cut(&mut self) {
-        // Only the newest step changes, which cannot be drawn yet.
+        // Only the newest steps change, and these cannot be drawn yet.
         self.store.cut();
         self.n_step.update(&self.store, 1.min(self.store.filled()));
     }
 
-    /// The time steps that can be drawn when `head` have been appended: those with both their
-    /// predecessor and all of their window in the ring.
+    /// The time steps that can be drawn after `head` were appended: those whose predecessor and whole
+    /// window are in the ring.
     fn span(&self, head: u64) -> Range<u64> {
         let first = head.saturating_sub(self.store.rows() as u64) + 1;
         first..head.saturating_sub(self.n_step.n() as u64).max(first)
@@ -157,7 +158,7 @@ impl TransitionReplay {
         Drawable::with_len(&self.store, self.whole(), self.n_drawable)
     }
 
-    /// The steps kept.
+    /// The store of steps.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -171,7 +172,7 @@ impl TransitionReplay {
     /// Draws `n` transitions with the replay's strategy and appends their keys to `keys`.
     ///
     /// # Errors
-    /// Nothing can be drawn yet.
+    /// No step can be drawn yet.
     pub fn draw(
         &mut self,
         rng: &mut Rng,
@@ -214,11 +215,11 @@ impl TransitionReplay {
     /// Copies the transitions of `keys` into `batch`, in their order.
     ///
     /// # Errors
-    /// A key whose step has been overwritten: gather before the next append. The batch has not
-    /// changed then.
+    /// A key whose step has been overwritten: gather before the next append. The batch is unchanged
+    /// then.
     ///
     /// # Panics
-    /// A batch of another length than `keys`, or of another replay's leaves.
+    /// A batch whose length differs from that of `keys`, or that was made by a replay with other leaves.
     // Leaf by leaf, so that the cache misses of many transitions overlap.
     pub fn gather<L: BatchLeaf>(
         &self,
@@ -258,11 +259,12 @@ impl TransitionReplay {
         Ok(())
     }
 
-    /// Gives the strategy new priorities of drawn steps. A priority is dropped where the cell holds
-    /// another step by now, or one that cannot be drawn any more. Returns how many were given.
+    /// Passes new priorities of drawn steps to the strategy. A priority is dropped where the cell holds
+    /// another step by now, or the step can no longer be drawn. Returns the number of priorities passed
+    /// on.
     ///
     /// # Panics
-    /// Another number of priorities than of keys.
+    /// The numbers of priorities and keys differ.
     pub fn write_back(&mut self, keys: &[Key], priorities: &[f32]) -> usize {
         assert_eq!(keys.len(), priorities.len(), "one priority per key");
         let drawable = Drawable::with_len(&self.store, self.whole(), self.n_drawable);
@@ -276,12 +278,12 @@ impl TransitionReplay {
         self.current.len()
     }
 
-    /// Time step of the ring and environment of a key, for messages.
+    /// Row of the ring and environment of a key, for messages.
     pub fn row_and_column(&self, key: Key) -> (usize, usize) {
         (key.cell / self.store.columns(), key.cell % self.store.columns())
     }
 
-    /// Bytes that are taken, zeroed memory that was never written included.
+    /// Bytes of memory in use, zeroed memory that was never written included.
     pub fn bytes(&self) -> u64 {
         self.store.bytes() + self.n_step.bytes() + self.draw.bytes()
     }

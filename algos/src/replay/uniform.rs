@@ -1,13 +1,13 @@
 //! Uniform draws, with replacement.
 //!
-//! After rlpyt's `replays/non_sequence/uniform.py`. Differences: skipped steps are never drawn, and a
-//! draw is uniform over what remains.
+//! Follows rlpyt's `replays/non_sequence/uniform.py`. Differences: skipped steps are never drawn, and a
+//! draw is uniform over the others.
 use super::{Draw, Drawable};
 use rand::RngExt;
 use rlcore::seed::Rng;
 
-/// After this many rejected candidates a draw counts through the drawable cells instead. Reached
-/// only where most are skipped.
+/// After this many rejected candidates a draw counts through the drawable cells instead: exact, but
+/// O(n). Happens only where most steps are skipped.
 const TRIES: usize = 32;
 
 /// Draws every drawable cell with the same probability.

@@ -16,6 +16,9 @@ use toml::Value;
 /// Vectors of the size of the parameters that the runner holds at once: what it publishes, and while a checkpoint is written the
 /// copies of parameters and moments, and the weights as a file for PyTorch.
 const RUNNER_COPIES: u64 = 6;
+/// What libtorch's kernels keep for themselves once they have computed something large, and the allocator of what was freed. 50 to 80 MB
+/// were measured.
+const KERNELS: u64 = 128 << 20;
 /// An observation of so many bytes is worth a word when memory is short.
 const LARGE_OBSERVATION: usize = 1 << 16;
 
@@ -30,6 +33,7 @@ fn needs(program: &Program, config: &Config, plan: &Plan) -> Result<Vec<Need>> {
         needs.extend(algo.device);
     }
     let copies = (model.params as u64).saturating_mul(4 * RUNNER_COPIES);
+    needs.push(Need::new("libtorch's own buffers", KERNELS, ""));
     needs.push(Need::new("published weights and checkpoints", copies, "the sizes in agent.model"));
     Ok(needs)
 }

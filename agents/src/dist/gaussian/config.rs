@@ -1,33 +1,33 @@
 //! Settings of a diagonal Gaussian.
 use serde::{Deserialize, Serialize};
 
-/// Where standard deviations come from.
+/// The source of the standard deviations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Std {
-    /// One trained parameter for each dimension, whatever is observed (`MujocoFfModel`, PPO, stable-baselines3).
+    /// One trained parameter per dimension, independent of the observation (`MujocoFfModel`, PPO, stable-baselines3).
     #[default]
     Parameter,
     /// Outputs of the network.
     Head,
-    /// `init_std` throughout.
+    /// Constant at `init_std`.
     Fixed,
 }
 
-/// What keeps actions within the action space.
+/// How actions are kept within the action space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
-    /// Nothing: the environment gets the draw.
+    /// Not at all: the environment gets the draw.
     None,
-    /// The environment gets the draw clipped to the box; the likelihood is of the draw (as stable-baselines3).
+    /// The environment gets the draw clipped to the box; the likelihood is that of the draw (as in stable-baselines3).
     #[default]
     Clip,
-    /// tanh, scaled to the box, which must be finite; the likelihood includes its Jacobian.
+    /// The draw goes through tanh, scaled to the box, which must have finite bounds; the likelihood includes the Jacobian.
     Squash,
 }
 
-/// Standard deviations outside make likelihoods that `f32` cannot hold.
+/// Range of standard deviations whose likelihoods f32 can hold.
 const LEAST_STD: f64 = 1e-10;
 const MOST_STD: f64 = 1e10;
 
@@ -35,20 +35,20 @@ const MOST_STD: f64 = 1e10;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GaussianConfig {
-    /// Where standard deviations come from.
+    /// Source of the standard deviations.
     pub std: Std,
-    /// Standard deviation at the start, or throughout where it is fixed; a head of the network starts near 1 by itself.
+    /// Initial standard deviation, or the constant one. Outputs of the network start near 1 by themselves.
     pub init_std: f64,
-    /// Standard deviations below are taken for this one.
+    /// Smallest standard deviation: smaller ones are raised to it. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_std: Option<f64>,
-    /// Standard deviations above are taken for this one.
+    /// Largest standard deviation: larger ones are lowered to it. Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_std: Option<f64>,
-    /// The noise around the mean is cut to `-noise_clip..=noise_clip`; the likelihood does not know of it.
+    /// The noise around the mean is clipped to `-noise_clip..=noise_clip`; the likelihood ignores that. Absent: it is not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_clip: Option<f64>,
-    /// What keeps actions within the action space.
+    /// How actions are kept within the action space.
     pub bound: Bound,
 }
 
@@ -66,7 +66,10 @@ impl Default for GaussianConfig {
 }
 
 impl GaussianConfig {
-    /// Says what contradicts itself, and what to change.
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// A text that names the setting, its value and what to change.
     pub fn check(&self) -> Result<(), String> {
         for (name, value) in [
             ("init_std", Some(self.init_std)),

@@ -7,7 +7,8 @@ use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
-/// Defaults are those of rlpyt's `algos/pg/a2c.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
+/// Settings of A2C. Names and defaults are those of rlpyt's `algos/pg/a2c.py`; what rlpyt does not have is off by default, and `adam_eps` is
+/// PyTorch's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct A2cConfig {
@@ -15,13 +16,13 @@ pub struct A2cConfig {
     pub discount: f64,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Weight of half the squared error of the value.
+    /// Coefficient of half the squared error of the value.
     pub value_loss_coeff: f64,
-    /// Weight of the entropy, which is rewarded.
+    /// Coefficient of the entropy bonus.
     pub entropy_loss_coeff: f64,
     /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
     pub clip_grad_norm: f64,
-    /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
+    /// Lambda of generalised advantage estimation; with 1, rewards are summed up to the end of the episode or of the batch.
     pub gae_lambda: f64,
     /// `off` or `batch`; a batch is one minibatch here.
     pub normalize_advantage: NormalizeAdvantage,

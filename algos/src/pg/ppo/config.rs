@@ -7,7 +7,8 @@ use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
-/// Defaults are those of rlpyt's `algos/pg/ppo.py`, names too; what rlpyt does not have is off, and `adam_eps` is PyTorch's.
+/// Settings of PPO. Names and defaults are those of rlpyt's `algos/pg/ppo.py`; what rlpyt does not have is off by default, and `adam_eps` is
+/// PyTorch's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoConfig {
@@ -15,29 +16,29 @@ pub struct PpoConfig {
     pub discount: f64,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Weight of half the squared error of the value.
+    /// Coefficient of half the squared error of the value.
     pub value_loss_coeff: f64,
-    /// Weight of the entropy, which is rewarded.
+    /// Coefficient of the entropy bonus.
     pub entropy_loss_coeff: f64,
     /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
     pub clip_grad_norm: f64,
-    /// Lambda of generalised advantage estimation; 1 sums rewards up to the end of the episode or of the batch.
+    /// Lambda of generalised advantage estimation; with 1, rewards are summed up to the end of the episode or of the batch.
     pub gae_lambda: f64,
-    /// Updates that one pass over a batch is cut into: over time steps, for recurrent models over environments.
+    /// Minibatches, and so updates, per pass over a batch. Recurrent models divide the environments among them, others the steps.
     pub minibatches: usize,
-    /// Passes over a batch.
+    /// Passes over each batch.
     pub epochs: usize,
-    /// Ratios of likelihoods outside `1 - ratio_clip ..= 1 + ratio_clip` gain nothing.
+    /// The likelihood ratio is clipped to `1 - ratio_clip ..= 1 + ratio_clip`.
     pub ratio_clip: f64,
-    /// Learning rate, ratio_clip and value_clip fall linearly to zero over the run's steps.
+    /// The learning rate, `ratio_clip` and `value_clip` fall linearly to zero over the run's steps.
     pub linear_lr_schedule: bool,
-    /// `off`, `batch` or `minibatch`.
+    /// Set over which advantages are normalised: `off`, `batch` or `minibatch`.
     pub normalize_advantage: NormalizeAdvantage,
-    /// Values may move this far from the recorded ones before their loss counts the larger error; absent: no limit.
+    /// Limit of how far a value may move from the recorded value before the larger of the two errors counts; absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_clip: Option<f64>,
-    /// No further update from a batch once a minibatch's estimate of KL(old, new), taken before its update, is above this, nats;
-    /// absent: all passes.
+    /// Largest KL(old, new) in nats: once the estimate of a minibatch, made before its update, is larger, no further update is made from
+    /// the batch. Absent: all passes are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_kl: Option<f64>,
     /// Adam's epsilon.

@@ -19,8 +19,8 @@ pub fn loss(
     (combine(policy, outputs, targets, c, value_clip), Ratio { log_ratio, clip: ratio_clip })
 }
 
-/// The gradient of `r A` by the log-likelihood is `r A` itself, and that of a clipped gain zero. So what is differentiated is
-/// the log-likelihoods' product with a constant.
+/// The gradient of `r A` with respect to the log-likelihood is `r A` itself, and that of a clipped term is zero. So the dot product of
+/// the log-likelihoods with constants has the gradient of the loss.
 // PERF: two nodes of the graph instead of eight; with the likelihood of `Categorical` in one node for three, 304 us a minibatch
 // of 64 instead of 340 (`experiments bench learner`).
 fn surrogate(outputs: &Outputs, targets: &Targets, ratio_clip: f64) -> (Policy, Tensor) {
@@ -28,7 +28,7 @@ fn surrogate(outputs: &Outputs, targets: &Targets, ratio_clip: f64) -> (Policy, 
     let (value, slope, log_ratio) = {
         let _guard = tch::no_grad_guard();
         let log_ratio = &outputs.log_likelihood - &targets.old_log_likelihood;
-        // A skipped step's ratio may be anything, and an infinity times a mask of zero is NaN.
+        // The ratio of an invalid step may overflow, and infinity times a mask of zero is NaN.
         let log_ratio = match valid {
             Some(valid) => log_ratio.masked_fill(&valid.eq(0), 0.0),
             None => log_ratio,

@@ -6,7 +6,7 @@ use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
-/// Williams 1992; learning rate and discount are the defaults of A2C.
+/// Settings of REINFORCE (Williams 1992). Learning rate and discount have the defaults of A2C.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReinforceConfig {
@@ -14,11 +14,11 @@ pub struct ReinforceConfig {
     pub discount: f64,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Weight of the entropy, which is rewarded.
+    /// Coefficient of the entropy bonus.
     pub entropy_loss_coeff: f64,
     /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
     pub clip_grad_norm: f64,
-    /// Returns are shifted and scaled to mean 0 and standard deviation 1 over the batch: the mean is a baseline.
+    /// Whether returns are normalised to mean 0 and standard deviation 1 over the batch, so that their mean is the baseline.
     pub normalize_return: bool,
     /// Adam's epsilon.
     pub adam_eps: f64,

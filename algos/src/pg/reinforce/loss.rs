@@ -1,8 +1,7 @@
 //! The loss of REINFORCE: Williams 1992.
 use crate::pg::loss::{Losses, Outputs, Targets, valid_mean};
 
-/// `-mean(log pi(a) A) - c_e mean(H)`, where the "advantage" is the return itself, or a standardised one. Nothing learns a
-/// value.
+/// `-mean(log pi(a) A) - c_e mean(H)`, where A is the return, normalised or not. There is no value function.
 pub fn loss(outputs: &Outputs, targets: &Targets, entropy_coeff: f64) -> Losses {
     let valid = targets.valid.as_ref();
     let policy = -valid_mean(&(&outputs.log_likelihood * &targets.advantage), valid);
