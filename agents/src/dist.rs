@@ -1,8 +1,8 @@
-//! Distributions of actions, seen from both sides: an acting agent draws on slices, a learner computes on tensors.
+//! Distributions of actions: agents draw from them on slices, learners compute with them on tensors.
 //!
-//! Follows `rlpyt/distributions/`; differs: a distribution is given by one vector `dist` a row (logits, or means and log
-//! standard deviations) and not by probabilities, so likelihoods are exact through log-softmax and need no epsilon; draws come
-//! from the column's own stream and depend on nothing but that column's `dist`.
+//! Follows `rlpyt/distributions/`; differs: a distribution is given by one vector `dist` per row (logits, or means and log
+//! standard deviations) and not by probabilities, so that likelihoods are exact (log-softmax) and need no epsilon; draws use the
+//! column's own random stream and depend on nothing except that stream and the column's `dist`.
 mod categorical;
 mod gaussian;
 
@@ -14,21 +14,21 @@ use rlcore::seed::Rng;
 use rlcore::{EnvSpaces, LeafSpec, Space};
 use tch::Tensor;
 
-/// How an action is taken from a distribution.
+/// How an action is chosen from a distribution.
 #[derive(Debug)]
 pub enum Draw<'a> {
-    /// At random, from this stream.
+    /// Drawn, with this random stream.
     Sample(&'a mut Rng),
-    /// The most likely one.
+    /// The most likely action.
     Mode,
 }
 
-/// What a model has to compute.
+/// Which values of `dist` a model computes, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heads {
-    /// The first values of `dist`, computed from the observation.
+    /// Number of first values of `dist`, which are computed from the observation.
     pub outputs: usize,
-    /// The other values of `dist`, the same for every observation.
+    /// The remaining values of `dist`, which are the same for every observation.
     pub tail: Option<Tail>,
 }
 
@@ -39,43 +39,44 @@ pub struct Tail {
     pub name: &'static str,
     /// Number of values.
     pub len: usize,
-    /// Where they start.
+    /// Their initial value.
     pub start: f64,
-    /// Trained, or a buffer that stays as it is.
+    /// Whether they are trained, or a constant buffer.
     pub role: crate::params::ParamRole,
 }
 
-/// Draws with a gradient with respect to `dist`.
+/// Draws that have a gradient with respect to `dist`.
 #[derive(Debug)]
 pub struct Rsample {
     /// The actions, `[..., D]`.
     pub action: Tensor,
-    /// What [`Distribution::log_likelihood`] takes, `[..., D]`: the draws before any bound.
+    /// The draws before bounds are applied, `[..., D]`, as [`Distribution::log_likelihood`] takes them.
     pub drawn: Tensor,
-    /// Log of the density of the actions, `[...]`, through the draws too; with [`Bound::Squash`] it includes tanh's Jacobian.
+    /// Log of the density of the actions, `[...]`, with a gradient through the draws too. With [`Bound::Squash`] it includes the
+    /// Jacobian of tanh.
     pub log_likelihood: Tensor,
 }
 
-/// Turns rows of `len` numbers into actions and likelihoods. Tensors may have any leading dimensions; results have those.
+/// A distribution of actions, given by `dist` `[len]`. Tensors may have any leading dimensions; results have the same.
 pub trait Distribution: Send + std::fmt::Debug {
     /// Width of `dist`: A logits, or D means and D log standard deviations.
     fn len(&self) -> usize;
 
-    /// Whether there is nothing to choose.
+    /// Whether `dist` is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Which part of `dist` a model computes from the observation.
+    /// Which values of `dist` a model computes from the observation.
     fn heads(&self) -> Heads {
         Heads { outputs: self.len(), tail: None }
     }
 
-    /// Leaves of agent_info that the distribution records. The first is `dist` `[len] f32`, as the likelihoods use it.
+    /// Leaves of `agent_info` that the distribution records. The first is `dist` `[len] f32`, as the likelihoods use it.
     fn info(&self) -> Vec<LeafSpec>;
 
-    /// Draws one column's action from `dist` `[len]`, and fills the leaves of [`Distribution::info`], which are the leaves of
-    /// `info` from `first` on. `allowed` `[A]` is non-zero where an action may be taken.
+    /// Chooses the action of one column from `dist` `[len]`, and writes the leaves of [`Distribution::info`], which are those of `info`
+    /// from index `first` on. `allowed` `[A]` is non-zero where an action may be taken.
     fn draw(
         &self,
         dist: &[f32],
@@ -95,17 +96,17 @@ pub trait Distribution: Send + std::fmt::Debug {
     /// Kullback-Leibler divergence of `new` from `old` in nats, two `[N, len] -> [N]`.
     fn kl(&self, old: &Tensor, new: &Tensor) -> Tensor;
 
-    /// Which recorded tensor the likelihood is of: the action, or one of `info`, the leaves of [`Distribution::info`] in their
+    /// The recorded tensor whose likelihood is computed: the action, or one of `info`, the leaves of [`Distribution::info`] in their
     /// order.
     fn drawn<'a>(&self, action: &'a [Tensor], info: &'a [Tensor]) -> &'a Tensor;
 
-    /// Standard normal numbers in one draw of [`Distribution::rsample`].
+    /// Number of standard normal values per draw of [`Distribution::rsample`].
     fn noise_len(&self) -> usize {
         0
     }
 
     /// Draws with a gradient (reparameterised: Kingma and Welling 2014): `dist` `[..., len]` and standard normal `noise`
-    /// `[..., noise_len]`, which the caller draws, so that draws are a function of its stream.
+    /// `[..., noise_len]`, which the caller draws, so that the result is a function of the caller's random stream.
     ///
     /// # Errors
     /// A distribution over discrete actions: such a draw has no gradient.

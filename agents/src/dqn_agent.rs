@@ -1,4 +1,4 @@
-//! Acting by the values of a Q-model, feed-forward or recurrent.
+//! The agent that acts by the values of a Q-model, feed-forward or recurrent.
 mod settings;
 
 pub use self::settings::DqnAgentSettings;
@@ -16,15 +16,15 @@ use rlcore::{DType, GlobalSteps, LeafSpec};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad_guard};
 
-/// Name of the leaf of agent_info that holds the values of the actions, `[A] f32`.
+/// Name of the leaf of `agent_info` with the values of the actions, `[A] f32`.
 pub const Q: &str = "q";
 
-/// Builds [`DqnAgent`]s over any Q-model, with any exploration.
+/// Settings of a [`DqnAgent`]: any Q-model, any exploration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DqnAgentConfig<M = QMlp, E = EpsilonGreedy> {
     /// The model.
     pub model: M,
-    /// How actions are chosen by their values.
+    /// How actions are chosen from their values.
     pub exploration: E,
 }
 
@@ -61,7 +61,7 @@ impl<M: MakeQModel + Settings, E: MakeExploration> MakeAgent for DqnAgentConfig<
     }
 }
 
-/// Chooses actions by their values. Records [`Q`], and the model's recurrent state where it has one.
+/// Chooses actions from their values. Records [`Q`], and the model's recurrent state where it has one.
 pub struct DqnAgent {
     model: Box<dyn QModel>,
     params: Params,
@@ -79,7 +79,7 @@ impl std::fmt::Debug for DqnAgent {
 }
 
 impl DqnAgent {
-    /// Values `[N, A]`, `[1, N, A]` of a recurrent model, and the state, all contiguous on the CPU.
+    /// Values `[N, A]` (`[1, N, A]` of a recurrent model) and the next state, all contiguous on the CPU.
     fn run(&mut self, rows: &ModelInput<'_>) -> QOutput {
         let _guard = no_grad_guard();
         let Self { model, params, acting, .. } = self;

@@ -1,7 +1,7 @@
-//! Models: what they see, and values of actions as a pure function of parameters.
+//! Inputs of models, and Q-models: values of actions as a pure function of parameters.
 //!
-//! Q-models ([`QModel`], here) and policy models ([`crate::pg::PgModel`]) are shown the same ([`ModelInput`]), for acting and
-//! for learning.
+//! Q-models ([`QModel`], here) and policy models ([`crate::pg::PgModel`]) have the same input ([`ModelInput`]), for acting and for
+//! learning.
 mod conv;
 mod mlp;
 mod nets;
@@ -15,60 +15,61 @@ use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
 use tch::{Kind, Tensor};
 
-/// What a model sees, on the device of the parameters.
+/// Input of a model, on the device of its parameters.
 ///
-/// A model without a state gets leading dimension `[N]`, and the observation alone: the other fields are empty. A recurrent
-/// model gets `[T, N]`; T is 1 when acting.
+/// A feed-forward model gets leading dimension `[N]` and the observation alone; the other fields are empty. A recurrent model gets
+/// leading dimensions `[T, N]`; T is 1 when acting.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelInput<'a> {
     /// `[N, ...]` or `[T, N, ...]` for each leaf.
     pub observation: &'a [Tensor],
-    /// The actions before, null at an episode's start; `[T, N, ...]` for each leaf.
+    /// Previous actions, null at an episode's start; `[T, N, ...]` for each leaf.
     pub prev_action: &'a [Tensor],
-    /// The rewards before, zero at an episode's start; `[T, N] f32`.
+    /// Previous rewards, zero at an episode's start; `[T, N] f32`.
     pub prev_reward: &'a Tensor,
-    /// Memory before row 0, `[N, ...]` for each leaf.
+    /// Recurrent state before row 0, `[N, ...]` for each leaf.
     pub state: &'a [Tensor],
-    /// `[T, N] f32`: 1 where memory is zeroed before that row (the step before was `done`). None: nowhere.
+    /// `[T, N] f32`: 1 where the state is zeroed before that row, since the step before ended an episode. None: nowhere.
     pub reset: Option<&'a Tensor>,
 }
 
 impl<'a> ModelInput<'a> {
-    /// The input of a model without a state. `nothing`: an empty tensor.
+    /// The input of a feed-forward model. `nothing`: an empty tensor, for the fields that it does not use.
     pub fn of(observation: &'a [Tensor], nothing: &'a Tensor) -> Self {
         Self { observation, prev_action: &[], prev_reward: nothing, state: &[], reset: None }
     }
 }
 
-/// What a Q-model computes.
+/// Output of a Q-model.
 #[derive(Debug)]
 pub struct QOutput {
     /// `[N, A] f32`, or `[N, A, P]` for a model with [`QModel::atoms`]; a recurrent model has `[T, N]` in place of `[N]`.
     pub q: Tensor,
-    /// Memory after the last row, `[N, ...]` for each leaf; empty for a model without a state.
+    /// Recurrent state after the last row, `[N, ...]` for each leaf; empty for a feed-forward model.
     pub state: Vec<Tensor>,
 }
 
 impl From<Tensor> for QOutput {
-    /// Of a model without a state.
+    /// The output of a feed-forward model.
     fn from(q: Tensor) -> Self {
         Self { q, state: vec![] }
     }
 }
 
-/// Values of actions.
+/// A model of the values of actions.
 pub trait QModel: Send {
-    /// Memory of one environment; none for feed-forward models.
+    /// Leaves of the recurrent state of one environment; empty for feed-forward models.
     fn state(&self) -> Vec<LeafSpec> {
         Vec::new()
     }
 
-    /// P, the numbers that describe the return of each action (atoms, quantiles); none where its expectation alone is computed.
+    /// P, the number of values that describe the return of each action (atoms, quantiles). None: the model computes the expected
+    /// return alone.
     fn atoms(&self) -> Option<usize> {
         None
     }
 
-    /// See [`ModelInput`] and [`QOutput`].
+    /// Computes the values of the actions. Shapes: see [`ModelInput`] and [`QOutput`].
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput;
 
     /// The same as PyTorch source, for `experiments export`; none where nobody has written it.
@@ -76,7 +77,8 @@ pub trait QModel: Send {
         None
     }
 
-    /// The expected return of each action, `[..., A]`, from [`QOutput::q`]. Default: the mean over atoms, as of quantiles.
+    /// The expected return of each action, `[..., A]`, from [`QOutput::q`]. The default takes the mean over P, which is right for
+    /// quantiles.
     fn values(&self, q: &Tensor) -> Tensor {
         match self.atoms() {
             None => q.shallow_clone(),
@@ -95,7 +97,10 @@ pub trait MakeQModel: Send + 'static {
     ) -> Result<Box<dyn QModel>, AgentError>;
 }
 
-/// Number of actions, or an error that says why a Q-model does not fit.
+/// Number of actions of a discrete action space.
+///
+/// # Errors
+/// Another action space: a Q-model does not fit it.
 pub fn action_count(spaces: &EnvSpaces) -> Result<usize, AgentError> {
     spaces.action.discrete_n().ok_or_else(|| {
         AgentError::new(format!(

@@ -1,8 +1,8 @@
 //! Policy-gradient agents and their models.
 //!
-//! A model ([`PgModel`]) gives a distribution and a value; [`PgMlp`] and [`PgConv`] are ready-made, feed-forward or with an LSTM.
-//! Settings ([`CategoricalPgAgentConfig`], [`GaussianPgAgentConfig`]) build agents anywhere and tell the algorithm which
-//! distribution they draw from ([`PgSettings`]).
+//! A model ([`PgModel`]) computes a distribution and a value; [`PgMlp`] and [`PgConv`] are ready-made, feed-forward or with an LSTM.
+//! Settings ([`CategoricalPgAgentConfig`], [`GaussianPgAgentConfig`]) build agents in any process and tell the algorithm which
+//! distribution the agents draw from ([`PgSettings`]).
 mod agent;
 mod conv;
 mod evaluate;

@@ -10,8 +10,8 @@ use rlcore::seed::{self, Rng};
 use rlcore::tensor::RowTensors;
 use rlcore::{BatchSpec, EnvRank, EnvSpaces, GlobalSteps};
 
-/// Acts in one environment as an evaluation does, and remembers what a recurrent model needs: the last action and reward, and
-/// the model's state.
+/// Acts in one environment in the same way as an evaluation, and keeps what a recurrent model needs: the previous action and reward, and
+/// the recurrent state.
 ///
 /// Write an observation ([`Policy::observation`]) and ask for the action ([`Policy::act`]), or let the policy step an
 /// environment ([`Policy::step`]).
@@ -35,11 +35,11 @@ impl std::fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// A policy with these weights, at the start of an episode. `seed`: of what it draws, where it draws at all. `now`:
-    /// environment steps of training, for agents that go by them.
+    /// A policy with these weights, at the start of an episode. `seed`: seed of its random draws, where it has any. `now`:
+    /// environment steps of training, for agents whose schedules depend on them.
     ///
     /// # Errors
-    /// The agent refuses the spaces, or has another number of weights; no memory.
+    /// Spaces that the agent does not fit; another number of weights; too little memory.
     pub fn new(
         agent: &AgentFactory,
         spaces: &EnvSpaces,
@@ -84,12 +84,12 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Spaces of the environments that it acts in.
+    /// Spaces of the environments that the policy acts in.
     pub fn spaces(&self) -> &EnvSpaces {
         &self.spaces
     }
 
-    /// Begins an episode: forgets the last action and reward, and the model's state.
+    /// Begins an episode: clears the previous action and reward, and the recurrent state.
     pub fn start(&mut self) {
         let c = &mut self.columns;
         self.spaces.action.null(&mut c.prev_action.cell_mut(0, 0));
@@ -97,8 +97,7 @@ impl Policy {
         c.agent_state.zero();
     }
 
-    /// Where the observation is written before [`Policy::act`], every leaf in full. It keeps its values until they are
-    /// overwritten.
+    /// The cell of the observation: write every leaf in full before [`Policy::act`]. It keeps its values until they are overwritten.
     pub fn observation(&mut self) -> CellMut<'_> {
         self.columns.observation.cell_mut(0, 0)
     }
@@ -156,7 +155,7 @@ impl Policy {
         self.columns.agent_info.cell(0, 0)
     }
 
-    /// Tells a recurrent model the reward of its last action. Others need not know it.
+    /// Sets the reward of the last action, an input of recurrent models. Feed-forward models do not use it.
     pub fn reward(&mut self, reward: f32) {
         self.columns.prev_reward.cell_mut(0, 0).f32(0)[0] = reward;
     }
@@ -170,8 +169,8 @@ impl Policy {
         env.reset(&mut self.observation()).map_err(|e| AgentError::new(e.to_string()))
     }
 
-    /// Acts on the observation, steps an environment with the action, and takes in what it then shows. After a step with
-    /// [`Step::reset`] call [`Policy::reset`].
+    /// Acts on the observation, steps the environment with the action, and keeps the next observation. After a step with
+    /// [`Step::reset`] set, call [`Policy::reset`].
     ///
     /// # Errors
     /// The agent's or the environment's.

@@ -1,8 +1,8 @@
 //! Models as PyTorch source: what `experiments export` writes beside the weights.
 //!
-//! The layers of `__init__` follow from the names and shapes of the parameters; a model says what `forward` does with them
-//! ([`TorchModel`]), a distribution how its output becomes an action. Both are written next to what they do here.
-//! [`TorchPolicy`] puts them together.
+//! The layers of `__init__` follow from the names and shapes of the parameters; a model provides the body of `forward`
+//! ([`TorchModel`]), a distribution the code that turns its output into an action. Both are defined beside their Rust equivalents.
+//! [`TorchPolicy`] combines them.
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::model::MakeQModel;
@@ -19,12 +19,12 @@ use std::sync::Arc;
 /// returns `output, state`, the output being the values `[N, A]` of a Q-model, or what a distribution begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TorchModel {
-    /// Lines of the body. `torch`, `nn` and `F` are imported; `flat(leaf)` and `one_hot(leaf, sizes)` are there.
+    /// Lines of the body. `torch`, `nn` and `F` are imported; `flat(leaf)` and `one_hot(leaf, sizes)` are defined.
     pub forward: Vec<String>,
     /// Strides and paddings of the convolutions `conv.0`, `conv.1`, ..., in pixels.
     pub convolutions: Vec<(i64, i64)>,
-    /// Number of values of the previous action that a recurrent model sees: actions as one-hot, or the elements of a box; none for a
-    /// model without a state.
+    /// Number of values of the previous action that a recurrent model takes: the one-hot length, or the elements of a box. None for a
+    /// feed-forward model.
     pub previous: Option<usize>,
 }
 
@@ -38,7 +38,7 @@ pub struct TorchPolicy {
     act: Vec<String>,
 }
 
-/// Why there is no source.
+/// The error where a model or distribution has no PyTorch source.
 fn unwritten(what: &str, trait_: &str) -> AgentError {
     AgentError::new(format!(
         "{what} has no PyTorch source: implement {trait_}::torch for it, or read the weights with your own"
@@ -46,10 +46,10 @@ fn unwritten(what: &str, trait_: &str) -> AgentError {
 }
 
 impl TorchPolicy {
-    /// Of an agent that takes the action of the largest value.
+    /// The source of an agent that takes the action with the largest value.
     ///
     /// # Errors
-    /// The model refuses the spaces, or has no source.
+    /// Spaces that the model does not fit; a model without a source.
     pub fn of_values(
         model: &(impl MakeQModel + ?Sized),
         spaces: &EnvSpaces,
@@ -61,10 +61,10 @@ impl TorchPolicy {
         Ok(Self { spaces: spaces.clone(), specs: b.finish()?, model, act })
     }
 
-    /// Of an agent that takes the most likely action of a distribution.
+    /// The source of an agent that takes the most likely action of a distribution.
     ///
     /// # Errors
-    /// The model refuses the spaces, or model or distribution have no source.
+    /// Spaces that the model does not fit; a model or distribution without a source.
     pub fn of_policy(
         model: &(impl MakePgModel + ?Sized),
         distribution: &dyn Distribution,
@@ -98,7 +98,7 @@ impl TorchPolicy {
                 lines.iter().map(|l| format!("{:1$}{l}", "", 4 * depth)).collect();
             indented.join("\n")
         };
-        // It stands in a docstring.
+        // The title is part of a docstring.
         let title = title.replace('\\', "/").replace('"', "'");
         TEMPLATE
             .replace("@title@", &title)
@@ -141,7 +141,7 @@ impl TorchPolicy {
         lines
     }
 
-    /// With a memory, the action is kept for the next call.
+    /// For recurrent models, the code that keeps the action for the next call.
     fn acting(&self) -> Vec<String> {
         let mut lines = self.act.clone();
         if self.model.previous.is_none() {
@@ -233,7 +233,7 @@ fn dtype(dtype: DType) -> &'static str {
     }
 }
 
-/// A shape as Python writes it.
+/// A shape in Python's syntax.
 fn tuple(shape: &[usize]) -> String {
     let all: Vec<String> = shape.iter().map(usize::to_string).collect();
     format!("({}{})", all.join(", "), if shape.len() == 1 { "," } else { "" })
@@ -244,8 +244,8 @@ pub(crate) fn apply(x: &str, layers: &str, activation: &str) -> Vec<String> {
     vec![format!("for layer in self.{layers}:"), format!("    {x} = {activation}(layer({x}))")]
 }
 
-/// The class `Net`: layers under the names of `specs`, so that `load_state_dict` takes the weights as they are, and `model`'s
-/// `forward`. A parameter that is no layer of PyTorch is declared by itself.
+/// The class `Net`: layers under the names of `specs`, so that `load_state_dict` takes the weights unchanged, and the `forward` of
+/// `model`. A parameter that belongs to no PyTorch layer is declared as an `nn.Parameter`.
 fn module(specs: &[ParamSpec], model: &TorchModel) -> String {
     let mut init = Vec::new();
     let mut seen: Vec<&str> = Vec::new();

@@ -1,8 +1,46 @@
-//! How agents learn: losses, optimisers, replay.
+//! Algorithms: how agents learn.
 //!
-//! Start with [`replay`] for what is remembered and how it is drawn, with [`dqn`] for Q-learning from a replay, with [`pqn`]
-//! for Q-learning without one, with [`pg`] for policy gradients, with [`trained`] for parameters and their optimiser. [`Algo`] is what a
-//! runner asks of an algorithm, [`AlgoSettings`] what its settings say before anything is built.
+//! | module | what it has |
+//! |---|---|
+//! | [`dqn`] | deep Q-learning |
+//! | [`pqn`] | Q-learning without a replay: PQN |
+//! | [`pg`] | policy gradients: PPO, A2C, REINFORCE |
+//! | [`returns`] | returns and advantages |
+//! | [`replay`] | what is kept of past batches, and how it is drawn |
+//! | [`trained`], [`optim`] | parameters with their optimiser |
+//!
+//! [`Algo`] is the interface between a runner and an algorithm. [`AlgoSettings`] is what the settings of an algorithm tell before
+//! anything is built, [`Requires`] what samples must hold, [`LearnContext`] what every algorithm is built with.
+//!
+//! ```
+//! use agents::model::QMlp;
+//! use algos::{Algo, Dqn, DqnConfig, LearnContext};
+//! use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, Lease, flag};
+//! use rlcore::{BatchSpec, DType, EnvSpaces, GlobalSteps, Space};
+//!
+//! // Batches of 8 time steps of 2 environments, which show 4 numbers and have 3 actions.
+//! let spec = BatchSpec { t: 8, b: 2 };
+//! let observation = Space::uniform_box(DType::F32, &[4], -1.0, 1.0);
+//! let spaces = EnvSpaces::new(observation, Space::Discrete { n: 3 });
+//!
+//! let context = LearnContext::new(&spaces, spec, GlobalSteps(1000), 7);
+//! let settings =
+//!     DqnConfig { batch_size: 16, min_steps_learn: 0, replay_size: 1000, ..Default::default() };
+//! let replay = settings.uniform_replay(&context)?;
+//! let mut dqn = Dqn::new(settings, &QMlp { hidden: vec![32], ..Default::default() }, replay, &context)?;
+//!
+//! // A sampler fills such a block; here every step has a reward of 1.
+//! let agent = AgentSchema::default();
+//! let mut block = Columns::owned(&Layout::new(spec, &spaces, &agent, BlockOptions::default()));
+//! for t in 0..spec.t {
+//!     block.reward.row_mut(t).get::<f32>(0).fill(1.0);
+//!     block.flags.row_mut(t).get::<u8>(flag::VALID).fill(1);
+//! }
+//! dqn.optimize(Lease::unslotted(block), GlobalSteps(16))?;
+//! // 16 steps, each learned from 8 times, in updates of 16 transitions.
+//! assert_eq!(dqn.updates(), 8);
+//! # Ok::<(), algos::AlgoError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod algo;

@@ -1,8 +1,8 @@
 //! Adam, gradient clipping and target updates on flat vectors.
 //!
 //! All parameters of an optimiser are one tensor `[P]`, their gradients another, so that a step is
-//! one loop (elsewhere than in host memory: seven operations) and a checkpoint two tensors; tch's
-//! own optimisers cannot save their state, nor return a gradient norm. Kingma and Ba 2015 with
+//! one loop (on an accelerator: seven operations) and a checkpoint two tensors; tch's own
+//! optimisers can neither save their state nor return a gradient norm. Kingma and Ba 2015 with
 //! PyTorch's placement of epsilon. Nothing here waits for a device; numbers on the host are
 //! functions of the step count. With [`AdamKind::Rectified`] it is `RAdam` (Liu et al. 2020), as `torch.optim.RAdam`.
 use rlcore::tensor::{slice, slice_mut};
@@ -34,7 +34,7 @@ pub struct AdamConfig {
     pub betas: [f64; 2],
     /// Added to the root of the second moment, above 0.
     pub eps: f64,
-    /// Factor of the parameters that is added to the gradient (L2, not decoupled).
+    /// L2 penalty: this factor times the parameters is added to the gradient (not decoupled).
     pub weight_decay: f64,
 }
 
@@ -85,7 +85,7 @@ impl AdamConfig {
     }
 }
 
-/// A saved state that fits another vector.
+/// A saved state of a vector of another length or type.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "saved optimiser: {found} where {expected} is needed: resume with the model it was saved with"
@@ -95,7 +95,7 @@ pub struct StateMismatch {
     found: String,
 }
 
-/// What [`Adam`] remembers.
+/// The state of [`Adam`].
 #[derive(Debug)]
 pub struct AdamState {
     /// Steps taken.
@@ -115,7 +115,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// For parameters like `params` `[P]`, on their device and of their dtype.
+    /// An optimiser for parameters like `params` `[P]`: on the same device, of the same dtype.
     pub fn new(config: AdamConfig, params: &Tensor) -> Self {
         let zeros = || params.detach().zeros_like();
         let state = AdamState { steps: 0, first_moment: zeros(), second_moment: zeros() };
@@ -127,13 +127,15 @@ impl Adam {
         &self.config
     }
 
-    /// Changes the step size from the next step on (a schedule).
+    /// Sets the step size from the next step on, for schedules.
     pub fn set_learning_rate(&mut self, learning_rate: f64) {
         self.config.learning_rate = learning_rate;
     }
 
-    /// Moves `params` `[P]` in place against `grads` `[P]`, which stays as it is. Panics where the lengths are not those of the
-    /// parameters that the optimiser was made for.
+    /// Updates `params` `[P]` in place with `grads` `[P]`, which is not changed.
+    ///
+    /// # Panics
+    /// The lengths differ from those of the parameters that the optimiser was made for.
     pub fn step(&mut self, params: &mut Tensor, grads: &Tensor) {
         let lens = [params.numel(), grads.numel(), self.scratch.numel()];
         assert!(
@@ -172,12 +174,12 @@ impl Adam {
         let _ = params.addcdiv_(first_moment, &self.scratch);
     }
 
-    /// What a checkpoint needs, beside the settings.
+    /// What a checkpoint needs in addition to the settings.
     pub fn state(&self) -> &AdamState {
         &self.state
     }
 
-    /// Takes back a saved state; steps then continue to the bit.
+    /// Restores a saved state; further steps are the same to the bit.
     ///
     /// # Errors
     /// Moments of another shape or dtype; the state is then unchanged.

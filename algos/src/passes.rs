@@ -1,7 +1,7 @@
-//! Passes over a batch that is learned from in place, cut into minibatches, each an update.
+//! Passes over a batch, cut into minibatches, each of which is an update.
 //!
-//! What every on-policy algorithm shares. Where the work stands is a [`Passes`], so that `learn` can stop between any two
-//! updates; which steps a minibatch has is decided by [`shares`] and carried out by a [`Cut`].
+//! Shared by all on-policy algorithms. [`Passes`] holds the position within a batch, so that `learn` can stop between any two updates;
+//! [`shares`] assigns steps to minibatches, and [`Cut`] cuts the leaves accordingly.
 use crate::error::AlgoError;
 use rand::seq::SliceRandom;
 use rlcore::World;
@@ -9,14 +9,14 @@ use rlcore::seed::Rng;
 use std::collections::VecDeque;
 use tch::{Device, Tensor};
 
-/// The updates that are left to be made from a batch. `M` is a minibatch.
+/// The updates that remain to be made from a batch. `M` is the type of a minibatch.
 #[derive(Debug)]
 pub(crate) struct Passes<M> {
-    /// Minibatches of one pass.
+    /// Minibatches per pass.
     parts: usize,
-    /// Passes that have not begun.
+    /// Passes that have not begun yet.
     epochs: usize,
-    /// What is left of the pass that has begun.
+    /// Minibatches that remain of the pass under way.
     minibatches: VecDeque<M>,
 }
 
@@ -26,13 +26,13 @@ impl<M> Passes<M> {
         Self { parts, epochs: if parts == 0 { 0 } else { epochs }, minibatches: VecDeque::new() }
     }
 
-    /// Updates left.
+    /// Number of updates that remain.
     pub(crate) fn due(&self) -> u64 {
         let begun = self.minibatches.len() as u64;
         (self.epochs as u64).saturating_mul(self.parts as u64).saturating_add(begun)
     }
 
-    /// The next update's minibatch; none where all are made. `begin` cuts the batch up for a pass.
+    /// The minibatch of the next update; none after the last one. `begin` cuts the batch into minibatches for a new pass.
     pub(crate) fn next(&mut self, begin: impl FnOnce() -> Vec<M>) -> Option<M> {
         if self.minibatches.is_empty() && self.epochs > 0 {
             self.epochs -= 1;
@@ -46,7 +46,7 @@ impl<M> Passes<M> {
         self.minibatches.is_empty()
     }
 
-    /// Gives up the updates that are left.
+    /// Drops the updates that remain.
     pub(crate) fn stop(&mut self) {
         (self.epochs, self.minibatches) = (0, VecDeque::new());
     }
@@ -72,7 +72,8 @@ pub(crate) fn something_to_learn(parts: usize, world: World) -> Result<(), AlgoE
     ))
 }
 
-/// `members` in `parts` shares whose sizes differ by one at most, shuffled by `draws` or in order. `parts` is at least 1.
+/// Divides `members` into `parts` shares whose sizes differ by at most one, shuffled by `draws` or, without, in order. `parts` is at
+/// least 1.
 pub(crate) fn shares<'a>(
     members: &'a mut [i64],
     parts: usize,
@@ -86,22 +87,22 @@ pub(crate) fn shares<'a>(
     (0..parts).map(|i| &members[cut(i)..cut(i + 1)]).collect()
 }
 
-/// Which steps (`t * B + b`) of a `[T, B]` batch go into which minibatch.
+/// The assignment of the steps (`t * B + b`) of a `[T, B]` batch to minibatches.
 ///
-/// A leaf is permuted once for all minibatches of a pass, and each takes a view of that: the cost of a minibatch is the
-/// model's.
+/// A leaf is permuted once for all minibatches of a pass, and each minibatch is a view of the result, so that the model is nearly all of
+/// a minibatch's cost.
 #[derive(Debug)]
 pub(crate) struct Cut {
     /// Steps of each minibatch.
     pub(crate) steps: Vec<Vec<i64>>,
     sizes: Vec<i64>,
-    /// All steps; none where every step stays in its place.
+    /// All steps, one minibatch after the other; none where that is the order in the batch.
     index: Option<Tensor>,
     device: Device,
 }
 
 impl Cut {
-    /// `all`: steps of the whole batch, T * B. `device`: where the leaves lie.
+    /// `all`: number of steps of the whole batch, T * B. `device`: device of the leaves.
     pub(crate) fn new(steps: Vec<Vec<i64>>, all: usize, device: Device) -> Self {
         let order = steps.concat();
         let in_place = order.len() == all && order.is_sorted();
@@ -118,7 +119,7 @@ impl Cut {
         all.split_with_sizes(&self.sizes, 0)
     }
 
-    /// One number for each step, `[N] f32` for each minibatch.
+    /// One number per step, as `[N] f32` for each minibatch.
     pub(crate) fn numbers(&self, of: impl Fn(usize) -> f32) -> Vec<Tensor> {
         let all: Vec<f32> = self.steps.iter().flatten().map(|step| of(*step as usize)).collect();
         Tensor::from_slice(&all).to_device(self.device).split_with_sizes(&self.sizes, 0)

@@ -1,21 +1,21 @@
-//! Returns and advantages of a `[T, B]` batch, in plain Rust: a pass backwards over time.
+//! Returns and advantages of a `[T, B]` batch, computed in plain Rust backwards over time.
 //!
-//! Schulman et al. 2016 (GAE) and rlpyt's `algos/utils.py`; differs in that terminated and truncated steps are kept apart: a
-//! truncated step is followed by the value of its own final observation, where rlpyt has zero. Slices are time-major
-//! `[T * B]`, flags 0 or 1; inputs of either float type, everything inside in f64.
+//! Schulman et al. 2016 (GAE) and rlpyt's `algos/utils.py`; differs in that terminated and truncated steps are distinguished:
+//! a truncated step is followed by the value of its own final observation, where rlpyt has zero. Slices are time-major
+//! `[T * B]`, flags 0 or 1; inputs are f32 or f64, and everything is computed in f64.
 
-/// What happened in a batch, and what it was thought to be worth. `F` is f32 or f64.
+/// Rewards, ends and value estimates of a batch. `F` is f32 or f64.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps<'a, F> {
     /// Rewards `[T * B]`.
     pub reward: &'a [F],
-    /// `[T * B]`: nothing follows. Wins where truncated is set too.
+    /// `[T * B]`: the episode terminated, and nothing follows. Takes precedence over `truncated`.
     pub terminated: &'a [u8],
-    /// `[T * B]`: cut off; what follows is worth `final_value`.
+    /// `[T * B]`: the episode was truncated; `final_value` is the value of what would follow.
     pub truncated: &'a [u8],
     /// `V(s_t)` `[T * B]`, as recorded while sampling.
     pub value: &'a [F],
-    /// `[T * B]`: at truncated steps the value of the true last observation, elsewhere unread.
+    /// `[T * B]`: at truncated steps the value of the final observation; not read elsewhere.
     pub final_value: &'a [F],
     /// `[B]`: value of the observation after the last step.
     pub bootstrap_value: &'a [F],
@@ -93,11 +93,11 @@ pub fn discount_return<F: Copy + Into<f64>>(
     return_
 }
 
-/// Least standard deviation that advantages are divided by, as rlpyt has it.
+/// Smallest standard deviation that advantages are divided by, as in rlpyt.
 const LEAST_STD: f64 = 1e-6;
 
-/// Shifts and scales to mean 0 and standard deviation 1 (unbiased) of the entries that `valid` keeps; the others move along.
-/// A single entry becomes 0.
+/// Shifts and scales `values` so that the entries where `valid` is set have mean 0 and standard deviation 1 (unbiased); the other entries
+/// are shifted and scaled by the same numbers. A single valid entry becomes 0.
 pub fn normalize(values: &mut [f64], valid: &[u8]) {
     let kept = || values.iter().zip(valid).filter(|(_, valid)| **valid != 0);
     let n = kept().count();

@@ -1,4 +1,5 @@
-//! What the settings of an algorithm say before anything is built.
+//! What the settings of an algorithm tell before anything is built: whether they are sound, the discount, what must be recorded, the
+//! memory.
 use crate::algo::Algo;
 use crate::context::LearnContext;
 use crate::error::AlgoError;
@@ -8,37 +9,40 @@ use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 use std::ops::Range;
 
-/// The settings of an algorithm: data, and what follows from the data alone.
+/// The settings of an algorithm, and what follows from them alone.
 pub trait AlgoSettings: std::fmt::Debug {
-    /// Says which setting cannot be, and what to change.
+    /// Checks the settings against each other and against the size of a batch.
+    ///
+    /// # Errors
+    /// A text that names the setting, its value and what to change.
     fn check(&self, _spec: BatchSpec) -> Result<(), String> {
         Ok(())
     }
 
-    /// Discount per time step.
+    /// Discount per environment step.
     fn discount(&self) -> f64;
 
-    /// Environment steps of all replicas during which the agent's exploration falls to its final value. Empty: it has that
-    /// value from the beginning.
+    /// Environment steps of all replicas during which the agent's exploration falls to its final value. Empty: exploration has its
+    /// final value from the beginning.
     fn annealing(&self) -> Range<u64> {
         0..0
     }
 
-    /// What the samples have to hold for the algorithm, beside what every batch holds.
+    /// What the sampler must record for the algorithm, in addition to what every batch holds: for `Setup::options`.
     fn records(&self, _spec: BatchSpec) -> BlockOptions {
         BlockOptions::default()
     }
 
-    /// Memory that the algorithm takes beside the sampler's: an estimate of its peak, made before anything is built. Unless this
-    /// is implemented, none is counted.
+    /// Peak memory of the algorithm, an upper estimate made before anything is built. The sampler's memory is not included. The default
+    /// counts none.
     fn needs(&self, _spaces: &EnvSpaces, _spec: BatchSpec, _model: &ModelSize) -> AlgoNeeds {
         AlgoNeeds::default()
     }
 }
 
-/// Settings that build an algorithm: with them a program can offer it by name.
+/// Settings that build their algorithm, so that a program can offer it by name.
 pub trait MakeAlgo: AlgoSettings {
-    /// What is trained: the [`AgentSettings::Model`](agents::AgentSettings::Model) of the agents that it fits.
+    /// What is trained: the [`AgentSettings::Model`](agents::AgentSettings::Model) of the agents that the algorithm fits.
     type Model: 'static;
 
     /// Builds the algorithm for the model of an agent, with initial weights from the run's seed.
@@ -52,24 +56,25 @@ pub trait MakeAlgo: AlgoSettings {
     ) -> Result<Box<dyn Algo>, AlgoError>;
 }
 
-/// Memory of an algorithm, by where it lies.
+/// Memory of an algorithm, by the place where it is allocated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlgoNeeds {
-    /// In this process: a replay, copies of a batch.
+    /// In host memory: a replay, copies of a batch.
     pub host: Vec<Need>,
-    /// Where the learner computes, which may be this process as well: parameters and their optimiser, what an update keeps.
+    /// On the learner's device, which may be the host too: parameters, optimiser, intermediate values of an update.
     pub device: Vec<Need>,
 }
 
-/// Vectors of the size of the trained parameters beside their values: the optimiser's two moments and its scratch, the gradient
-/// by parameter and as one vector.
+/// Vectors as long as the trained parameters, apart from the parameters themselves: Adam's two moments and its scratch, the gradients
+/// per parameter, and the flat gradient.
 const TRAINING: u64 = 5;
-/// Values that the loss keeps of each row, beside what the model does: likelihoods, ratios, entropies, errors and their gradients.
+/// Values that the loss keeps per row, apart from the model's: likelihoods, ratios, entropies, errors and their gradients.
 const LOSS: u64 = 40;
 
 const MODEL: &str = "the sizes in agent.model";
 
-/// What the parameters take with their gradient and the optimiser; `others`: copies of their values alone, such as a target network.
+/// Memory of the parameters with their gradient and optimiser. `others`: further copies of the parameters alone, such as a target
+/// network.
 pub(crate) fn training(model: &ModelSize, others: u64) -> Need {
     let trained = (model.trained as u64).saturating_mul(TRAINING);
     let values = (model.params as u64).saturating_mul(1 + others);
@@ -77,8 +82,8 @@ pub(crate) fn training(model: &ModelSize, others: u64) -> Need {
     Need::new(format!("{} parameters in training", model.params), bytes, MODEL)
 }
 
-/// What an update over `rows` rows keeps: the layers' values for the backward pass, and while that runs the gradients of about
-/// two and a half layers, the widest ones.
+/// Memory of an update over `rows` rows: the layers' outputs for the backward pass and, while that runs, the gradients of about two
+/// and a half layers of the greatest width.
 pub(crate) fn pass(model: &ModelSize, rows: u64, lower: &str) -> Need {
     let gradients = (model.widest as u64).saturating_mul(5) / 2;
     let values = (model.activations as u64).saturating_add(gradients).saturating_add(LOSS);
@@ -92,11 +97,11 @@ pub(crate) fn step_bytes(spaces: &EnvSpaces) -> u64 {
     leaves.map(|leaf| leaf.cell_bytes() as u64).fold(0, u64::saturating_add)
 }
 
-/// Largest step size: Adam moves each parameter by about that much.
+/// Largest learning rate: Adam moves each parameter by about the learning rate per step.
 const MOST_RATE: f64 = 1e3;
 
-/// An error that names the first setting out of range. `positive`: above zero; `shares`: within 0 and 1; `others`: not below
-/// zero. Tensors hold f32, so a value must be one there too: neither infinite nor rounded to zero.
+/// An error that names the first setting that is out of range. `positive` must be above zero, `shares` within 0 and 1, `others` zero or
+/// above. Tensors hold f32, so that a value must also be finite, and not rounded to zero, as f32.
 pub(crate) fn check(
     positive: &[(&str, f64)],
     shares: &[(&str, f64)],

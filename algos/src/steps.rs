@@ -6,7 +6,7 @@ use rlcore::cells::Tree;
 use rlcore::schema::Element;
 use rlcore::{GlobalSteps, World};
 
-/// One element of every cell of a leaf, row after row.
+/// The values of a scalar leaf, row after row.
 pub(crate) fn numbers<T: Element + Copy>(tree: &Tree, leaf: usize) -> Vec<T> {
     (0..tree.rows()).flat_map(|row| tree.row(row).get::<T>(leaf)).copied().collect()
 }
@@ -19,7 +19,7 @@ pub(crate) struct Final {
     pub(crate) slot: usize,
 }
 
-/// The truncated steps of B = `b` columns in order of time: `terminated` wins where both are set, and keeps no final
+/// The truncated steps of B = `b` columns in order of time. A step that is also terminated counts as terminated and has no final
 /// observation. `capacity`: rows of final observations in the block.
 pub(crate) fn finals(
     terminated: &[u8],
@@ -58,7 +58,7 @@ pub(crate) fn progress(
     (before / n_steps.0.max(1) as f64).min(1.0)
 }
 
-/// Says where the return of the largest size is, or the first that is NaN, for the error that ends a run. `b`: columns.
+/// Names the step with the largest absolute return, or the first that is NaN, for the error that ends a run. `b`: number of columns.
 pub(crate) fn largest_return(returns: &[f64], b: usize) -> String {
     let further = |far: (usize, f64), (i, x): (usize, &f64)| {
         if !far.1.is_nan() && (x.is_nan() || x.abs() > far.1.abs()) { (i, *x) } else { far }

@@ -1,4 +1,4 @@
-//! Parameters that one optimiser trains. An algorithm has one of these, or several (actor, critics, temperature).
+//! Parameters together with the optimiser that trains them. An algorithm has one or several (actor, critics, temperature).
 //!
 //! An update: the gradient of a loss, averaged over the replicas, clipped, and one step of Adam. All of it works on the flat
 //! vector of the trained parameters; buffers keep their values.
@@ -17,7 +17,7 @@ use tch::{Device, Tensor};
 /// The name of the learning rate in the log: see [`Algo::schedules`](crate::Algo::schedules).
 pub const LEARNING_RATE: &str = "learningRate";
 
-/// Settings of an optimiser, as the settings of the algorithms name them.
+/// Settings of an optimiser; the names are those of the algorithms' settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainedSettings {
     /// Plain Adam, or `RAdam`.
@@ -48,7 +48,7 @@ pub struct Gradient {
     pub norm: Tensor,
 }
 
-/// A saved state that has been read and fits.
+/// A saved state that was read and found to fit, not yet restored.
 #[derive(Debug)]
 pub struct TrainedState {
     params: Vec<f32>,
@@ -58,13 +58,13 @@ pub struct TrainedState {
 /// A loss or a gradient norm that is NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NotFinite {
-    /// `loss` or `gradient norm`.
+    /// Which of the two: `loss` or `gradient norm`.
     pub what: &'static str,
-    /// Its value.
+    /// NaN or an infinity.
     pub value: f64,
 }
 
-/// An error where the values of an update are not finite: such an update has destroyed the parameters, or would.
+/// Checks the loss and the gradient norm of an update. A value that is not finite would destroy the parameters, or already has.
 pub fn finite(loss: f64, norm: f64) -> Result<(), NotFinite> {
     let named = [("loss", loss), ("gradient norm", norm)];
     match named.into_iter().find(|(_, value)| !value.is_finite()) {
@@ -74,11 +74,11 @@ pub fn finite(loss: f64, norm: f64) -> Result<(), NotFinite> {
 }
 
 impl Trained {
-    /// Initial values from the run's seed. `index`: number of this optimiser within the algorithm, so that several start
-    /// differently.
+    /// Initialises the parameters from the run's seed. `index`: number of this optimiser within the algorithm, so that several start
+    /// with different values.
     ///
     /// # Errors
-    /// No memory for the parameters.
+    /// Too little memory for the parameters.
     pub fn new(
         specs: &Arc<[ParamSpec]>,
         index: u64,
@@ -102,7 +102,7 @@ impl Trained {
         &self.params
     }
 
-    /// As [`Trained::params`], for buffers and for starting from given values.
+    /// [`Trained::params`], mutable: to set buffers, or to start from given values.
     pub fn params_mut(&mut self) -> &mut Params {
         &mut self.params
     }
@@ -146,13 +146,13 @@ impl Trained {
         Ok(slice::<f64>(&all).to_vec())
     }
 
-    /// Moves the parameters against a gradient.
+    /// Makes one optimiser step with a gradient.
     pub fn step(&mut self, gradient: &Gradient) {
         self.adam.step(&mut self.params.trained_mut(), &gradient.flat);
     }
 
-    /// Moves the parameters down `loss` (0-d). Returns the norm of the gradient before clipping, 0-d; nobody has looked yet
-    /// whether it is finite.
+    /// [`Trained::gradient`] of `loss` (0-d), then [`Trained::step`]. Returns the norm of the gradient before clipping, 0-d, which is
+    /// not yet checked to be finite.
     ///
     /// # Errors
     /// As [`Trained::gradient`].
@@ -162,12 +162,12 @@ impl Trained {
         Ok(gradient.norm)
     }
 
-    /// Steps of the optimiser; saved among the counters.
+    /// Steps that the optimiser has made; an algorithm saves it among its counters.
     pub fn steps(&self) -> u64 {
         self.adam.state().steps
     }
 
-    /// Saves `<name>` `[len]`, `<name>.adam_first_moment` and `<name>.adam_second_moment` `[P]`, all f32.
+    /// Appends the arrays `<name>` `[len]`, `<name>.adam_first_moment` `[P]` and `<name>.adam_second_moment` `[P]`, all f32.
     pub fn save(&self, name: &str, arrays: &mut Vec<NamedArray<'_>>) {
         let state = self.adam.state();
         arrays.push(flat_array(name, self.params.flat()));
@@ -175,7 +175,7 @@ impl Trained {
         arrays.push(flat_array(&format!("{name}.{SECOND}"), &state.second_moment));
     }
 
-    /// Reads what [`Trained::save`] saved; nothing is changed yet. `steps`: what [`Trained::steps`] was.
+    /// Reads what [`Trained::save`] appended, and changes nothing. `steps`: what [`Trained::steps`] was.
     ///
     /// # Errors
     /// Arrays that are missing or of another length.
@@ -196,7 +196,7 @@ impl Trained {
         })
     }
 
-    /// Takes the state that [`Trained::read`] has read.
+    /// Restores a state that [`Trained::read`] has read.
     pub fn restore(&mut self, state: &TrainedState) {
         self.params.read_from(&state.params);
         self.adam.load(&state.adam).expect("`read` made moments of the length of the parameters");

@@ -1,11 +1,9 @@
 //! What a run takes of memory, beside what was added up before it took any. Each run has a process of its own: a peak is of a whole
 //! process, and what one run has freed another would use again.
 #![allow(missing_docs, clippy::unwrap_used)]
+use experiments::Program;
 use experiments::assemble::{Parts, prepare};
-use experiments::config::Config;
-use experiments::presets::find;
 use rlcore::GlobalSteps;
-use rlcore::config::resolve;
 use rlcore::memory::readable;
 use std::process::Command;
 
@@ -26,9 +24,11 @@ fn reset_peak() -> u64 {
 /// `batches` batches and a saved state, shared memory included.
 fn measure(preset: &str, sets: &[&str], batches: u64) -> [u64; 3] {
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    let config: Config = resolve(&(find(preset).unwrap().config)(), None, &sets).unwrap();
+    let program = Program::new();
+    let preset = program.preset_named(preset).unwrap();
+    let config = program.resolve(&preset, None, &sets).unwrap();
     let before = reset_peak();
-    let prepared = prepare(&config).unwrap();
+    let prepared = prepare(&program, &config).unwrap();
     let sum = |all: bool| {
         let needs = prepared.needs().iter().filter(|need| all || !need.lower.is_empty());
         needs.map(|need| need.bytes).sum()
@@ -86,9 +86,9 @@ fn a_run_takes_less_than_was_added_up_for_it() {
         child.args(["--exact", "measured_case", "--nocapture"]).env(CASE, i.to_string());
         let out = child.output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout);
-        let numbers = text.split("measured ").find_map(|rest| Some(rest.split_once('.')?.0));
+        let numbers = text.split("measured ").nth(1).and_then(|rest| rest.split_once('.'));
         let numbers: Vec<u64> = numbers
-            .map(|n| n.split(' ').filter_map(|n| n.parse().ok()).collect())
+            .map(|(n, _)| n.split(' ').filter_map(|n| n.parse().ok()).collect())
             .unwrap_or_default();
         let [settable, estimate, took] = numbers[..] else { panic!("{case:?}: {out:?}") };
         let seen = format!("{case:?}: took {} of {}", readable(took), readable(estimate));

@@ -1,4 +1,4 @@
-//! One of A actions, given by logits.
+//! A categorical distribution over A actions, given by logits.
 //!
 //! Follows `rlpyt/distributions/categorical.py`; differs: logits and log-softmax in place of probabilities with an epsilon.
 use super::{Distribution, Draw};
@@ -9,7 +9,7 @@ use rlcore::seed::Rng;
 use rlcore::{DType, EnvSpaces, LeafSpec, Space};
 use tch::{Kind, Reduction, Tensor};
 
-/// Logit of what a mask forbids: probability zero, and finite, so that zero times it is zero.
+/// Logit of a forbidden action: its probability is zero, and it is finite, so that the product with zero is zero.
 const FORBIDDEN: f32 = f32::MIN;
 
 /// A categorical distribution; `dist` is `[A]` logits.
@@ -19,7 +19,10 @@ pub struct Categorical {
 }
 
 impl Categorical {
-    /// Over a discrete action space; an error for any other.
+    /// A distribution over a discrete action space.
+    ///
+    /// # Errors
+    /// Another action space.
     pub fn new(spaces: &EnvSpaces) -> Result<Self, AgentError> {
         match &spaces.action {
             Space::Discrete { n } => Ok(Self { actions: *n }),
@@ -79,7 +82,7 @@ impl Distribution for Categorical {
         if dist.dim() == 2 {
             return of(&log_p, drawn);
         }
-        // libtorch takes the dimension of the classes to be the second.
+        // In libtorch the classes are the second dimension.
         of(&log_p.reshape([-1, self.actions as i64]), &drawn.reshape([-1])).reshape(drawn.size())
     }
 
@@ -105,7 +108,7 @@ impl Distribution for Categorical {
     }
 }
 
-/// The first of the largest.
+/// Index of the largest value; of equal ones the first.
 fn argmax(logits: &[f32]) -> (usize, f32) {
     let mut best = (0, logits[0]);
     for (i, logit) in logits.iter().enumerate().skip(1) {
@@ -116,7 +119,7 @@ fn argmax(logits: &[f32]) -> (usize, f32) {
     best
 }
 
-/// Inverse of the cumulative softmax at one uniform draw.
+/// Draws by inverting the cumulative softmax at one uniform number.
 fn sample(logits: &[f32], max: f32, best: usize, rng: &mut Rng) -> usize {
     let weight = |logit: f32| f64::from(logit - max).exp();
     let total: f64 = logits.iter().map(|l| weight(*l)).sum();

@@ -1,9 +1,8 @@
-//! A diagonal Gaussian over a box.
+//! A diagonal Gaussian over a box of actions.
 //!
-//! Follows `rlpyt/distributions/gaussian.py`; differs: the exact likelihood (no 1e-8 beside the standard deviation); `dist`
-//! carries the log standard deviations whatever they come from; bounds are those of the action space, one pair for each
-//! dimension; the likelihood of a squashed action is computed from the draw before tanh, with
-//! `log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u))`, which does not saturate (rlpyt's does from |u| = 8 on).
+//! Follows `rlpyt/distributions/gaussian.py`; differs: the likelihood is exact (no 1e-8 is added to the standard deviation);
+//! `dist` contains the log standard deviations, wherever they come from; bounds are those of the action space, one pair per dimension; the likelihood of a squashed action is computed from the draw before tanh, with
+//! `log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u))`, which does not saturate (rlpyt's formula saturates from |u| = 8 on).
 mod config;
 
 pub use self::config::{Bound, GaussianConfig, Std};
@@ -21,16 +20,19 @@ use tch::{Kind, Tensor};
 pub struct Gaussian {
     config: GaussianConfig,
     log_std: (f64, f64),
-    /// Bounds of the box, as its `f32` holds them.
+    /// Bounds of the box, as f32.
     low: Vec<f32>,
     high: Vec<f32>,
     shape: Vec<usize>,
-    /// Sum of the logs of the half widths.
+    /// Sum of the logarithms of the half widths of the box.
     log_scale: f64,
 }
 
 impl Gaussian {
-    /// Over an `f32` box; an error for any other space, and for a box without bounds where they are needed.
+    /// A Gaussian over an `f32` box.
+    ///
+    /// # Errors
+    /// Another space; a box without bounds where `settings.bound` needs them.
     pub fn new(spaces: &EnvSpaces, config: &GaussianConfig) -> Result<Self, AgentError> {
         config.check().map_err(AgentError::new)?;
         let Space::Box(space) = &spaces.action else {
@@ -83,7 +85,7 @@ impl Gaussian {
         self.low.len()
     }
 
-    /// The draw before any bound, from a standard normal one.
+    /// The draw before bounds are applied, from a standard normal number.
     fn raw(&self, mean: f64, log_std: f64, normal: f64) -> f64 {
         let most = self.config.noise_clip.unwrap_or(f64::INFINITY);
         mean + (normal * log_std.exp()).clamp(-most, most)
@@ -175,7 +177,7 @@ impl Distribution for Gaussian {
                     self.raw(dist[i].into(), log_std, StandardNormal.sample(*rng)) as f32
                 }
             };
-            // Rounding may step over a bound.
+            // Rounding may exceed a bound.
             action[i] = match self.config.bound {
                 Bound::None => raw[i],
                 _ => (self.bounded(raw[i].into(), i) as f32).clamp(self.low[i], self.high[i]),
@@ -191,18 +193,19 @@ impl Distribution for Gaussian {
         if self.config.bound != Bound::Squash {
             return normal;
         }
-        // Of the squashed action, from the draw before it; softplus(-2u) as log_sigmoid, since libtorch's softplus is cut at 20.
+        // Likelihood of the squashed action from the draw before tanh. softplus(-2u) is written as log_sigmoid, since libtorch's
+        // softplus is linear above 20.
         let log_slope = ((drawn * 2.0).log_sigmoid() - drawn + LN_2) * 2.0;
         normal - sum(&log_slope) - self.log_scale
     }
 
-    /// Of the draw before any bound: a squashed Gaussian has no entropy in closed form.
+    /// Entropy of the draw before bounds are applied: that of a squashed Gaussian has no closed form.
     fn entropy(&self, dist: &Tensor) -> Tensor {
         let (_, log_std) = self.split(dist);
         sum(&(log_std + 0.5 * (2.0 * PI * E).ln()))
     }
 
-    /// The same before and after squashing. rlpyt's 1e-8 in the denominator is kept.
+    /// Equal before and after squashing. Has rlpyt's 1e-8 in the denominator.
     fn kl(&self, old: &Tensor, new: &Tensor) -> Tensor {
         let ((old_mean, old_log), (mean, log)) = (self.split(old), self.split(new));
         let (old_var, var) = ((&old_log * 2.0).exp(), (&log * 2.0).exp());
@@ -231,7 +234,7 @@ impl Distribution for Gaussian {
         self.dims()
     }
 
-    /// As [`Distribution::draw`] draws. The likelihood does not know of `noise_clip`; a clipped action has no gradient.
+    /// Draws in the same way as [`Distribution::draw`]. The likelihood ignores `noise_clip`; a clipped action has no gradient.
     fn rsample(&self, dist: &Tensor, noise: &Tensor) -> Result<Rsample, AgentError> {
         let (mean, log_std) = self.split(dist);
         let noise = noise * log_std.exp();

@@ -1,4 +1,4 @@
-//! The agent of a run that acts by values, epsilon-greedy.
+//! Settings of the epsilon-greedy agent that acts by values, in the configuration of a run.
 use super::DqnAgentConfig;
 use crate::AgentError;
 use crate::agent::AgentFactory;
@@ -11,7 +11,7 @@ use rlcore::config::Settings;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Settings of a [`DqnAgent`](super::DqnAgent) that explores by epsilon; the algorithm says when epsilon falls.
+/// Settings of a [`DqnAgent`](super::DqnAgent) with epsilon-greedy exploration. The algorithm decides when epsilon falls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DqnAgentSettings<M = QNet> {

@@ -1,4 +1,4 @@
-//! Q-values of an image: `rlpyt/models/dqn/atari_dqn_model.py` without dueling (Mnih et al. 2015).
+//! A Q-model over an image: `rlpyt/models/dqn/atari_dqn_model.py` without dueling (Mnih et al. 2015).
 use super::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use crate::AgentError;
 use crate::nn::{ConvSpec, ConvTrunk, Linear, Start};
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QConv {
-    /// Output channels of each convolution.
+    /// Number of output channels of each convolution.
     pub channels: Vec<usize>,
-    /// Sides of their square kernels, in pixels.
+    /// Side of the square kernel of each convolution, pixels.
     pub kernels: Vec<usize>,
-    /// Their strides, in pixels.
+    /// Stride of each convolution, pixels.
     pub strides: Vec<usize>,
-    /// Zeros around their inputs, in pixels.
+    /// Zero padding on each side of each convolution's input, pixels.
     pub paddings: Vec<usize>,
-    /// Widths of the fully connected layers.
+    /// Widths of the fully connected layers after the convolutions.
     pub fc: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Q-values of any observation, flattened.
+//! A Q-model over any observation, flattened.
 use super::{MakeQModel, ModelInput, QModel, QOutput, action_count};
 use crate::AgentError;
 use crate::nn::{Flatten, Mlp};
@@ -7,7 +7,7 @@ use crate::torch::TorchModel;
 use rlcore::EnvSpaces;
 use serde::{Deserialize, Serialize};
 
-/// Multi-layer perceptron over all leaves of the observation.
+/// A multi-layer perceptron over all leaves of the observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QMlp {

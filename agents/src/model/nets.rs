@@ -23,7 +23,7 @@ impl Default for QNet {
     }
 }
 
-// By hand: serde has no default for a tag, and runs from before there were two networks have none.
+// Written by hand, since serde has no default for a tag and older configurations have no `kind`.
 impl<'de> Deserialize<'de> for QNet {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

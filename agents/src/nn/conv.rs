@@ -1,6 +1,6 @@
-//! Convolutions over an image, then fully connected layers, ReLU after each.
+//! Convolutions over an image, then fully connected layers, each followed by ReLU.
 //!
-//! Follows `Conv2dHeadModel` of `rlpyt/models/conv2d.py`; scales bytes by 1/255 once they are on the device of the parameters.
+//! Follows `Conv2dHeadModel` of `rlpyt/models/conv2d.py`; bytes are scaled by 1/255 on the device of the parameters.
 use super::linear::Start;
 use super::mlp::{Activation, MlpTrunk};
 use crate::AgentError;
@@ -9,18 +9,18 @@ use crate::torch::{TorchModel, apply};
 use rlcore::EnvSpaces;
 use tch::{Kind, Tensor};
 
-/// Shape of a [`ConvTrunk`]: one value for each convolution.
+/// Sizes of a [`ConvTrunk`]; the first four lists have one value per convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvSpec<'a> {
-    /// Output channels.
+    /// Number of output channels of each convolution.
     pub channels: &'a [usize],
-    /// Sides of the square kernels, in pixels.
+    /// Side of the square kernel of each convolution, pixels.
     pub kernels: &'a [usize],
-    /// Strides, in pixels.
+    /// Stride of each convolution, pixels.
     pub strides: &'a [usize],
-    /// Zeros around the image, in pixels.
+    /// Zero padding on each side of each convolution's input, pixels.
     pub paddings: &'a [usize],
-    /// Widths of the fully connected layers.
+    /// Widths of the fully connected layers after the convolutions.
     pub fc: &'a [usize],
 }
 
@@ -35,7 +35,7 @@ struct Conv {
 /// See the module documentation.
 #[derive(Clone, Debug)]
 pub struct ConvTrunk {
-    /// The leaf that is the image, and whether a channel dimension has to be added.
+    /// Index of the observation's leaf that is the image, and whether it lacks a channel dimension.
     leaf: usize,
     plane: bool,
     convs: Vec<Conv>,
@@ -43,8 +43,10 @@ pub struct ConvTrunk {
 }
 
 impl ConvTrunk {
-    /// Declares `conv.<i>` and `fc.<i>`. The observation is one image, `[C, H, W]` or `[H, W]`, beside an action mask if there is
-    /// one. An error where it is not, or where the image is too small for the kernels.
+    /// Declares `conv.<i>` and `fc.<i>`. The observation must be one image, `[C, H, W]` or `[H, W]`, and optionally an action mask.
+    ///
+    /// # Errors
+    /// Another observation; an image that is too small for the kernels.
     pub fn new(
         b: &mut ParamBuilder,
         spaces: &EnvSpaces,
@@ -83,7 +85,7 @@ impl ConvTrunk {
                 let padded = padding.checked_mul(2)?.checked_add(side)?;
                 let room = padded.checked_sub(kernel)?;
                 let fits = kernel > 0 && stride > 0 && channels > 0;
-                // libtorch counts pixels in 32 bits in places.
+                // In some places libtorch counts pixels in 32 bits.
                 (fits && i32::try_from(padded.max(stride)).is_ok()).then(|| room / stride + 1)
             };
             let (Some(h), Some(w)) = (out(size[1]), out(size[2])) else {

@@ -2,24 +2,24 @@
 use rlcore::{LeafSpec, Space};
 use tch::{Kind, Tensor};
 
-/// All leaves of an observation as one row of numbers: bytes scaled to `0..=1`, discrete values one-hot, all else as it is.
+/// All leaves of an observation as one row of numbers: bytes are scaled to `0..=1`, discrete values are one-hot, other values are kept.
 #[derive(Clone, Debug)]
 pub struct Flatten {
     leaves: Vec<Encoding>,
     features: usize,
 }
 
-/// What becomes of a leaf.
+/// How a leaf is flattened.
 #[derive(Clone, Debug)]
 enum Encoding {
-    /// Its numbers.
+    /// Its numbers, bytes scaled.
     Plain,
-    /// One number for each value that a component of the leaf can have: 1 for the one that it has, else 0.
+    /// One-hot: for each component of the leaf, one number for each value that it can have.
     OneHot(Vec<i64>),
 }
 
 impl Flatten {
-    /// For observations of this space.
+    /// A flattening of the observations of this space.
     pub fn new(observation: &Space) -> Self {
         let mut all = Self { leaves: Vec::new(), features: 0 };
         all.push(observation);
@@ -45,7 +45,7 @@ impl Flatten {
         self.features = self.features.saturating_add(features);
     }
 
-    /// Numbers in a row.
+    /// Number of values per row.
     pub fn features(&self) -> usize {
         self.features
     }
@@ -53,7 +53,7 @@ impl Flatten {
     /// Leaves `[N, ...]` to `[N, features] f32`.
     pub fn forward(&self, observation: &[Tensor]) -> Tensor {
         if let ([one], [Encoding::Plain]) = (observation, self.leaves.as_slice()) {
-            // No op at all for the common case of `[N, features] f32`.
+            // No operation in the common case of `[N, features] f32`.
             let ready = one.kind() == Kind::Float && one.dim() == 2;
             return if ready { one.shallow_clone() } else { plain(one) };
         }

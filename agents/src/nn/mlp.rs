@@ -5,7 +5,7 @@ use crate::params::{ParamBuilder, Params};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// What follows a hidden layer.
+/// The activation after a hidden layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
@@ -25,7 +25,7 @@ impl Activation {
         }
     }
 
-    /// Applies it in place.
+    /// Applies the activation in place.
     pub(crate) fn apply(self, mut x: Tensor) -> Tensor {
         match self {
             Self::Tanh => x.tanh_(),
@@ -44,7 +44,7 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Widths `inputs -> hidden... -> outputs`.
+    /// Declares layers of widths `inputs -> hidden... -> outputs`.
     pub fn new(b: &mut ParamBuilder, inputs: usize, hidden: &[usize], outputs: usize) -> Self {
         Self { layers: Self::linear(b, inputs, hidden, outputs), norms: Vec::new() }
     }
@@ -104,7 +104,7 @@ impl Mlp {
     }
 }
 
-/// Hidden layers, each followed by its activation: what heads stand on. Named `0`, `1`, ... under the current prefix.
+/// Hidden layers, each followed by the activation, without an output layer. Named `0`, `1`, ... under the current prefix.
 #[derive(Clone, Debug)]
 pub struct MlpTrunk {
     layers: Vec<Linear>,
@@ -113,7 +113,7 @@ pub struct MlpTrunk {
 }
 
 impl MlpTrunk {
-    /// Widths `inputs -> hidden...`; orthogonal weights have gain sqrt(2).
+    /// Declares layers of widths `inputs -> hidden...`; orthogonal weights have gain sqrt(2).
     pub fn new(
         b: &mut ParamBuilder,
         inputs: usize,

@@ -1,7 +1,7 @@
-//! Acting by drawing from a policy.
+//! Agents that draw actions from a policy.
 //!
-//! `rlpyt/agents/pg/{categorical,gaussian}.py` and their recurrent and alternating variants in one: memory belongs to the
-//! sampler, so there is nothing to vary. Differs: evaluation takes the mode unless told to sample.
+//! Follows `rlpyt/agents/pg/{categorical,gaussian}.py`; differs: the recurrent and alternating variants are the same agent, since the
+//! sampler owns the recurrent state; evaluation takes the mode unless it is told to sample.
 use super::evaluate::Evaluate;
 use super::model::{MakePgModel, PgModel, PgOutput};
 use crate::AgentError;
@@ -16,7 +16,7 @@ use rlcore::tensor::slice;
 use rlcore::{DType, EnvRank, LeafSpec};
 use tch::{Tensor, no_grad_guard};
 
-/// Name of the leaf of agent_info that holds the value of the observation, f32.
+/// Name of the leaf of `agent_info` with the value of the observation, f32.
 pub const VALUE: &str = "value";
 
 /// Draws discrete actions.
@@ -24,7 +24,7 @@ pub type CategoricalPgAgent = PgAgent<Categorical>;
 /// Draws actions in a box.
 pub type GaussianPgAgent = PgAgent<Gaussian>;
 
-/// Draws actions from a model's distribution. Records `value f32`, then what the distribution does.
+/// Draws actions from a model's distribution. Records `value f32`, then the leaves of the distribution.
 pub struct PgAgent<D> {
     dist: D,
     model: Box<dyn PgModel>,
@@ -33,10 +33,10 @@ pub struct PgAgent<D> {
     mask: Option<usize>,
     evaluate: Evaluate,
     acting: Acting,
-    /// Where the leaves of agent_info are: the value, and the first of the distribution's.
+    /// Index of the leaf of `agent_info` with the value, and of the first leaf of the distribution.
     value_at: usize,
     dist_at: usize,
-    /// The last values of every row's `dist`, and room for one row.
+    /// Scratch for one row's `dist`, whose last values are the tail that all rows share.
     tail: Vec<f32>,
     row: Vec<f32>,
 }
@@ -48,7 +48,7 @@ impl<D: Distribution> std::fmt::Debug for PgAgent<D> {
 }
 
 impl<D: Distribution> PgAgent<D> {
-    /// An agent whose weights are loaded afterwards.
+    /// An agent with zero weights; the real ones are loaded afterwards.
     pub fn new(
         dist: D,
         model: &dyn MakePgModel,
@@ -78,7 +78,7 @@ impl<D: Distribution> PgAgent<D> {
         })
     }
 
-    /// What an agent of these settings records, and the size of its model; nothing is allocated.
+    /// What an agent with these settings records, and the size of its model. Nothing is allocated.
     pub(super) fn outline(
         dist: &D,
         model: &dyn MakePgModel,
@@ -90,7 +90,7 @@ impl<D: Distribution> PgAgent<D> {
         Ok(AgentOutline { schema, model: builder.size()?, specs: builder.finish()? })
     }
 
-    /// Runs the model. All that comes back lies contiguous on the CPU.
+    /// Runs the model. The results are contiguous on the CPU.
     fn run(&mut self, rows: &ModelInput<'_>) -> PgOutput {
         let _guard = no_grad_guard();
         let Self { model, params, acting, .. } = self;
@@ -162,9 +162,9 @@ impl<D: Distribution> Agent for PgAgent<D> {
     }
 }
 
-/// An error that says where, if a value is NaN or infinite.
+/// An error that names the environment where a value is NaN or infinite.
 fn finite(values: &[f32], width: usize, first: EnvRank) -> Result<(), AgentError> {
-    // Without a branch in the loop, so that it is vectorised.
+    // Fast pass without branches, which the compiler vectorises: a value that is not finite is rare and ends the run.
     if values.iter().fold(true, |ok, v| ok & v.is_finite()) {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 //! Follows `rlpyt/models/pg/atari_ff_model.py` and `atari_lstm_model.py`; differs: orthogonal initialisation.
 use super::mlp::check_widths;
 use super::model::{MakePgModel, PgModel};
-use super::net::{PgNet, Trunk};
+use super::net::{TrunkModel, Trunk};
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::nn::{ConvSpec, ConvTrunk, Start};
@@ -63,6 +63,6 @@ impl MakePgModel for PgConv {
             fc: &self.fc,
         };
         let trunk = Trunk::Conv(ConvTrunk::new(b, spaces, spec, self.start)?);
-        Ok(Box::new(PgNet::new(b, spaces, dist, trunk, self.lstm, self.start)?))
+        Ok(Box::new(TrunkModel::new(b, spaces, dist, trunk, self.lstm, self.start)?))
     }
 }

@@ -3,7 +3,7 @@
 //! Follows `rlpyt/models/pg/mujoco_ff_model.py` and `mujoco_lstm_model.py`; differs: no tanh on the mean of a Gaussian; orthogonal
 //! initialisation (as in stable-baselines3 and OpenAI's baselines).
 use super::model::{MakePgModel, PgModel};
-use super::net::{PgNet, Trunk};
+use super::net::{TrunkModel, Trunk};
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::nn::{Activation, Flatten, MlpTrunk, Start};
@@ -73,7 +73,7 @@ impl MakePgModel for PgMlp {
         let separate = self.value_trunk == ValueTrunk::Separate && self.lstm.is_none();
         let value = separate.then(|| b.within("value_trunk", layers));
         let trunk = Trunk::Mlp { flatten, norm, policy, value };
-        Ok(Box::new(PgNet::new(b, spaces, dist, trunk, self.lstm, self.start)?))
+        Ok(Box::new(TrunkModel::new(b, spaces, dist, trunk, self.lstm, self.start)?))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a policy-gradient model is: observations (and memory) to a distribution and a value.
+//! Policy-gradient models: from observations, and a recurrent state, to a distribution and a value.
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::model::ModelInput;
@@ -8,32 +8,32 @@ use crate::torch::TorchModel;
 use rlcore::{EnvSpaces, LeafSpec};
 use tch::Tensor;
 
-/// What a model says.
+/// Output of a policy-gradient model.
 #[derive(Debug)]
 pub struct PgOutput {
-    /// `[N, len]` or `[T, N, len]`, as [`Distribution`] takes it.
+    /// Parameters of the distribution, `[N, len]` or `[T, N, len]`; see [`Distribution`].
     pub dist: Tensor,
-    /// `[N]` or `[T, N]`.
+    /// Values of the observations, `[N]` or `[T, N]`.
     pub value: Tensor,
-    /// Memory after the last row.
+    /// Recurrent state after the last row, `[N, ...]` for each leaf; empty for a feed-forward model.
     pub state: Vec<Tensor>,
 }
 
 /// A policy and a value, as a pure function of parameters.
 pub trait PgModel: Send {
-    /// Memory of one environment; none for feed-forward models.
+    /// Leaves of the recurrent state of one environment; empty for feed-forward models.
     fn state(&self) -> Vec<LeafSpec>;
 
-    /// See [`ModelInput`] and [`PgOutput`].
+    /// Computes distribution and value. Shapes: see [`ModelInput`] and [`PgOutput`].
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> PgOutput;
 
-    /// As `forward`, for acting; `dist` may lack the last values, those of [`PgModel::tail`].
+    /// [`PgModel::forward`] for acting. `dist` may lack its last values, which [`PgModel::tail`] then has.
     fn act(&self, params: &Params, input: &ModelInput<'_>) -> PgOutput {
         self.forward(params, input)
     }
 
-    /// The last values of `dist` where they are the same for every observation and `act` leaves them out; asked for once after
-    /// new weights, so that acting spends no operation on them.
+    /// The last values of `dist`, where they are the same for every observation and `act` leaves them out. An agent asks for them
+    /// once after it has loaded weights, so that acting costs no operation for them.
     fn tail(&self, _params: &Params) -> Vec<f32> {
         Vec::new()
     }
@@ -43,7 +43,7 @@ pub trait PgModel: Send {
         None
     }
 
-    /// Statistics that the algorithm has to keep, if the model normalises observations.
+    /// The statistics that the algorithm must update, where the model normalises observations.
     fn norm(&self) -> Option<&ObsNorm> {
         None
     }

@@ -1,4 +1,4 @@
-//! Trunk, optional memory, and the heads: what the ready-made models have in common.
+//! What the ready-made models share: a trunk, optionally an LSTM, and the heads.
 use super::head::DistHead;
 use super::model::{PgModel, PgOutput};
 use super::previous::Previous;
@@ -15,9 +15,9 @@ use tch::Tensor;
 /// From observations to features.
 #[derive(Debug)]
 pub(super) enum Trunk {
-    /// Of the flattened observation, normalised if wanted; the value may have layers of its own.
+    /// Over the flattened observation, optionally normalised; the value may have its own layers.
     Mlp { flatten: Flatten, norm: Option<ObsNorm>, policy: MlpTrunk, value: Option<MlpTrunk> },
-    /// Of an image.
+    /// Over an image.
     Conv(ConvTrunk),
 }
 
@@ -32,7 +32,7 @@ impl Trunk {
         }
     }
 
-    /// `[N, ...]` a leaf to the features of the policy and, where they differ, of the value.
+    /// From leaves `[N, ...]` to the features of the policy and, where they differ, those of the value, `[N, features]` each.
     fn forward(&self, p: &Params, observation: &[Tensor]) -> (Tensor, Option<Tensor>) {
         match self {
             Self::Mlp { flatten, norm, policy, value } => {
@@ -46,9 +46,9 @@ impl Trunk {
     }
 }
 
-/// An LSTM between trunk and heads; it also sees the previous action and reward, as in `rlpyt/models/pg/*_lstm_model.py`.
+/// An LSTM between trunk and heads, whose inputs include the previous action and reward, as in `rlpyt/models/pg/*_lstm_model.py`.
 #[derive(Debug)]
-struct Memory {
+struct Recurrence {
     lstm: Lstm,
     previous: Previous,
     hidden: usize,
@@ -56,15 +56,15 @@ struct Memory {
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(super) struct PgNet {
+pub(super) struct TrunkModel {
     trunk: Trunk,
-    memory: Option<Memory>,
+    memory: Option<Recurrence>,
     policy: DistHead,
     value: Linear,
 }
 
-impl PgNet {
-    /// Declares memory and heads over a trunk. `lstm` is the memory's size.
+impl TrunkModel {
+    /// Declares the LSTM, where `lstm` is its size, and the heads on top of a trunk.
     pub(super) fn new(
         b: &mut ParamBuilder,
         spaces: &EnvSpaces,
@@ -79,7 +79,7 @@ impl PgNet {
             let previous = Previous::new(spaces)?;
             let lstm =
                 Lstm::new(b, "lstm", features.saturating_add(previous.width()), hidden, start);
-            memory = Some(Memory { lstm, previous, hidden });
+            memory = Some(Recurrence { lstm, previous, hidden });
             (features, value_features) = (hidden, hidden);
         }
         Ok(Self {
@@ -90,7 +90,7 @@ impl PgNet {
         })
     }
 
-    /// Outputs of the policy's layer `[N, outputs]` and of the value's `[N, 1]`, N being T * N where there is memory.
+    /// Outputs of the policy's layer `[N, outputs]` and of the value's `[N, 1]`; of a recurrent model T * N rows.
     fn heads(&self, p: &Params, input: &ModelInput<'_>) -> (Tensor, Tensor, Vec<Tensor>) {
         let Some(memory) = &self.memory else {
             let (x, own) = self.trunk.forward(p, input.observation);
@@ -108,9 +108,9 @@ impl PgNet {
     }
 }
 
-impl PgModel for PgNet {
+impl PgModel for TrunkModel {
     fn state(&self) -> Vec<LeafSpec> {
-        let leaf = |name, m: &Memory| LeafSpec::array(name, DType::F32, &[m.hidden]);
+        let leaf = |name, m: &Recurrence| LeafSpec::array(name, DType::F32, &[m.hidden]);
         self.memory.iter().flat_map(|m| [leaf("h", m), leaf("c", m)]).collect()
     }
 

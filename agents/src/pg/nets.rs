@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PgNet {
-    /// Multi-layer perceptrons over all leaves of the observation, with an LSTM if wanted.
+    /// Multi-layer perceptrons over all leaves of the observation, optionally with an LSTM.
     Mlp(PgMlp),
-    /// Convolutions over an image, with an LSTM if wanted.
+    /// Convolutions over an image, optionally with an LSTM.
     Conv(PgConv),
 }
 

@@ -1,4 +1,4 @@
-//! Settings that build policy-gradient agents, and tell an algorithm what they are made of.
+//! Settings of policy-gradient agents, from which the algorithm learns their model and distribution too.
 use super::agent::{CategoricalPgAgent, GaussianPgAgent, PgAgent};
 use super::evaluate::Evaluate;
 use super::mlp::PgMlp;
@@ -12,7 +12,7 @@ use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What agent and algorithm have to agree on.
+/// What an agent and its algorithm must agree on.
 pub trait PgSettings {
     /// Settings of the model.
     fn model(&self) -> &dyn MakePgModel;
@@ -21,7 +21,7 @@ pub trait PgSettings {
     fn distribution(&self, spaces: &EnvSpaces) -> Result<Box<dyn Distribution>, AgentError>;
 }
 
-/// Builds [`CategoricalPgAgent`]s over any model.
+/// Settings of a [`CategoricalPgAgent`] over any model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CategoricalPgAgentConfig<M = PgMlp> {
@@ -31,7 +31,7 @@ pub struct CategoricalPgAgentConfig<M = PgMlp> {
     pub evaluate: Evaluate,
 }
 
-/// Builds [`GaussianPgAgent`]s over any model.
+/// Settings of a [`GaussianPgAgent`] over any model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GaussianPgAgentConfig<M = PgMlp> {

@@ -1,4 +1,4 @@
-//! DQN: n-step replay, target network, double Q-learning as an option.
+//! DQN: a replay with n-step returns, a target network, and optionally double Q-learning.
 //!
 //! Follows `rlpyt/algos/dqn/dqn.py`; differs: the target network starts equal to the online network, truncated steps
 //! bootstrap from their final observation, updates keep the replay ratio exactly over time, draws are seeded by the number of
@@ -73,8 +73,8 @@ struct Counters {
 }
 
 impl Dqn {
-    /// Initial weights from the run's seed. Transitions are kept in and drawn from `replay`, such as
-    /// [`DqnConfig::uniform_replay`]; its n-step return and discount are those that are learned from.
+    /// A learner with initial weights from the run's seed. It keeps transitions in `replay`, such as [`DqnConfig::uniform_replay`],
+    /// and draws them from there. The replay decides on the n-step return and its discount.
     ///
     /// # Errors
     /// Settings that contradict each other or the batches; a model that cannot be built.
@@ -130,7 +130,7 @@ impl Dqn {
         self.model.forward(params, &ModelInput::of(observation, &self.nothing)).q
     }
 
-    /// An error where an observation that is bootstrapped from allows no action: it has no value.
+    /// An error where the action mask of an observation that is bootstrapped from allows no action: its value is undefined.
     fn check_masks(&self) -> Result<(), AlgoError> {
         let Some(leaf) = self.mask else { return Ok(()) };
         let mask = slice::<u8>(&self.batch.next_observation[leaf]);
@@ -147,7 +147,7 @@ impl Dqn {
         Ok(())
     }
 
-    /// One update. Returns loss, gradient norm and mean absolute TD error.
+    /// Makes one update. Returns its loss, gradient norm and mean absolute TD error.
     fn update(&mut self) -> Result<[f64; 3], AlgoError> {
         let mut draws = rng(seed_of(self.seed, Role::Learner, self.updates));
         self.keys.clear();
@@ -297,7 +297,7 @@ impl Algo for Dqn {
     fn load(&mut self, saved: &Restored<'_>) -> Result<(), AlgoError> {
         let counters: Counters = serde_json::from_value(saved.values.clone())
             .map_err(|e| AlgoError::State(e.to_string()))?;
-        // The networks are read before the replay is changed, and changed after it is: its load may still be refused.
+        // The networks are read first and restored last: the replay may still refuse to load.
         let online = self.online.read(saved, ONLINE, counters.adam_steps)?;
         let target = flat_values(saved, TARGET, self.target.len())?;
         let has_replay = counters.replay.is_some();

@@ -9,27 +9,27 @@ use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015 with Adam), names too.
+/// Settings of DQN. Names and defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015, with Adam).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DqnConfig {
-    /// Discount per step.
+    /// Discount per environment step.
     pub discount: f64,
-    /// Transitions in one update.
+    /// Transitions per update.
     pub batch_size: usize,
     /// Environment steps before the first update.
     pub min_steps_learn: u64,
     /// TD error at which the Huber loss turns from quadratic to linear. `inf` is the squared error everywhere.
     pub delta_clip: f64,
-    /// Transitions remembered.
+    /// Transitions that the replay holds.
     pub replay_size: usize,
-    /// Transitions learned from for each transition sampled, exact over time.
+    /// Transitions learned from per environment step; exact over time.
     pub replay_ratio: f64,
-    /// 1 copies the weights into the target network, less mixes them in.
+    /// Share of the online weights when the target network is updated: 1 copies them, less mixes them in.
     pub target_update_tau: f64,
     /// Updates between two updates of the target network.
     pub target_update_interval: u64,
-    /// Rewards summed before the value of the next observation.
+    /// Rewards in the n-step return, before the value of the observation that follows them.
     pub n_step_return: usize,
     /// Adam's step size.
     pub learning_rate: f64,
@@ -66,12 +66,12 @@ impl Default for DqnConfig {
 }
 
 impl DqnConfig {
-    /// Adam's epsilon.
+    /// The epsilon of Adam that is used: the setting, or its default.
     pub fn adam_eps(&self) -> f64 {
         self.adam_eps.unwrap_or(0.01 / self.batch_size as f64)
     }
 
-    /// Settings of the replay.
+    /// The settings of the replay that belongs to these settings.
     pub fn replay(&self) -> ReplaySettings {
         ReplaySettings {
             size: self.replay_size,

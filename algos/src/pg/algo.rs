@@ -1,8 +1,7 @@
-//! What every policy-gradient algorithm does with a batch: its passes, cut into minibatches, each an update.
+//! What every policy-gradient algorithm does with a batch: several passes, each cut into minibatches, each of which is an update.
 //!
-//! The batch stays leased from [`Algo::take_in`] to its last update. Where the work stands (pass, minibatch) lies here, and
-//! the draws of a pass are a function of the number of updates made before it, so that [`Algo::learn`] can stop between any
-//! two updates.
+//! The batch stays leased from [`Algo::take_in`] to its last update. The position within it (pass, minibatch) is kept here, and the
+//! draws of a pass are a function of the number of updates made before it, so that [`Algo::learn`] can stop between any two updates.
 use super::batch::Batch;
 use super::learner::Learner;
 use super::method::{Method, Order};
@@ -23,7 +22,7 @@ use rlcore::block::Lease;
 use rlcore::table::Values;
 use rlcore::{BatchSpec, GlobalSteps, World};
 
-/// An algorithm that learns from each batch once and forgets it.
+/// An on-policy algorithm: it learns from each batch for some passes and gives it back.
 #[derive(Debug)]
 pub struct PolicyGradient<M> {
     method: M,
@@ -37,7 +36,7 @@ pub struct PolicyGradient<M> {
     work: Option<Work>,
 }
 
-/// A batch that is being learned from.
+/// A batch with updates to make.
 #[derive(Debug)]
 struct Work {
     samples: Lease,
@@ -48,7 +47,7 @@ struct Work {
 }
 
 impl<M: Method> PolicyGradient<M> {
-    /// Initial weights from the run's seed.
+    /// A learner with initial weights from the run's seed.
     ///
     /// # Errors
     /// Settings that contradict each other or the batches; a model that cannot be built.
@@ -86,7 +85,7 @@ impl<M: Method> PolicyGradient<M> {
         })
     }
 
-    /// The next update's minibatch; none where the batch is learned from.
+    /// The minibatch of the next update; none after the last update of the batch.
     fn next(&self, work: &mut Work) -> Option<Minibatch> {
         let Work { batch, passes, .. } = work;
         passes.next(|| {
@@ -117,7 +116,7 @@ impl<M: Method> PolicyGradient<M> {
         self.learner.read(&work.batch)
     }
 
-    /// Keeps the batch if there are updates to make, or else takes it into the statistics and gives it back.
+    /// Keeps the batch while updates are due. After the last one adds its observations to the statistics and gives it back.
     fn keep(&mut self, work: Work) -> Result<(), AlgoError> {
         if work.passes.due() > 0 {
             self.work = Some(work);

@@ -1,7 +1,6 @@
-//! A batch of the sample block as policy-gradient algorithms see it.
+//! A batch as policy-gradient algorithms use it.
 //!
-//! Tensors are views of the block, copies only where the model is on another device; what the estimators work on lies in
-//! vectors of the host. Steps are numbered `t * B + b`.
+//! Tensors are views of the block, or copies where the model is on an accelerator. The estimators work on vectors in host memory. Steps are numbered `t * B + b`.
 use crate::error::AlgoError;
 use crate::requires::leaf;
 use crate::steps::numbers;
@@ -20,31 +19,31 @@ pub struct Batch {
     pub b: usize,
     /// Rewards `[T * B]`.
     pub reward: Vec<f32>,
-    /// `[T * B]`, 0 or 1.
+    /// `[T * B]`, 0 or 1: the episode terminated at this step.
     pub terminated: Vec<u8>,
-    /// `[T * B]`, 0 or 1.
+    /// `[T * B]`, 0 or 1: the episode was truncated at this step.
     pub truncated: Vec<u8>,
     /// `[T * B]`: 1 for steps to learn from.
     pub valid: Vec<u8>,
     /// `V(s_t)` `[T * B]`, recorded while sampling.
     pub value: Vec<f32>,
-    /// `[T * B]`: what the policy's loss weighs likelihoods by; an estimator fills it in.
+    /// Advantages `[T * B]`, by which the policy's loss weighs log-likelihoods; filled in by an estimator.
     pub advantage: Vec<f64>,
-    /// `[T * B]`: what the value learns; an estimator fills it in.
+    /// Targets of the value function `[T * B]`; filled in by an estimator.
     pub return_: Vec<f64>,
     pub(super) inputs: Inputs,
-    /// `[T, B, ...]`: what the distribution wants to know of the action.
+    /// `[T, B, ...]`: the drawn actions in the form that the distribution's likelihood takes.
     pub(super) drawn: Tensor,
     /// `[T, B]`: log-likelihoods of the actions when they were taken.
     pub(super) old_log_likelihood: Tensor,
 }
 
-/// What models see: leaves `[T, B, ...]`, the state before the first row `[B, ...]`. Of models without a state only the
-/// observation, and in minibatches that is `[N, ...]`.
+/// Inputs of a model: leaves `[T, B, ...]`, and the state before the first row `[B, ...]`. A model without a state has the observation
+/// alone, `[N, ...]` in minibatches.
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) observation: Vec<Tensor>,
-    /// The rest of what a recurrent model wants.
+    /// The further inputs of a recurrent model.
     pub(super) past: Option<Past>,
 }
 
@@ -58,7 +57,7 @@ pub(super) struct Past {
 }
 
 impl Inputs {
-    /// As models take it. `nothing`: an empty tensor, for those without a past.
+    /// The inputs in the form that models take. `nothing`: an empty tensor, in place of what a feed-forward model does not take.
     pub(super) fn lend<'a>(&'a self, nothing: &'a Tensor) -> ModelInput<'a> {
         match &self.past {
             None => ModelInput::of(&self.observation, nothing),
@@ -74,7 +73,7 @@ impl Inputs {
 }
 
 impl Batch {
-    /// `drawn` and `old_log_likelihood` as in the fields; they come from the distribution. `recurrent`: the model has a state.
+    /// `drawn` and `old_log_likelihood` come from the distribution, see the fields. `recurrent`: the model has a state.
     pub(super) fn new(
         samples: &Columns,
         drawn: Tensor,
@@ -91,7 +90,7 @@ impl Batch {
         };
         let past = recurrent.then(|| {
             let done = |i: usize| f32::from(terminated[i] | truncated[i]);
-            // Row 0: the state was recorded after it was zeroed.
+            // Not in row 0: its recorded state has been zeroed already.
             let reset: Vec<f32> =
                 (0..t * b).map(|i| if i < b { 0.0 } else { done(i - b) }).collect();
             let states = samples.agent_state.tensors();
@@ -119,7 +118,7 @@ impl Batch {
         })
     }
 
-    /// Lets the value learn `advantage + value`.
+    /// Sets the targets of the value function to `advantage + value`.
     pub fn returns_from_advantages(&mut self) {
         let sums = self.advantage.iter().zip(&self.value).map(|(a, v)| a + f64::from(*v));
         self.return_ = sums.collect();

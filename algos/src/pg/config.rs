@@ -1,29 +1,28 @@
-//! What the settings of the algorithms share.
+//! What the settings of the policy-gradient algorithms share.
 use crate::settings::{AlgoNeeds, pass, step_bytes, training};
 use agents::params::ModelSize;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
-/// Over what advantages are shifted and scaled to mean 0 and standard deviation 1.
+/// The set over which advantages are normalised to mean 0 and standard deviation 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormalizeAdvantage {
-    /// They are not.
+    /// Advantages are not normalised.
     #[default]
     Off,
-    /// All valid steps of the batch, before it is cut up (rlpyt's `normalize_advantage=True`).
+    /// All valid steps of the batch, before it is cut into minibatches (rlpyt's `normalize_advantage=True`).
     Batch,
     /// Each minibatch (stable-baselines3, CleanRL).
     Minibatch,
 }
 
-/// Bytes of what the estimators and the loss hold of one step, beside its observation and action: reward, flags, recorded
-/// value, advantage, return, likelihoods, entropy, indices, and the tensors that a minibatch takes of them.
+/// Bytes that the estimators and the loss hold per step, apart from its observation and action: reward, flags, recorded value,
+/// advantage, return, likelihoods, entropy, indices, and the tensors of a minibatch.
 const STEP: u64 = 200;
 
-/// Memory of an on-policy algorithm that makes an update over each of `minibatches` parts of a batch. `lower`: the settings that
-/// make a part smaller.
+/// Memory of an on-policy algorithm that makes one update per minibatch. `lower`: the settings that make a minibatch smaller.
 pub(crate) fn batch_needs(
     spaces: &EnvSpaces,
     spec: BatchSpec,

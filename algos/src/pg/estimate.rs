@@ -1,4 +1,4 @@
-//! Generalised advantage estimates of a batch.
+//! From samples to a batch with generalised advantage estimates.
 use super::batch::Batch;
 use super::finals;
 use super::learner::Learner;
@@ -6,7 +6,7 @@ use crate::error::AlgoError;
 use crate::returns::{Steps, gae};
 use rlcore::block::Columns;
 
-/// The batch with generalised advantage estimates, and returns for the value to learn.
+/// The batch of `samples`, with generalised advantage estimates and targets of the value function filled in.
 ///
 /// # Errors
 /// A truncated step without its final observation; samples without the value of row T.

@@ -1,8 +1,8 @@
-//! What the last observations of truncated episodes are worth.
+//! Values of the final observations of truncated episodes.
 //!
-//! The block keeps the observation, and the learner values it with the weights that sampled the batch. A recurrent model must
-//! know what led to it: its state is followed through the batch up to each truncated step, whose action and reward are then
-//! the previous ones. rlpyt values such steps as if the episode had ended.
+//! The block keeps those observations, and the learner computes their values with the weights that the batch was sampled with. A
+//! recurrent model needs its state there: the state is carried through the batch up to each truncated step, whose action and reward
+//! are then the previous action and reward. rlpyt treats truncated episodes as terminated.
 use super::batch::{Batch, Inputs, Past};
 use super::learner::Learner;
 use crate::error::AlgoError;
@@ -11,7 +11,7 @@ use rlcore::block::Columns;
 use rlcore::cells::Tree;
 use tch::{Tensor, no_grad_guard};
 
-/// `[T * B]`: values of final observations at truncated steps, elsewhere 0.
+/// `[T * B]`: the value of the final observation at truncated steps, 0 elsewhere.
 pub(super) fn values(
     learner: &Learner,
     batch: &Batch,

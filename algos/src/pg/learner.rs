@@ -1,7 +1,7 @@
 //! The engine of the policy-gradient algorithms: model, parameters, optimiser, observation statistics, what is logged and saved.
 //!
-//! Differs from rlpyt's `algos/pg/base.py`: observation statistics take in a batch after its updates, so that new and old
-//! log-likelihoods of its actions are computed with the same statistics and ratios start at 1 (rlpyt updates them before).
+//! Differs from rlpyt's `algos/pg/base.py`: a batch is added to the observation statistics after its updates (rlpyt: before), so that
+//! new and old log-likelihoods of its actions are computed with the same statistics and ratios start at 1.
 use super::batch::{Batch, Inputs};
 use super::log::{Log, Ratio};
 use super::loss::{Losses, Outputs};
@@ -37,7 +37,7 @@ pub struct Learner {
     mask: Option<usize>,
     seed: u64,
     updates: u64,
-    /// Batches taken into the statistics by this process.
+    /// Batches that this process has added to the statistics.
     observed: u64,
     /// Environment steps of all replicas, the current batch included.
     env_steps: GlobalSteps,
@@ -90,8 +90,8 @@ impl Learner {
         })
     }
 
-    /// What the samples must hold for the model and the distribution: recorded values, what the distribution records, and the
-    /// recurrent state before row 0.
+    /// What the samples must hold for the model and the distribution: values, the distribution's leaves, and the recurrent state before
+    /// row 0.
     pub(super) fn requires(&self) -> Requires {
         let mut agent_info = vec![LeafSpec::scalar(VALUE, DType::F32)];
         agent_info.extend(self.distribution.info());
@@ -109,12 +109,12 @@ impl Learner {
         self.env_steps = env_steps;
     }
 
-    /// Whether the model has a state.
+    /// Whether the model is recurrent.
     pub(super) fn recurrent(&self) -> bool {
         self.recurrent
     }
 
-    /// Updates made.
+    /// Number of updates made.
     pub fn updates(&self) -> u64 {
         self.updates
     }
@@ -128,12 +128,12 @@ impl Learner {
         self.trained.params_mut()
     }
 
-    /// Draws of this moment: a function of the run's seed and the number of updates made.
+    /// A random stream that is a function of the run's seed and the number of updates made.
     pub fn draws(&self) -> Rng {
         rng(seed_of(self.seed, Role::Learner, self.updates))
     }
 
-    /// Sets the learning rate to `share` of the one in the settings from the next update on.
+    /// Sets the learning rate to `share * settings.learning_rate` from the next update on.
     pub(super) fn scale_learning_rate(&mut self, share: f64) {
         self.trained.scale_learning_rate(share);
     }
@@ -142,7 +142,7 @@ impl Learner {
         self.trained.learning_rate()
     }
 
-    /// The batch; advantages and returns are to be filled in.
+    /// The batch of `samples`, whose advantages and returns are not filled in yet.
     ///
     /// # Errors
     /// Samples without a leaf of `agent_info` that the distribution needs.
@@ -167,13 +167,13 @@ impl Learner {
         self.model.forward(self.trained.params(), &inputs.lend(&self.nothing))
     }
 
-    /// Values of observations, on the host.
+    /// Values of observations, copied to the host.
     pub(super) fn values(&self, inputs: &Inputs) -> Vec<f32> {
         let value = self.forward(inputs).value.to_device(Device::Cpu).contiguous();
         rlcore::tensor::slice::<f32>(&value).to_vec()
     }
 
-    /// What the model says of a minibatch now.
+    /// Log-likelihoods, entropies and values of a minibatch under the current parameters.
     pub fn outputs(&self, minibatch: &Minibatch) -> Outputs {
         let PgOutput { mut dist, mut value, .. } = self.forward(&minibatch.inputs);
         if self.recurrent {
@@ -185,13 +185,13 @@ impl Learner {
             dist = self.distribution.mask(dist, Some(&allowed));
         }
         let log_likelihood = self.distribution.log_likelihood(&dist, &minibatch.drawn);
-        // Entropy that is not rewarded is only logged.
+        // Without an entropy bonus the entropy is only logged, and needs no gradient.
         let _guard = (self.entropy_loss_coeff == 0.0).then(no_grad_guard);
         let entropy = self.distribution.entropy(&dist);
         Outputs { log_likelihood, entropy, value }
     }
 
-    /// One update.
+    /// Makes one update.
     pub(super) fn step(
         &mut self,
         losses: &Losses,
@@ -205,7 +205,7 @@ impl Learner {
         Ok(())
     }
 
-    /// Reads what was logged of the updates since the last reading: NaN ends the run here.
+    /// Reads the logged values of the updates since the last reading. A value that is not finite is an error, which ends the run.
     pub(super) fn read(&mut self, batch: &Batch) -> Result<(), AlgoError> {
         self.log.read().map_err(|bad| AlgoError::NotFinite {
             what: bad.found.what,
@@ -217,7 +217,7 @@ impl Learner {
         })
     }
 
-    /// What was read since the last call.
+    /// The values read since the last call.
     pub(super) fn take_log(&mut self) -> OptInfo {
         self.log.take()
     }
@@ -227,7 +227,7 @@ impl Learner {
         Ok(self.trained.mean(&[value])?[0])
     }
 
-    /// Takes the observations of a batch, those of all replicas, into the statistics that the model normalises by.
+    /// Adds the observations of a batch, those of all replicas, to the statistics that the model normalises by.
     ///
     /// # Errors
     /// The replicas cannot average.
@@ -249,7 +249,7 @@ impl Learner {
         Ok(())
     }
 
-    /// Updates and changes of the statistics.
+    /// Number of updates and of changes of the statistics.
     pub(super) fn version(&self) -> u64 {
         self.updates + self.observed
     }

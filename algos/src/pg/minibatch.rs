@@ -1,8 +1,8 @@
 //! Minibatches: steps for feed-forward models, whole environments for recurrent ones.
 //!
-//! Feed-forward models learn from steps that happened only. Recurrent models see all `[T, n]` steps of an environment, from
-//! its recorded state on, and steps that did not happen are masked. Unlike rlpyt's, minibatches of a batch differ by one
-//! member at most, and none is dropped.
+//! Feed-forward models learn from valid steps only. Recurrent models see all `[T, n]` steps of n environments, from the recorded
+//! state on, and invalid steps are masked. Differs from rlpyt: the minibatches of a batch differ in size by at most one member, and no
+//! member is dropped.
 use super::batch::{Batch, Inputs, Past};
 use super::loss::Targets;
 use crate::passes::{self, shares};
@@ -16,22 +16,22 @@ pub struct Minibatch {
     pub(super) inputs: Inputs,
     /// `[N, ...]`.
     pub(super) drawn: Tensor,
-    /// What the loss compares with.
+    /// What the loss compares the model's outputs with.
     pub targets: Targets,
 }
 
-/// Whether each minibatch's advantages are shifted and scaled to mean 0 and standard deviation 1.
+/// Whether the advantages of each minibatch are normalised to mean 0 and standard deviation 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalized {
-    /// They are.
+    /// Each minibatch by itself.
     Each,
-    /// They stay as they are.
+    /// Not at all.
     No,
 }
 
 impl Batch {
-    /// The number of minibatches when the batch is cut into `parts`: 0 where no step happened, fewer than `parts` where there
-    /// are fewer members.
+    /// The number of minibatches when `parts` are asked for: 0 where no step is valid, fewer than `parts` where there are fewer members
+    /// (valid steps, or environments for recurrent models).
     pub fn parts(&self, parts: usize) -> usize {
         let happened = self.valid.iter().filter(|v| **v != 0).count();
         match (happened, &self.inputs.past) {
@@ -41,7 +41,7 @@ impl Batch {
         }
     }
 
-    /// The batch in `parts` minibatches, shuffled by `draws`, or in order. Empty where no step happened.
+    /// The batch cut into `parts` minibatches, shuffled by `draws`, or in order without. Empty where no step is valid.
     pub fn minibatches(
         &self,
         parts: usize,
@@ -72,11 +72,11 @@ impl Batch {
     }
 }
 
-/// Which steps go where.
+/// The assignment of steps to minibatches, and how a leaf is cut by it.
 struct Cut<'a> {
     batch: &'a Batch,
     cut: passes::Cut,
-    /// Rows of time that minibatches have.
+    /// Time steps per minibatch of a recurrent model.
     rows: Option<i64>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Cut<'a> {
         Self { batch, cut, rows }
     }
 
-    /// A leaf `[T, B, ...]` as the model sees it.
+    /// A leaf `[T, B, ...]` in the model's shape: `[T, n, ...]` for recurrent models, else `[N, ...]`.
     fn leaf(&self, leaf: &Tensor) -> Vec<Tensor> {
         let Some(t) = self.rows else { return self.cut.leaf(leaf) };
         let rows = |part: Tensor| part.view(&[&[t, -1], &part.size()[1..]].concat()[..]);
@@ -99,7 +99,7 @@ impl<'a> Cut<'a> {
 
     fn advantages(&self, normalized: Normalized) -> Vec<Tensor> {
         let Batch { advantage, valid, .. } = self.batch;
-        // A step that did not happen has none, whatever the others were shifted by: zero times it must be zero.
+        // An invalid step's advantage must be finite, since it is multiplied with a mask of zero.
         let of = |all: &[f64], i: usize| if valid[i] == 0 { 0.0 } else { all[i] as f32 };
         if normalized == Normalized::No {
             return self.cut.numbers(|i| of(advantage, i));

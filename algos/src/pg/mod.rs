@@ -1,9 +1,9 @@
 //! Policy gradients: A2C, PPO, REINFORCE.
 //!
-//! Start with [`ppo`]: its `algo.rs` says what actions were worth and what the loss is. An algorithm is a [`Method`]: settings,
-//! estimates, loss. [`PolicyGradient`] makes the passes over a batch with it. The [`Learner`] has what all share (model,
-//! parameters and optimiser, observation statistics, log, checkpoint). A [`Batch`] has estimates of what actions were worth
-//! ([`returns`](crate::returns)), and comes in [`Minibatch`]es.
+//! Start with [`ppo`]: its `algo.rs` has the advantage estimates and the loss. Each algorithm is a [`Method`]: settings, estimates,
+//! loss. [`PolicyGradient`] makes the passes over a batch with it. The [`Learner`] is what all algorithms share (model, parameters and
+//! optimiser, observation statistics, log, checkpoint). A [`Batch`] has advantages and returns ([`returns`](crate::returns)), and is
+//! cut into [`Minibatch`]es.
 pub mod a2c;
 mod algo;
 mod batch;

@@ -1,4 +1,4 @@
-//! A2C: one update from each batch.
+//! A2C: one update per batch.
 //!
 //! Follows `rlpyt/algos/pg/a2c.py` (Mnih et al. 2016 with synchronous workers); differs: truncated episodes bootstrap.
 use super::config::A2cConfig;

@@ -1,8 +1,8 @@
-//! PPO: several passes over each batch, in minibatches, as far as the ratio of likelihoods allows.
+//! PPO: several passes over each batch, in minibatches, with a clipped likelihood ratio.
 //!
 //! Follows `rlpyt/algos/pg/ppo.py`; differs: truncated episodes bootstrap, every sample is used, and the schedules count
-//! environment steps. `target_kl` and `value_clip` are stable-baselines3's; differs: `target_kl` is the limit itself and not
-//! 1.5 times it.
+//! environment steps. `target_kl` and `value_clip` follow stable-baselines3; differs: `target_kl` itself is the limit, not 1.5 times its
+//! value.
 use super::config::PpoConfig;
 use super::loss::loss;
 use crate::error::AlgoError;

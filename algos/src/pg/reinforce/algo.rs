@@ -1,8 +1,8 @@
-//! REINFORCE: one update from each batch, towards actions in proportion to the return that followed them.
+//! REINFORCE: one update per batch, which weighs the log-likelihood of each action by the return that followed it.
 //!
-//! Williams 1992, with returns from each step on. Nothing estimates a value, so only steps whose episode ends within the
-//! batch are learned from: choose `sampler.t` several episodes long, or short episodes are all that counts. A truncated
-//! episode counts as ended.
+//! Williams 1992, with the return from each step on. There is no value function, so only steps whose episode ends within the batch
+//! are learned from: let `sampler.t` be several episodes long, since otherwise only short episodes count. A truncated episode counts
+//! as ended.
 use super::config::ReinforceConfig;
 use super::loss::loss;
 use crate::error::AlgoError;
@@ -50,7 +50,7 @@ impl Method for ReinforceConfig {
     }
 }
 
-/// Takes out the steps after each environment's last end.
+/// Marks the steps after each environment's last episode end as invalid.
 fn keep_finished(batch: &mut Batch, done: &[u8]) {
     for column in 0..batch.b {
         let steps = (column..done.len()).step_by(batch.b).rev();
