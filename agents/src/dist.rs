@@ -116,8 +116,8 @@ pub trait Distribution: Send + std::fmt::Debug {
         )))
     }
 
-    /// How a model's output becomes the most likely action, as lines of Python, for `experiments export`; none where nobody has
-    /// written it. `output` `[outputs]` is what [`Heads::outputs`] counts; where there is an action mask, what it forbids is
+    /// How a model's output becomes the most likely action, as lines of Python, for `experiments export`; none for a distribution
+    /// without PyTorch source. `output` `[outputs]` is what [`Heads::outputs`] counts; where there is an action mask, what it forbids is
     /// `-inf`. The lines return the action: an `int`, or a tensor of the shape of the box.
     fn torch(&self) -> Option<Vec<String>> {
         None

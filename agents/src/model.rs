@@ -72,7 +72,7 @@ pub trait QModel: Send {
     /// Computes the values of the actions. Shapes: see [`ModelInput`] and [`QOutput`].
     fn forward(&self, params: &Params, input: &ModelInput<'_>) -> QOutput;
 
-    /// The same as PyTorch source, for `experiments export`; none where nobody has written it.
+    /// The model as PyTorch source, for `experiments export`; none for a model without such source.
     fn torch(&self) -> Option<TorchModel> {
         None
     }

@@ -38,7 +38,7 @@ pub trait PgModel: Send {
         Vec::new()
     }
 
-    /// The same as PyTorch source, for `experiments export`; none where nobody has written it.
+    /// The model as PyTorch source, for `experiments export`; none for a model without such source.
     fn torch(&self) -> Option<TorchModel> {
         None
     }

@@ -137,7 +137,7 @@ impl PgModel for TrunkModel {
         self.policy.tail(p)
     }
 
-    /// Its output is the policy's layer; the rest of `dist`, and the value, are of no use to whoever acts.
+    /// The output is that of the policy's layer: acting needs neither the tail of `dist` nor the value.
     fn torch(&self) -> Option<TorchModel> {
         let mut torch = match &self.trunk {
             Trunk::Mlp { flatten, norm, policy, .. } => {
