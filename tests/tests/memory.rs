@@ -55,11 +55,7 @@ const CASES: [Case; 3] = [
     ("cartpole-ppo", &["sampler.kind=serial"], 2),
     ("cartpole-dqn", &["sampler.kind=serial", "algo.replay_size=640000"], 21),
     // Workers of this process, whose memory is in its peak.
-    (
-        "cartpole-ppo",
-        &["sampler.kind=cpu", "sampler.worker.n=2", "sampler.worker.host=thread"],
-        2,
-    ),
+    ("cartpole-ppo", &["sampler.kind=cpu", "sampler.worker.n=2", "sampler.worker.host=thread"], 2),
 ];
 
 /// Names the case in the process that measures it.

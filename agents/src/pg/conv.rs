@@ -3,7 +3,7 @@
 //! Follows `rlpyt/models/pg/atari_ff_model.py` and `atari_lstm_model.py`; differs: orthogonal initialisation.
 use super::mlp::check_widths;
 use super::model::{MakePgModel, PgModel};
-use super::net::{TrunkModel, Trunk};
+use super::net::{Trunk, TrunkModel};
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::nn::{ConvSpec, ConvTrunk, Start};

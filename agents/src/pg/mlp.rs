@@ -3,7 +3,7 @@
 //! Follows `rlpyt/models/pg/mujoco_ff_model.py` and `mujoco_lstm_model.py`; differs: no tanh on the mean of a Gaussian; orthogonal
 //! initialisation (as in stable-baselines3 and OpenAI's baselines).
 use super::model::{MakePgModel, PgModel};
-use super::net::{TrunkModel, Trunk};
+use super::net::{Trunk, TrunkModel};
 use crate::AgentError;
 use crate::dist::Distribution;
 use crate::nn::{Activation, Flatten, MlpTrunk, Start};
