@@ -1,15 +1,14 @@
 //! An agent of one's own: it draws actions by their value. `cargo run --release --example 05_agent -- train boltzmann`
 //!
-//! An agent maps rows to actions; all that belongs to an environment, random streams included, is the sampler's. This one lets
-//! DQN's agent compute the values, and then chooses by itself.
+//! An agent maps rows to actions; all that belongs to an environment, random streams included, is the sampler's. This one has
+//! DQN's agent compute the values, and chooses by itself.
 use agents::model::{MakeQModel, QNet};
-use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentSettings, DqnAgent};
-use agents::{DqnAgentConfig, EpsilonGreedy, MakeAgent, Phase};
+use agents::{ActIo, Agent, AgentContext, AgentError, AgentFactory, AgentOutline, AgentSettings};
+use agents::{DqnAgent, DqnAgentConfig, EpsilonGreedy, MakeAgent, Phase};
 use algos::DqnConfig;
 use experiments::{Program, config::Config};
 use rand::distr::{Distribution, weighted::WeightedIndex};
 use rlcore::{block::AgentSchema, envs::CartPole};
-use runners::RunnerConfig;
 use serde::{Deserialize, Serialize};
 use std::{ops::Range, process::ExitCode};
 
@@ -32,12 +31,22 @@ impl AgentSettings for Boltzmann {
     }
 }
 
+impl Boltzmann {
+    fn dqn(&self) -> DqnAgentConfig<QNet> {
+        DqnAgentConfig { model: self.model.clone(), exploration: EpsilonGreedy::default() }
+    }
+}
+
 impl MakeAgent for Boltzmann {
     type Agent = BoltzmannAgent;
 
     fn make(&self, context: &AgentContext) -> Result<BoltzmannAgent, AgentError> {
-        let (model, exploration) = (self.model.clone(), EpsilonGreedy::default());
-        Ok(BoltzmannAgent(DqnAgentConfig { model, exploration }.make(context)?))
+        Ok(BoltzmannAgent(self.dqn().make(context)?))
+    }
+
+    // Names of the weights, so that `eval` and `watch` read them from a checkpoint.
+    fn outline(&self, context: &AgentContext) -> Result<AgentOutline, AgentError> {
+        self.dqn().outline(context)
     }
 }
 
@@ -69,16 +78,10 @@ impl Agent for BoltzmannAgent {
     }
 }
 
-fn boltzmann() -> Config<CartPole, Boltzmann, DqnConfig> {
-    let algo = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
-    let runner = RunnerConfig { n_steps: 50_000, log_interval_steps: 5_000, ..Default::default() };
-    Config { algo, runner, ..Default::default() }
-}
-
 fn main() -> ExitCode {
     let about = "draws actions with probability proportional to exp(Q)";
-    Program::new()
-        .agent::<Boltzmann>("boltzmann", about)
-        .preset("boltzmann", about, boltzmann)
-        .main()
+    let program = Program::new().agent::<Boltzmann>("boltzmann", about);
+    let algo = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
+    let config = move || Config { algo: algo.clone(), ..Default::default() };
+    program.preset::<CartPole, Boltzmann, DqnConfig>("boltzmann", about, config).main()
 }
