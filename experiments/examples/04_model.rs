@@ -62,9 +62,20 @@ impl QModel for DuelingModel {
 fn dueling() -> Config<CartPole, DqnAgentSettings<Dueling>, DqnConfig> {
     let epsilon = EpsilonConfig { eps_final: 0.05, eps_eval: 0.0, ..Default::default() };
     let agent = DqnAgentSettings { model: Dueling::default(), epsilon };
-    let algo = DqnConfig { min_steps_learn: 500, replay_size: 20_000, ..Default::default() };
+    let algo = DqnConfig {
+        batch_size: 64,
+        min_steps_learn: 500,
+        replay_size: 20_000,
+        replay_ratio: 16.0,
+        target_update_tau: 0.01,
+        target_update_interval: 1,
+        learning_rate: 1e-3,
+        eps_steps: 10_000,
+        double_dqn: true,
+        ..Default::default()
+    };
     let runner = RunnerConfig { n_steps: 50_000, log_interval_steps: 5_000, ..Default::default() };
-    Config { agent, algo: DqnConfig { eps_steps: 10_000, ..algo }, runner, ..Default::default() }
+    Config { agent, algo, runner, ..Default::default() }
 }
 
 fn main() -> ExitCode {
