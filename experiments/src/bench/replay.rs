@@ -118,6 +118,14 @@ fn block(spaces: &EnvSpaces, spec: BatchSpec) -> Columns {
     let mut block = Columns::owned(&layout);
     for t in 0..spec.t {
         block.flags.row_mut(t).get::<u8>(flag::VALID).fill(1);
+        for column in 0..spec.b {
+            // Written, because memory that never was is one page of zeros, which stays in the cache.
+            let mut cell = block.observation.cell_mut(t, column);
+            match spaces.observation.leaves("observation")[0].dtype {
+                DType::U8 => cell.u8(0).fill(1),
+                _ => cell.f32(0).fill(1.0),
+            }
+        }
     }
     block
 }
