@@ -305,10 +305,10 @@ fn is_temp(entry: &fs::DirEntry) -> bool {
 
 /// Logs of workers with their sizes: files with the names that samplers give them, `worker_<i>.log`.
 fn worker_logs(dir: &Path) -> impl Iterator<Item = (OsString, u64)> {
-    let is_log = |name: &str| name.starts_with("worker_") && name.ends_with(".log");
+    let is_log = |name: &str| name.starts_with("worker_") && name.strip_suffix(".log").is_some();
     entries(dir).filter_map(move |e| {
         let (name, meta) = (e.file_name(), e.metadata().ok()?);
-        (meta.is_file() && is_log(&name.to_string_lossy())).then(|| (name, meta.len()))
+        (meta.is_file() && is_log(&name.to_string_lossy())).then_some((name, meta.len()))
     })
 }
 
