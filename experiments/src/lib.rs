@@ -1,4 +1,25 @@
-//! Experiments: configuration as data, presets, and what the command line does with them.
+//! The command line, and what it is made of: parts by name ([`program`]), configurations ([`config`]), samplers and algorithms built
+//! from them ([`assemble`]), commands, benches, plots and pictures.
+//!
+//! Start with [`Program`]: it is the whole command line, to which a crate of its own adds environments, agents, algorithms and presets.
+//! A program needs no command line, either:
+//!
+//! ```
+//! use algos::Algo;
+//! use experiments::{Program, assemble, demo};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let program = Program::new();
+//! // What `train cartpole-a2c --set sampler.b=4` trains.
+//! let preset = program.preset_named("cartpole-a2c")?;
+//! let config = program.resolve(&preset, None, &["sampler.b=4".into()])?;
+//! let mut parts = assemble::prepare(&program, &config)?.start(None)?;
+//! // Two batches: sample, learn, publish.
+//! demo::learn(&mut *parts.sampler, &mut *parts.algo, 2)?;
+//! assert_eq!(parts.algo.updates(), 2);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 /// Prints a line; a closed pipe (`| head`) is no error.
