@@ -1,16 +1,16 @@
-//! Which processors a worker may use. By default those that the process is allowed, no more and no less.
+//! The CPUs that a worker may use: by default those that this process is allowed.
 use crate::cgroup::{self, Version};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::path::PathBuf;
 
-/// The CPUs this process is allowed.
+/// The CPUs that the calling thread is allowed to run on.
 pub fn allowed_cpus() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return vec![0] };
     (0..CpuSet::count()).filter(|c| set.is_set(*c).unwrap_or(false)).collect()
 }
 
-/// How many of them can be busy at once: no more than the quotas of our control groups allow.
+/// How many of the allowed CPUs can be busy at the same time under the quotas of this process's control groups.
 pub fn cpu_count() -> usize {
     let read = |path: PathBuf| std::fs::read_to_string(path).ok();
     let limit = |(version, dir): (Version, PathBuf)| {
@@ -27,14 +27,14 @@ pub fn cpu_count() -> usize {
     tightest.unwrap_or(usize::MAX).min(allowed_cpus().len())
 }
 
-/// Whole CPUs of a line `quota period`; none for `max` and for -1.
+/// Number of CPUs, rounded up, that a line `quota period` allows; `None` if the quota is `max` or -1.
 fn quota(text: &str) -> Option<usize> {
     let mut parts = text.split_whitespace().map(str::parse::<f64>);
     let (quota, period) = (parts.next()?.ok()?, parts.next()?.ok()?);
     (quota > 0.0).then(|| ((quota / period).ceil() as usize).max(1))
 }
 
-/// Restricts the calling thread (and what it starts) to `cpus`.
+/// Restricts the calling thread, and the threads and processes that it starts, to `cpus`.
 pub fn pin(cpus: &[usize]) -> std::io::Result<()> {
     let mut set = CpuSet::new();
     for cpu in cpus {

@@ -1,9 +1,9 @@
-//! How large a batch is, which environments of a world this process runs, and how their steps are counted.
+//! The size of a batch, the environments of this replica, and the counting of environment steps.
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
-/// `T` time steps by `B` environments: the lead of every sample array.
+/// `T` time steps by `B` environments: the leading dimensions of sample arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchSpec {
     /// Time steps in one batch, at least 1.
@@ -13,7 +13,7 @@ pub struct BatchSpec {
 }
 
 impl BatchSpec {
-    /// `T * B`, the environment steps in one full batch; `usize::MAX` where there are more than can be counted.
+    /// `T * B`, the environment steps in one full batch; `usize::MAX` on overflow.
     pub fn steps(self) -> usize {
         self.t.saturating_mul(self.b)
     }
@@ -45,7 +45,7 @@ impl World {
         EnvRank(self.rank * spec.b)
     }
 
-    /// Steps of all replicas, each of which takes as many as this one: `steps * world_size`.
+    /// Steps of all replicas, if each takes as many steps as this one: `steps * world_size`.
     pub fn global(self, steps: LocalSteps) -> GlobalSteps {
         GlobalSteps(steps.0 * self.size as u64)
     }
@@ -55,7 +55,7 @@ impl World {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LocalSteps(pub u64);
 
-/// Environment steps of all replicas together: what schedules, intervals and budgets count.
+/// Environment steps of all replicas together, in which schedules, intervals and budgets are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GlobalSteps(pub u64);
 
@@ -108,14 +108,14 @@ impl fmt::Display for GlobalSteps {
 pub struct EnvRank(pub usize);
 
 impl EnvRank {
-    /// The rank `columns` further on.
+    /// The rank `columns` after this one.
     #[must_use]
     pub fn offset(self, columns: usize) -> Self {
         Self(self.0 + columns)
     }
 }
 
-/// Splits `b` columns over `workers`, the first `b % workers` getting one more (as rlpyt does).
+/// Divides `b` columns among `workers`; the first `b % workers` of them get one more than the others (as in rlpyt).
 pub fn split_columns(b: usize, workers: usize) -> Vec<std::ops::Range<usize>> {
     let (base, extra) = (b / workers, b % workers);
     let mut start = 0;

@@ -1,10 +1,10 @@
-//! The sample block: one segment that holds everything a batch records, and the views of it.
+//! The sample block: shared memory that holds everything that a batch records, and views of it.
 //!
-//! Written once: environments and agents write their cells directly, algorithms see the same memory as tensors.
+//! Samples are written once: environments and agents write their cells directly, and algorithms see the same memory as tensors.
 //!
 //! **Invariant:** a column has one writer: a mapping's bytes belong to one block, [`Block::columns`] and [`Block::slot`] hand
 //! each column out once, and a process only claims the columns it was assigned. Between two hand-overs only that writer
-//! touches them; afterwards only leases do.
+//! accesses them; afterwards only leases do.
 mod layout;
 mod lease;
 
@@ -28,7 +28,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// A block over `layout.bytes` of `segment` from `offset` on. Panics where they are in use in this mapping.
+    /// A block over `layout.bytes` of `segment` from `offset` on. Panics if these bytes are already in use in this mapping.
     pub fn new(layout: Layout, segment: &'static Segment, offset: usize) -> Self {
         assert!(offset.is_multiple_of(ALIGN) && offset + layout.bytes <= segment.len());
         segment.claim(offset, layout.bytes);
@@ -66,7 +66,7 @@ impl Block {
         Columns::of(|part| self.tree(part, columns.clone()))
     }
 
-    /// The right to write `columns`. Panics where one was handed out before.
+    /// The right to write `columns`. Panics if one of them was handed out before.
     pub fn columns(&self, columns: Range<usize>) -> Columns {
         let mut claimed = self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for c in columns.clone() {
@@ -75,16 +75,16 @@ impl Block {
         self.views(&columns)
     }
 
-    /// All columns as a slot, which is written whole or in these groups of columns, and lent out whole. Panics where a column
-    /// was handed out before. `pages` are given back when the slot and its leases are gone.
+    /// All columns as a slot, which is written as a whole or by these groups of columns, and leased as a whole. Panics if a column
+    /// was handed out before. `pages` are released when the slot and its leases are dropped.
     pub fn slot(&self, groups: &[Range<usize>], pages: Arc<Pages>) -> Slot {
         let whole = self.columns(0..self.layout.spec.b);
         let groups = groups.iter().map(|columns| self.views(columns)).collect();
         Slot::grouped(whole, groups, Some(pages))
     }
 
-    /// A tree of its own beside the blocks of a segment, for what is shared and is not a sample (weights). Panics where its
-    /// bytes are in use in this mapping.
+    /// A tree outside the blocks of a segment, for shared data other than samples (weights). Panics if its bytes are already in
+    /// use in this mapping.
     pub fn beside(segment: &'static Segment, offset: usize, specs: &[LeafSpec], rows: usize, columns: usize) -> Tree {
         assert!(offset.is_multiple_of(ALIGN));
         let mut at = offset;
@@ -99,18 +99,18 @@ impl Block {
         unsafe { Tree::at(specs, &places, rows, columns, columns) }
     }
 
-    /// Bytes that [`Block::beside`] takes; `usize::MAX` where there are more than can be counted.
+    /// Number of bytes that [`Block::beside`] needs; `usize::MAX` on overflow.
     pub fn beside_bytes(specs: &[LeafSpec], rows: usize, columns: usize) -> usize {
         let bytes = specs.iter().map(|l| l.array_bytes(rows, columns, ALIGN));
         bytes.fold(0, usize::saturating_add)
     }
 
-    /// The segment's memory, to be given back when all clones of this are dropped.
+    /// A guard that releases the segment's memory when its last clone is dropped.
     pub fn pages(&self) -> Arc<Pages> {
         self.segment.pages()
     }
 
-    /// Gives the memory back; views read zeros from now on.
+    /// Releases the memory; views read zeros afterwards.
     pub fn release(&self) {
         self.segment.release_pages();
     }
@@ -136,13 +136,13 @@ pub struct Columns {
 
 /// Leaves of [`Part::Flags`].
 pub mod flag {
-    /// The value of what follows is zero.
+    /// The episode ended and the value of the next state is zero.
     pub const TERMINATED: usize = 0;
-    /// Cut off.
+    /// The episode was cut off; its last state has a value.
     pub const TRUNCATED: usize = 1;
-    /// The environment was reset (or waits for it).
+    /// The environment was reset after this step, or waits for its reset.
     pub const RESET: usize = 2;
-    /// The step happened.
+    /// The step was taken.
     pub const VALID: usize = 3;
 }
 
@@ -200,8 +200,8 @@ impl Columns {
         LocalSteps((0..self.flags.rows()).map(row).sum())
     }
 
-    /// Fills actions, rewards and infos with a pattern that no computation survives unnoticed (NaN in floats); debug builds
-    /// call it when a lease ends. Row T of the observations belongs to the next batch.
+    /// Fills actions, rewards and infos with a pattern that makes a later use visible (NaN in floats); debug builds call this when a
+    /// lease ends. Row T of the observations belongs to the next batch.
     pub fn poison(&mut self) {
         for tree in [&mut self.action, &mut self.reward, &mut self.agent_info, &mut self.env_info] {
             for row in 0..tree.rows() {

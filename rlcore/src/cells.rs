@@ -1,6 +1,6 @@
-//! Typed views of `[rows, columns, shape...]` arrays: the only way that our code touches sample memory.
+//! Typed views of `[rows, columns, shape...]` arrays, through which all Rust code accesses sample memory.
 //!
-//! A [`Tree`] is a handful of leaves over the same rows and columns, borrowed as rows (all columns of one time step) or
+//! A [`Tree`] is a set of leaves over the same rows and columns, borrowed as rows (all columns of one time step) or
 //! cells (one column of one time step). A tree is the one writer of its columns: [`crate::block::Block`] hands out each
 //! column once. The memory is a segment that is never unmapped, or the tree's own.
 //!
@@ -56,7 +56,7 @@ unsafe impl Send for Tree {}
 // SAFETY: writing takes `&mut Tree`; a shared tree is only read.
 unsafe impl Sync for Tree {}
 
-/// Memory of a tree's own, held as a raw pointer: a `Box` would claim to be the only way to it.
+/// Memory owned by a tree, held as a raw pointer: a `Box` would assert unique access, which the views break.
 #[derive(Debug)]
 struct Owned(NonNull<[u64]>);
 
@@ -93,8 +93,8 @@ impl Tree {
         tree
     }
 
-    /// A tree over memory of someone else: leaf `i` starts (row 0, first column) at `places[i]`, rows are `stride_columns`
-    /// cells apart.
+    /// A tree over memory that it does not own: leaf `i` starts (row 0, first column) at `places[i]`, and rows are
+    /// `stride_columns` cells apart.
     ///
     /// # Safety
     /// Every cell lies in memory that outlives the tree, aligned for its dtype, and nothing else writes the cells while a
@@ -184,7 +184,7 @@ impl Tree {
         }
     }
 
-    /// Copies one column's cell from one row to another.
+    /// Copies the cell of one column from one row to another.
     pub fn copy_cell(&mut self, column: usize, from: usize, to: usize) {
         assert!(column < self.columns && from < self.rows && to < self.rows);
         for leaf in &self.leaves {

@@ -1,22 +1,22 @@
-//! The control groups that limit this process: its own and all above, of either version.
+//! The control groups that limit this process: its own group and all parent groups, of version 1 or 2.
 use std::path::{Path, PathBuf};
 
-/// Which interface files a group has.
+/// Version of a control group hierarchy, which determines its interface files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// One hierarchy for each controller.
+    /// One hierarchy per controller.
     One,
-    /// One hierarchy for all.
+    /// One hierarchy for all controllers.
     Two,
 }
 
-/// Directories of our groups that have this controller, innermost first.
+/// Directories of this process's groups that have this controller, innermost first.
 pub(crate) fn own(controller: &str) -> Vec<(Version, PathBuf)> {
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     own.lines().flat_map(|line| groups(line, controller)).collect()
 }
 
-/// Of a line `number:controllers:path`.
+/// Parses a line `number:controllers:path` of `/proc/self/cgroup`.
 fn groups(line: &str, controller: &str) -> Vec<(Version, PathBuf)> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return vec![] };

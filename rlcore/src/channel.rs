@@ -1,5 +1,5 @@
-//! Messages between master and worker beside the wake words: one Unix socket per worker, for everything that is not on the
-//! step path. Messages are length-prefixed `postcard`; every call has a time limit; descriptors can ride along.
+//! Messages between master and worker that are not on the step path: one Unix socket per worker. Messages are length-prefixed
+//! `postcard`; calls have time limits; file descriptors can be sent too.
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,19 +8,19 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Why a message did not come or go.
+/// Reasons for which a message was not sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
-    /// The other side is gone.
+    /// The peer has closed its end or is dead.
     #[error("the other side closed the connection")]
     Closed,
-    /// Nothing within the limit.
-    #[error("no message within {0:?}")]
+    /// The time limit has passed.
+    #[error("the peer neither sent nor took a message within {0:?}")]
     TimedOut(Duration),
-    /// The system's reason.
+    /// A system call failed.
     #[error("socket: {0}")]
     Io(std::io::Error),
-    /// Not what was expected.
+    /// The message could not be encoded or decoded.
     #[error("message: {0}")]
     Format(#[from] postcard::Error),
 }
@@ -31,7 +31,7 @@ pub struct Channel {
     stream: UnixStream,
 }
 
-/// Longest message; longer means a broken peer.
+/// Length of the longest message in bytes; a longer one means a broken peer.
 const MAX_MESSAGE: usize = 1 << 30;
 
 impl Channel {
@@ -41,12 +41,12 @@ impl Channel {
         Ok((Self { stream: a }, Self { stream: b }))
     }
 
-    /// A channel over a socket received from elsewhere.
+    /// A channel over a socket that another process has sent.
     pub fn from_fd(fd: OwnedFd) -> Self {
         Self { stream: UnixStream::from(fd) }
     }
 
-    /// Another handle of the same end.
+    /// A second handle of the same end.
     pub fn try_clone(&self) -> std::io::Result<Self> {
         Ok(Self { stream: self.stream.try_clone()? })
     }
@@ -62,7 +62,7 @@ impl Channel {
         self.write(message, Some(limit))
     }
 
-    /// Sends one message that the other side reads when it comes to that: waits for as long as the other side lives.
+    /// Sends one message without a time limit: waits until the peer has read enough of earlier messages, or is gone.
     pub fn send_unhurried<M: Serialize>(&self, message: &M) -> Result<(), ChannelError> {
         self.write(message, None)
     }
@@ -80,7 +80,7 @@ impl Channel {
         (&self.stream).write_all(&bytes).map_err(failed)
     }
 
-    /// Receives one message within `limit` (counted anew for each part that arrives).
+    /// Receives one message. `limit` applies to each part of it that arrives.
     pub fn recv<M: DeserializeOwned>(&self, limit: Duration) -> Result<M, ChannelError> {
         self.stream.set_read_timeout(Some(limit)).map_err(|e| wrap(e, limit))?;
         let mut head = [0; 8];
@@ -94,26 +94,26 @@ impl Channel {
         Ok(postcard::from_bytes(&body)?)
     }
 
-    /// Whether a message (or the end) is waiting.
+    /// Whether a message, or the end of the connection, can be read now.
     pub fn ready(&self) -> bool {
         self.wait_ready(Duration::ZERO)
     }
 
-    /// Waits at most `limit` (up to a minute) for a message or the end.
+    /// Waits at most `limit` (up to a minute) for a message or the end of the connection.
     pub fn wait_ready(&self, limit: Duration) -> bool {
         let limit = PollTimeout::from(limit.as_millis().min(60_000) as u16);
         let mut fds = [PollFd::new(self.fd(), PollFlags::POLLIN)];
         matches!(poll(&mut fds, limit), Ok(n) if n > 0)
     }
 
-    /// Whether the other side is gone.
+    /// Whether the peer has closed its end.
     pub fn closed(&self) -> bool {
         let mut fds = [PollFd::new(self.fd(), PollFlags::empty())];
         let polled = poll(&mut fds, PollTimeout::ZERO);
         polled.is_ok() && fds[0].revents().is_some_and(|r| r.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
     }
 
-    /// Sends descriptors, which arrive as duplicates.
+    /// Sends file descriptors; the peer receives duplicates.
     pub fn send_fds(&self, fds: &[RawFd]) -> Result<(), ChannelError> {
         let marker = [fds.len() as u8];
         let messages = [ControlMessage::ScmRights(fds)];
@@ -124,7 +124,7 @@ impl Channel {
 
     /// Receives the descriptors of one [`Channel::send_fds`].
     pub fn recv_fds(&self, limit: Duration) -> Result<Vec<OwnedFd>, ChannelError> {
-        // Here and not in the call below, which a process that is stopped and continued would find interrupted.
+        // Wait here and not in `recvmsg`, which fails with EINTR when the process is stopped and continued.
         if !self.wait_ready(limit) {
             return Err(ChannelError::TimedOut(limit));
         }

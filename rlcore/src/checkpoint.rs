@@ -1,4 +1,5 @@
-//! Checkpoints: directories that are there whole or not at all, with everything that resuming needs and nothing of libtorch.
+//! Checkpoints: directories that exist completely or not at all, with everything that resuming needs, in formats that do not depend on
+//! libtorch.
 //!
 //! ```text
 //! step_000000001000/  manifest.json       format version, size and checksum of every file and array
@@ -11,10 +12,10 @@
 //! the same name is exchanged for the new one in one step, or, where the file system cannot do that, steps aside to `step_*.old`, under
 //! which it is found until the new one has its place. So after a crash at any moment a `step_*` directory is complete, and what
 //! the crash left has another name, which [`keep`] removes once its writer is dead (each holds a `flock` on what it writes).
-//! [`CheckpointReader::open`] checks names and sizes; checksums (XXH64) when the bytes are read, so that opening gigabytes is cheap.
+//! [`CheckpointReader::open`] checks names and sizes; checksums (XXH64) are checked when the bytes are read, so that opening is cheap.
 //!
-//! The format is built to last: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with
-//! `#[serde(default)]` may gain fields. Arrays are little-endian, in the order of descending element size, then name.
+//! Compatibility: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with
+//! `#[serde(default)]` may gain fields. Arrays are little-endian, ordered by descending element size, then by name.
 mod array;
 mod keep;
 mod read;
@@ -36,7 +37,7 @@ use std::hash::Hasher;
 use std::path::PathBuf;
 use twox_hash::XxHash64;
 
-/// Version of the directory's layout that this code writes, and the newest that it reads.
+/// Format version that this code writes, and the newest that it reads.
 pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "manifest.json";
@@ -49,7 +50,7 @@ pub enum CheckpointError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// No checkpoint there.
+    /// The directory is not a checkpoint.
     #[error("{} is not a checkpoint (it has no manifest.json){}", dir.display(), instead(alternative.as_ref()))]
     NotACheckpoint {
         /// The directory.
@@ -62,7 +63,7 @@ pub enum CheckpointError {
     Version {
         /// The directory.
         dir: PathBuf,
-        /// Its format.
+        /// Format version of the checkpoint.
         found: u32,
     },
     /// Truncated, altered or incomplete.
@@ -77,7 +78,7 @@ pub enum CheckpointError {
         /// A valid checkpoint beside it, the newest.
         alternative: Option<PathBuf>,
     },
-    /// An entry that the reader wants and the writer did not write.
+    /// An entry that the reader asked for is not in the checkpoint.
     #[error("checkpoint {} has no {kind} `{name}`; it has {have}. Was it made with another algorithm or configuration?", dir.display())]
     MissingEntry {
         /// The directory.
@@ -86,35 +87,36 @@ pub enum CheckpointError {
         kind: &'static str,
         /// The name asked for.
         name: String,
-        /// The names there are.
+        /// The names that exist.
         have: String,
     },
-    /// An array of another type or shape.
+    /// An array has another element type or shape than the reader asked for.
     #[error("array `{name}` of checkpoint {} is {found}, but {wanted} is wanted: the model or the batch has another size than when it was saved", dir.display())]
     Mismatch {
         /// The directory.
         dir: PathBuf,
-        /// Of the array.
+        /// Name of the array.
         name: String,
-        /// Its dtype and shape.
+        /// Dtype and shape in the checkpoint.
         found: String,
-        /// Those asked for.
+        /// Dtype and shape that were asked for.
         wanted: String,
     },
-    /// A value that serde cannot turn into the type asked for.
+    /// A value cannot be deserialised into the type that was asked for.
     #[error("value `{name}` of checkpoint {}: {message}; was it saved by another version?", dir.display())]
     Value {
         /// The directory.
         dir: PathBuf,
-        /// Of the value.
+        /// Name of the value.
         name: String,
-        /// Serde's words.
+        /// Error message of serde.
         message: String,
     },
-    /// A mistake of the code that saves: a name twice or not usable, bytes that do not fit the shape, a value that JSON cannot hold.
+    /// The calling code tried to save an invalid entry: a duplicate or malformed name, bytes that do not fit the shape, a value that JSON
+    /// cannot hold.
     #[error("cannot save `{name}`: {message}")]
     Entry {
-        /// Of the entry.
+        /// Name of the entry.
         name: String,
         /// What is wrong.
         message: String,
@@ -133,14 +135,14 @@ fn instead(alternative: Option<&PathBuf>) -> String {
 struct Manifest {
     format: u32,
     colony: String,
-    /// The directory's name: one that was renamed to that of another checkpoint would be taken for it.
+    /// Name of the directory, so that a directory renamed to the name of another checkpoint is not mistaken for it.
     #[serde(default)]
     name: Option<String>,
     /// See [`CheckpointWriter::lacks_replay`].
     #[serde(default)]
     lacks_replay: bool,
     files: BTreeMap<String, Sum>,
-    /// Sums of each array's bytes; that of the file `arrays.safetensors` covers its header only.
+    /// Checksum of each array's bytes; the checksum of the file `arrays.safetensors` covers its header only.
     arrays: BTreeMap<String, Sum>,
 }
 
@@ -157,7 +159,7 @@ impl Sum {
         Self { bytes: bytes.len() as u64, xxh64: format!("{:016x}", XxHash64::oneshot(0, bytes)) }
     }
 
-    /// Of bytes that went through `hash` piece by piece.
+    /// The sum of bytes that were hashed piece by piece.
     fn finished(bytes: u64, hash: &XxHash64) -> Self {
         Self { bytes, xxh64: format!("{:016x}", hash.finish()) }
     }

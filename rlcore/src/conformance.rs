@@ -1,18 +1,17 @@
-//! The conformance suite: whether an environment keeps the contract of [`crate::env`].
+//! The conformance suite: checks that an environment keeps the contract of [`crate::env`].
 //!
-//! After dm_env's `test_utils.EnvironmentTestMixin` and Gymnasium's `env_checker`: any environment joins by naming its
-//! settings,
+//! Modelled on dm_env's `test_utils.EnvironmentTestMixin` and Gymnasium's `env_checker`. To check an environment, pass its settings:
 //!
 //! ```no_run
 //! rlcore::conformance::assert_conforms(&rlcore::envs::CartPole::default());
 //! ```
 //!
-//! and what it breaks is listed in full sentences. Several instances ("lanes") take the same random actions side by side and
+//! Violations are listed in full sentences. Several instances ("lanes") take the same random actions side by side and
 //! are compared to the bit: one built from the same settings, one from settings that were serialised, one that writes into
-//! cells full of garbage, one that was used before, ones restored from a saved state. So nothing has to be recorded, and a
-//! run of any length costs the memory of one step. A panic counts as a failure of the call that it came from.
+//! cells full of garbage, one that was used before, and some restored from a saved state. So nothing has to be recorded, and a
+//! check of any length needs the memory of one step. A panic counts as a failure of the call that panicked.
 //!
-//! What it cannot see: whether the rewards and the dynamics are the right ones.
+//! The suite cannot check whether rewards and dynamics are correct.
 mod lane;
 mod lockstep;
 mod probes;
@@ -26,14 +25,14 @@ use crate::factory::EnvFactory;
 use lane::{Lane, Paint};
 use std::fmt;
 
-/// How to look.
+/// Options of a check.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Steps that each instance takes.
     pub steps: usize,
     /// Seed of the environments and of the actions.
     pub seed: u64,
-    /// What another seed changes.
+    /// Whether another seed must make a difference.
     pub randomness: Randomness,
     /// Whether episodes end.
     pub episodes: Episodes,
@@ -49,7 +48,7 @@ pub enum Episodes {
     MayGoOn,
 }
 
-/// What an environment does with its seed.
+/// How an environment depends on its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Randomness {
     /// Another seed makes a difference within the steps of the check.
@@ -86,13 +85,13 @@ pub enum Clause {
     FiniteInfo,
     /// At least one action is allowed.
     ActionMask,
-    /// Notes of an episode are there when it ends, before the reset; after the reset there are none.
+    /// Notes of an episode exist when it ends, before the reset, and not after the reset.
     Notes,
-    /// The same seed and actions give the same, to the bit.
+    /// The same seed and actions give the same results, to the bit.
     Deterministic,
-    /// `seed` then `reset` makes a used environment as good as new.
+    /// `seed` and then `reset` make a used environment equal to a new one.
     Reseed,
-    /// Another seed gives something else.
+    /// Another seed gives other results.
     Seeded,
     /// A reset is only asked for with `terminated` or `truncated`, and always with `truncated`.
     Flags,
@@ -100,7 +99,7 @@ pub enum Clause {
     TruncatesEvery,
     /// An episode ends within the steps of the check, unless [`Options::episodes`] says otherwise.
     Ends,
-    /// A step after the end is an error, and a reset makes good.
+    /// A step after the end is an error, and a reset recovers from it.
     StepAfterEnd,
     /// An action outside a discrete space is an error.
     InvalidAction,
@@ -110,16 +109,16 @@ pub enum Clause {
     Close,
 }
 
-/// One broken clause.
+/// One violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The violated clause.
     pub clause: Clause,
-    /// What was seen, where; a sentence.
+    /// What was observed and where, a sentence.
     pub text: String,
 }
 
-/// All broken clauses, the first sight of each.
+/// All violated clauses, with the first occurrence of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);
 
@@ -148,15 +147,15 @@ impl Violations {
 /// What a check came across.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Steps of the first instance.
+    /// Number of steps of the first instance.
     pub steps: usize,
-    /// Episodes that asked for a reset.
+    /// Number of episodes that asked for a reset.
     pub episodes: usize,
-    /// Steps that were truncated.
+    /// Number of truncated steps.
     pub truncations: usize,
-    /// Steps that were terminated without a reset.
+    /// Number of steps that were terminated without a reset.
     pub lives_lost: usize,
-    /// States saved in the middle of an episode and continued elsewhere; 0 where the environment cannot save.
+    /// Number of states that were saved in the middle of an episode and continued in another instance; 0 if the environment cannot save.
     pub restored: usize,
 }
 
@@ -183,13 +182,13 @@ pub fn assert_conforms<M: MakeEnv>(settings: &M) -> Coverage {
     assert_conforms_with(settings, &Options::default())
 }
 
-/// As [`assert_conforms`].
+/// As [`assert_conforms`], with other options.
 #[track_caller]
 pub fn assert_conforms_with<M: MakeEnv>(settings: &M, options: &Options) -> Coverage {
     check(settings, options).unwrap_or_else(|violations| panic!("{violations}"))
 }
 
-/// `None` where a violation made the rest meaningless.
+/// `None` if a violation made the rest meaningless.
 fn examine<M: MakeEnv>(
     settings: &M,
     options: &Options,
@@ -228,13 +227,13 @@ fn sent_settings<M: MakeEnv>(
             .add(Clause::Settings, "Serialised settings build an environment with other spaces."),
         Err(e) => found.add(Clause::Settings, format!("Building from serialised settings {e}")),
     }
-    // As `EnvFactory` sends them.
+    // In the format in which `EnvFactory` sends them.
     let received = exact::to_bytes(settings).and_then(|bytes| exact::from_bytes(&bytes));
-    let lost = |e| found.add(Clause::Settings, format!("Settings do not survive their journey: {e}."));
+    let lost = |e| found.add(Clause::Settings, format!("Settings do not survive serialisation: {e}."));
     received.map_err(lost).ok()
 }
 
-/// A fresh instance, or the violation that there is none.
+/// Builds an instance; notes a violation if that fails.
 fn fresh<M: MakeEnv>(
     settings: &M,
     declared: &EnvSpaces,

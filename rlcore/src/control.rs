@@ -1,17 +1,18 @@
-//! The words that master and worker share beside the gates, one [`WorkerControl`] a worker at the start of the segment.
+//! The control words that master and worker share in addition to the gates: one [`WorkerControl`] per worker, at the start of the
+//! segment.
 //!
 //! | word         | writer | meaning                                                                        |
 //! |--------------|--------|--------------------------------------------------------------------------------|
-//! | `command`    | master | posted after `op` and its arguments are stored: do it                           |
-//! | `arrivals`   | worker | how often it has arrived at a gate; its columns are the master's until the gate opens or the next command |
-//! | `progress`   | worker | before every environment call                                                  |
-//! | `taken`      | worker | version of the newest weights ordered: older ones are not read any more           |
-//! | `first_rank` | worker | env rank of column 0 of what it steps now: a column of `progress` is counted from there |
-//! | `evaluating` | worker | 1 while it constructs the environments of the evaluation, before anything was ordered  |
+//! | `command`    | master | posted after `op` and its arguments are stored: carry out the order             |
+//! | `arrivals`   | worker | number of arrivals at gates; afterwards the columns belong to the master until the gate opens or the next command |
+//! | `progress`   | worker | changed before every call of an environment                                    |
+//! | `taken`      | worker | version of the weights that the worker has loaded: it reads no older version        |
+//! | `first_rank` | worker | env rank of the first column of the slice that it steps now; the column in `progress` counts from there |
+//! | `evaluating` | worker | 1 while it constructs the environments of the evaluation at its start                  |
 //!
 //! A [`Op::Collect`] arrives once, at the end of the batch. A [`Op::Serve`] arrives at the gate of each of its lanes with
 //! the first observations and after each of the T steps, and waits for the gate to open before each step; [`Op::Quit`] is
-//! looked for there too. Everything else goes over the worker's socket (see [`crate::channel`]).
+//! checked for there too. Everything else goes over the worker's socket (see [`crate::channel`]).
 //!
 //! Unsafe here: the marker that these are atomics throughout.
 use crate::batch_spec::GlobalSteps;
@@ -25,11 +26,11 @@ use crossbeam_utils::CachePadded;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// What a worker is asked to do.
+/// Orders to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Op {
-    /// End in order.
+    /// Close the environments and end.
     Quit = 0,
     /// Collect one batch into its columns, choosing the actions.
     Collect = 1,
@@ -39,10 +40,10 @@ pub enum Op {
     Serve = 3,
 }
 
-/// A task as the master hands it over.
+/// An order with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// What to do.
+    /// The order.
     pub op: Op,
     /// Environment steps before the batch, for schedules.
     pub now: GlobalSteps,
@@ -58,7 +59,7 @@ pub struct Task {
 pub struct WorkerControl {
     /// Master to worker.
     pub command: CachePadded<WakeWord>,
-    /// Worker to whoever watches.
+    /// Worker to its watcher.
     pub progress: CachePadded<Progress>,
     arrivals: CachePadded<Arrivals>,
     arguments: CachePadded<Arguments>,
@@ -67,7 +68,7 @@ pub struct WorkerControl {
 #[derive(Debug, Default)]
 #[repr(C)]
 struct Arrivals {
-    /// Wraps.
+    /// Number of arrivals, wrapping.
     count: AtomicU32,
     first_rank: AtomicU64,
     /// 0 or 1.
@@ -102,7 +103,7 @@ unsafe impl SharedAtomics for Door {}
 unsafe impl SharedAtomics for CachePadded<AtomicU64> {}
 
 impl WorkerControl {
-    /// Every word, as the manifest names it.
+    /// All words with their names in the manifest.
     pub(crate) fn words() -> Vec<Word> {
         let arrivals = offset_of!(Self, arrivals);
         let arguments = offset_of!(Self, arguments);
@@ -122,7 +123,7 @@ impl WorkerControl {
         words
     }
 
-    /// Hands the worker a task.
+    /// Orders a task.
     pub fn order(&self, task: Task) {
         let a = &self.arguments;
         a.op.store(task.op as u64, Ordering::Relaxed);
@@ -132,13 +133,13 @@ impl WorkerControl {
         self.command.post();
     }
 
-    /// Tells the worker to end, whatever it was told before.
+    /// Orders the worker to end; replaces an earlier order.
     pub fn quit(&self) {
         self.arguments.op.store(Op::Quit as u64, Ordering::Relaxed);
         self.command.post();
     }
 
-    /// The task handed over.
+    /// The task that was ordered last.
     pub fn ordered(&self) -> Task {
         let op = match self.arguments.op.load(Ordering::Relaxed) {
             1 => Op::Collect,
@@ -151,7 +152,7 @@ impl WorkerControl {
         Task { op, now, weights, slot: load(&self.arguments.slot) as usize }
     }
 
-    /// The worker reads no weights older than `version` any more.
+    /// Confirms that the worker has loaded `version` and will read no older weights.
     pub fn take(&self, version: u64) {
         self.arrivals.taken.store(version, Ordering::Release);
     }
@@ -161,34 +162,34 @@ impl WorkerControl {
         self.arrivals.taken.load(Ordering::Acquire)
     }
 
-    /// The worker's part of this step is done: it arrives at `gate` with `workers` others.
+    /// Called when the worker's part of a step is done: arrives at `gate`, where `workers` workers meet.
     pub fn arrive(&self, gate: &Gate, workers: u32) {
         let count = self.arrivals.count.load(Ordering::Relaxed).wrapping_add(1);
         self.arrivals.count.store(count, Ordering::Release);
         gate.arrive(workers);
     }
 
-    /// How often the worker has arrived, wrapping.
+    /// Number of arrivals of the worker at gates, wrapping.
     pub fn arrivals(&self) -> u32 {
         self.arrivals.count.load(Ordering::Acquire)
     }
 
-    /// The environments about to be called begin with this rank.
+    /// Sets the env rank of the first column of the slice that is about to be called.
     pub fn set_first_rank(&self, rank: usize) {
         self.arrivals.first_rank.store(rank as u64, Ordering::Relaxed);
     }
 
-    /// Env rank of column 0 of what the worker steps.
+    /// Env rank of the first column of the slice that the worker steps.
     pub fn first_rank(&self) -> usize {
         self.arrivals.first_rank.load(Ordering::Relaxed) as usize
     }
 
-    /// Whether the environments about to be constructed are those of the evaluation.
+    /// Sets whether the environments that are about to be constructed are those of the evaluation.
     pub fn set_evaluating(&self, evaluating: bool) {
         self.arrivals.evaluating.store(u32::from(evaluating), Ordering::Relaxed);
     }
 
-    /// Whether the worker constructs environments of the evaluation. The master knows by itself which evaluations it has ordered.
+    /// Whether the worker is constructing environments of the evaluation. (The master knows when it has ordered an evaluation.)
     pub fn evaluating(&self) -> bool {
         self.arrivals.evaluating.load(Ordering::Relaxed) != 0
     }

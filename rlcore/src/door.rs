@@ -2,14 +2,14 @@
 //!
 //! | word         | writer  | meaning                                                                                 |
 //! |--------------|---------|-----------------------------------------------------------------------------------------|
-//! | `ask`        | slice   | posted after the order's words are stored: do it                                        |
+//! | `ask`        | slice   | posted after the other words of the order are stored: carry it out                      |
 //! | `answer`     | program | posted after everything that the order asks for is written                              |
-//! | `progress`   | program | before every environment call, as [`Progress`] encodes it; columns count from the slice's first |
+//! | `progress`   | program | changed before every call of an environment, encoded as [`Progress`]; columns count from the slice's first |
 //! | `op`         | slice   | [`DoorOp`]                                                                              |
 //! | `slot`       | slice   | block slot that the step reads and writes                                               |
 //! | `row`        | slice   | row `t` of the step                                                                     |
-//! | `mode`       | slice   | what a finished episode does: 0 resets at once, 1 waits                                 |
-//! | `failed`     | program | 1: the step failed, a message with the reason is asked for next                         |
+//! | `mode`       | slice   | after the end of an episode: 0 resets at once, 1 waits for the end of the batch         |
+//! | `failed`     | program | 1 if the step failed; the slice then asks for the reason with a message                 |
 //! | `notes`      | program | number of notes that a message can ask for                                              |
 //! | `final_used` | slice   | rows of `final_observation` that one column has used in this batch                      |
 //!
@@ -21,7 +21,7 @@ use crate::wake::WakeWord;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a program is asked to do.
+/// Orders to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum DoorOp {
@@ -73,18 +73,18 @@ impl Door {
         self.order(DoorOp::Step);
     }
 
-    /// Orders what needs no arguments.
+    /// Orders an operation without arguments.
     pub fn order(&self, op: DoorOp) {
         self.order.op.store(op as u32, Ordering::Relaxed);
         self.ask.post();
     }
 
-    /// Says how many rows of `final_observation` this column has used in the batch; before the order.
+    /// Sets the number of rows of `final_observation` that this column has used in the batch; called before the order.
     pub fn set_final_used(&self, used: usize) {
         self.order.final_used.store(used as u32, Ordering::Relaxed);
     }
 
-    /// Whether the last step failed, and how many notes there are; after the answer.
+    /// Whether the last step failed, and the number of notes; valid after the answer.
     pub fn reply(&self) -> (bool, u32) {
         let failed = self.reply.failed.load(Ordering::Relaxed) != 0;
         (failed, self.reply.notes.load(Ordering::Relaxed))

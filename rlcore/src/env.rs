@@ -1,31 +1,32 @@
-//! What an environment is, and the settings that name one, so that worker processes can build it.
+//! The environment trait, and the settings from which worker processes build environments.
 //!
 //! # How to write one
 //!
-//! One type with the settings ([`MakeEnv`], a serde type) and one with the environment ([`Env`]); `examples/03_environment.rs` is a
-//! whole one, [`crate::conformance`] checks yours. [`EnvFactory::new`](crate::factory::EnvFactory::new) takes the settings to any
-//! sampler. Environments that step together as one thing are a slice: see [`crate::slice`]. Environments of another language are
-//! stepped by a program: see [`crate::foreign`].
+//! Write a type for the settings ([`MakeEnv`], a serde type) and a type for the environment ([`Env`]); `examples/03_environment.rs` is a
+//! complete example, and [`crate::conformance`] checks yours. [`EnvFactory::new`](crate::factory::EnvFactory::new) makes the settings
+//! usable by every sampler. For a simulator that steps several environments at once write a slice: see [`crate::slice`]. For an
+//! environment in another language write a program: see [`crate::foreign`].
 //!
 //! # The contract of a step
 //!
-//! - [`Env::reset`] and [`Env::step`] write the observation into the given cell, in full, every time. The cell lies in the
-//!   sample block: nothing is copied afterwards.
+//! - [`Env::reset`] and [`Env::step`] write the whole observation into the given cell, every time. The cell lies in the sample
+//!   block: the observation is not copied afterwards.
 //! - A step with [`Step::reset`] set is the last of its episode; the next call is `reset` (or `seed`, then `reset`). Calling
 //!   `step` again is an error that the environment reports.
-//! - `terminated`: the episode's value ends here. `truncated`: it was cut off (a time limit), and its last observation still
-//!   has a value; where both are set, terminated wins. A lost life is `terminated` without `reset`.
-//! - Each call returns within `sampler.worker.step_timeout` seconds, and so does the constructor ([`MakeEnv::make`]): one that takes
-//!   longer is taken for one that never returns, and ends the run. Every call and every constructor has that time for itself.
+//! - `terminated`: the episode has ended and the value of the next state is zero. `truncated`: the episode was cut off (by a time limit,
+//!   for example), and its last observation still has a value. If both are set, `terminated` takes precedence. A lost life is
+//!   `terminated` without `reset`.
+//! - Each call returns within `sampler.worker.step_timeout` seconds, and so does the constructor ([`MakeEnv::make`]): a call
+//!   that takes longer is treated as one that never returns, and ends the run. The limit applies to each call and each constructor.
 //! - Rewards and float observations are never NaN.
-//! - Two environments of the same spec with the same seed and actions agree to the bit.
+//! - Two environments with the same settings, seed and actions agree to the bit.
 use crate::batch_spec::EnvRank;
 use crate::cells::{CellError, CellMut, CellRef};
 use crate::schema::LeafSpec;
 use crate::space::Space;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// An environment's own failure, in its own words.
+/// A failure that an environment reports, as a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{text}")]
 pub struct EnvError {
@@ -33,7 +34,7 @@ pub struct EnvError {
 }
 
 impl EnvError {
-    /// An error that says `text`.
+    /// An error with this message.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
@@ -45,55 +46,55 @@ impl From<CellError> for EnvError {
     }
 }
 
-/// What one step returned, beside the observation and the info that it wrote.
+/// The result of one step, without the observation and the info, which are written into cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Reward; stored as `f32`.
     pub reward: f64,
-    /// The value of what follows is zero.
+    /// The episode ended and the value of the next state is zero.
     pub terminated: bool,
-    /// The episode was cut off.
+    /// The episode was cut off; its last observation has a value.
     pub truncated: bool,
     /// The environment must be reset before it steps again.
     pub reset: bool,
 }
 
 impl Step {
-    /// The episode goes on.
+    /// A step after which the episode continues.
     #[inline]
     pub fn running(reward: f64) -> Self {
         Self { reward, terminated: false, truncated: false, reset: false }
     }
 
-    /// The episode reached its end.
+    /// A step that terminates the episode.
     #[inline]
     pub fn terminated(reward: f64) -> Self {
         Self { reward, terminated: true, truncated: false, reset: true }
     }
 
-    /// The episode was cut off.
+    /// A step at which the episode is cut off.
     #[inline]
     pub fn truncated(reward: f64) -> Self {
         Self { reward, terminated: false, truncated: true, reset: true }
     }
 
-    /// A `done` that is not a reset: the agent's episode ends, the environment goes on.
+    /// A step at which the agent's episode ends and the environment continues without a reset.
     #[inline]
     pub fn life_lost(reward: f64) -> Self {
         Self { reward, terminated: true, truncated: false, reset: false }
     }
 
-    /// Terminated or truncated: recurrent state and previous action start anew.
+    /// Terminated or truncated. The recurrent state and the previous action are reset after such a step.
     #[inline]
     pub fn done(self) -> bool {
         self.terminated || self.truncated
     }
 }
 
-/// How the values of an info leaf over an episode become one field of its trajectory information.
+/// How the values of an info leaf over an episode are reduced to one field of its trajectory information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reduce {
-    /// Kept in the block only.
+    /// Not reduced: the leaf is kept in the block only.
     None,
     /// Sum over steps.
     Sum,
@@ -103,16 +104,16 @@ pub enum Reduce {
     Max,
 }
 
-/// One numeric info leaf and what is logged of it; a logged leaf is a scalar.
+/// One numeric info leaf and how it is logged; a logged leaf must be a scalar.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InfoLeaf {
-    /// Name, dtype and shape; the name is the trajectory field's as well.
+    /// Name, dtype and shape; the name is also the name of the trajectory field.
     pub spec: LeafSpec,
-    /// What the trajectory information keeps.
+    /// Reduction for the trajectory information.
     pub log: Reduce,
 }
 
-/// Spaces and schema of an environment: everything that memory is laid out from.
+/// Spaces and info of an environment, from which memory is laid out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpaces {
     /// Observations.
@@ -121,8 +122,8 @@ pub struct EnvSpaces {
     pub action: Space,
     /// Numeric info, written each step (zero until then).
     pub info: Vec<InfoLeaf>,
-    /// For environments that truncate: at least this many steps pass between two truncations of one environment (1 is always
-    /// true). States the capacity for final observations.
+    /// For environments that truncate: a lower bound of the steps between two truncations of one environment (1 is always valid).
+    /// Determines the capacity for final observations. `None`: the environment never truncates.
     pub truncates_every: Option<usize>,
     /// The observation leaf (see [`Space::leaf_index`]) that is an action mask: `[n]`, non-zero where the action is allowed.
     pub action_mask: Option<usize>,
@@ -140,13 +141,13 @@ pub trait Env: Send + 'static {
     /// Observation and action space and the rest; the same at every call.
     fn spaces(&self) -> EnvSpaces;
 
-    /// Starts the random stream anew; the next `reset` begins from it.
+    /// Seeds the random stream, which the next `reset` uses.
     fn seed(&mut self, seed: u64);
 
     /// Starts an episode and writes its first observation.
     fn reset(&mut self, observation: &mut CellMut<'_>) -> Result<(), EnvError>;
 
-    /// Acts once and writes what is seen then. `info` holds the declared leaves, zeroed.
+    /// Takes one step and writes the observation after it. `info` holds the declared leaves, zeroed.
     fn step(
         &mut self,
         action: CellRef<'_>,
@@ -154,24 +155,23 @@ pub trait Env: Send + 'static {
         info: &mut CellMut<'_>,
     ) -> Result<Step, EnvError>;
 
-    /// Everything that the future depends on, or `None` where the environment cannot say. With it a resumed run continues
-    /// to the bit.
+    /// The complete state, or `None` if the environment cannot save it. With it a resumed run continues to the bit.
     fn save_state(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// Takes back what [`Env::save_state`] gave.
+    /// Restores the state that [`Env::save_state`] returned.
     fn load_state(&mut self, _state: &[u8]) -> Result<(), EnvError> {
         Err(EnvError::new("this environment cannot load a state"))
     }
 
-    /// Free-form information about the episode that has just ended, kept beside the block. Asked for once, after the step that
-    /// asks for a reset and before the reset; after the reset there is none until the next end.
+    /// Free-form notes about the episode that has just ended, which are logged. Called once per episode, after the step that asks for a
+    /// reset and before the reset; returns nothing between the reset and the next end.
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Ends the environment in order.
+    /// Releases what the environment holds; the last call. May be called twice.
     fn close(&mut self) {}
 }
 
@@ -185,17 +185,16 @@ pub fn from_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EnvError> {
     postcard::from_bytes(bytes).map_err(|e| EnvError::new(format!("saved state does not fit: {e}")))
 }
 
-/// Where an environment finds itself when it is built.
+/// The context in which an environment is built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EnvContext {
-    /// Its global number.
+    /// Global number of the environment.
     pub env_rank: EnvRank,
 }
 
-/// Settings that build an environment: the one thing to name when an environment is used. The settings travel to worker
-/// processes, the code is already there.
+/// Settings that build an environment. The settings are sent to worker processes, which have the code already.
 pub trait MakeEnv: Serialize + DeserializeOwned + Send + 'static {
-    /// What is built.
+    /// Type of the environment.
     type Env: Env;
 
     /// Builds one environment, in less time than `sampler.worker.step_timeout`. Its stream is seeded afterwards.

@@ -1,8 +1,8 @@
 //! JSON that keeps every f64: NaN and the infinities, which JSON lacks, become `{"$f64": "7ff8000000000000"}` (the bits).
 //!
-//! `serde_json` writes them as `null`, silently, so that a running mean that is still NaN could not be loaded again. Values go through
-//! two adapters: one wraps a serialiser (every nested value again), the other a deserialiser of `serde_json::Value`. Both work below
-//! tagged enums and `flatten` too, where serde buffers. 128-bit integers are refused when saving: JSON numbers would round them.
+//! `serde_json` silently writes them as `null`, so that a running mean that is still NaN could not be restored. Values go through two
+//! adapters: one wraps a serialiser (and that of every nested value), the other deserialises from `serde_json::Value`. Both also work
+//! inside tagged enums and `flatten`, where serde buffers values. 128-bit integers are refused, because JSON numbers would round them.
 mod de;
 mod ser;
 
@@ -12,22 +12,22 @@ use serde_json::{Error, Value};
 
 const MARK: &str = "$f64";
 
-/// JSON of `value` that [`from_value`] takes back to the bit.
+/// Serialises `value` to JSON from which [`from_value`] restores it to the bit.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     ser::Exact(value).serialize(serde_json::value::Serializer)
 }
 
-/// What [`to_value`] took.
+/// Deserialises what [`to_value`] returned.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     T::deserialize(de::Node(value))
 }
 
-/// [`to_value`] as bytes: settings on their way to a worker. Self-describing, so that every serde attribute works.
+/// [`to_value`] as bytes, for settings that are sent to a worker. The format is self-describing, so that every serde attribute works.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(&to_value(value)?)
 }
 
-/// What [`to_bytes`] took.
+/// Deserialises what [`to_bytes`] returned.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     from_value(serde_json::from_slice(bytes)?)
 }

@@ -1,4 +1,4 @@
-//! How environments are named so that any process of this program can build them: settings travel, the code is already there.
+//! Factories, with which any process of this program builds environments: the settings are sent, the code is already there.
 use crate::batch_spec::{EnvRank, split_columns};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::envs::columns::EnvColumns;
@@ -10,17 +10,17 @@ use crate::slice::{EnvSlice, Several, SliceError, Ticks};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::ops::Range;
 
-/// Where a slice's columns lie.
+/// The columns of a slice, and the memory that they lie in.
 #[derive(Clone, Debug, Default)]
 pub struct SlicePlace {
-    /// The columns of the block that are this slice's.
+    /// The columns of the block that belong to the slice.
     pub columns: Range<usize>,
-    /// The segment that the block lies in, for programs that map it; none where the rows are memory of this process alone.
+    /// The segment that the block lies in, for programs that map it; `None` if the rows are private memory of this process.
     pub memory: Option<SharedMemory>,
 }
 
 impl SlicePlace {
-    /// The columns `part` of this place, counted from its first.
+    /// The place of the columns `part`, counted from the first column of this place.
     #[must_use]
     pub fn part(&self, part: &Range<usize>) -> Self {
         let first = self.columns.start;
@@ -28,19 +28,18 @@ impl SlicePlace {
     }
 }
 
-/// Settings that build a slice of columns. See [`crate::slice`]; for one environment at a time write a [`MakeEnv`].
+/// Settings that build a slice of columns: see [`crate::slice`]. To build one environment at a time implement [`MakeEnv`] instead.
 pub trait MakeSlice: Serialize + DeserializeOwned + Send + 'static {
-    /// Columns that one slice takes at most, at least 1. A worker with more columns has several slices, which step at the
-    /// same time.
+    /// Most columns of one slice, at least 1. A worker with more columns has several slices, which step at the same time.
     fn most_columns(&self) -> usize {
         usize::MAX
     }
 
-    /// Spaces of each environment, learned once, before memory is laid out.
+    /// Spaces of each environment. Called once, before memory is laid out.
     fn spaces(&self) -> Result<EnvSpaces, EnvError>;
 
-    /// Builds the environments of these contexts, in this order; ticks the column of each before its construction, so that
-    /// many slow constructors are not taken for a stalled one. Their streams are seeded afterwards.
+    /// Builds the environments of these contexts, in this order. Ticks the column of each environment before constructing it, so that
+    /// many slow constructors are not mistaken for a stalled one. The environments are seeded afterwards.
     fn make(
         &self,
         contexts: &[EnvContext],
@@ -49,13 +48,13 @@ pub trait MakeSlice: Serialize + DeserializeOwned + Send + 'static {
     ) -> Result<Box<dyn EnvSlice>, SliceError>;
 }
 
-/// What a factory's function is asked for.
+/// What a factory's function is to build.
 enum Order {
     Spaces,
     Slice(Vec<EnvContext>, SlicePlace),
 }
 
-/// And what it gives.
+/// What a factory's function has built.
 enum Built {
     Spaces(EnvSpaces),
     Slice(Box<dyn EnvSlice>),
@@ -63,13 +62,13 @@ enum Built {
 
 type Build = fn(&[u8], &Order, &Progress) -> Result<Built, SliceError>;
 
-/// Builds slices of environments anywhere in this program's processes. Two are equal where they build the same from the same
-/// settings.
+/// Builds slices of environments in any process of this program. Two factories are equal if they have the same type of settings with the
+/// same values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvFactory {
     build: Portable<Build>,
     settings: Vec<u8>,
-    /// A slice of the user's own has a door for each column.
+    /// Made from [`MakeSlice`] settings: its columns need doors.
     has_doors: bool,
 }
 
@@ -84,12 +83,12 @@ impl EnvFactory {
         Ok(Self { build: Portable::new(slices::<M>), settings: sent(settings)?, has_doors: true })
     }
 
-    /// Doors ([`crate::door`]) that the segment of a block with `columns` columns needs.
+    /// Number of doors ([`crate::door`]) in the segment of a block with `columns` columns.
     pub fn doors(&self, columns: usize) -> usize {
         if self.has_doors { columns } else { 0 }
     }
 
-    /// One environment for each context, in this order: one slice, or several side by side.
+    /// Builds one environment per context, in this order, as one slice or as several side by side.
     pub fn build(
         &self,
         contexts: &[EnvContext],
@@ -103,7 +102,7 @@ impl EnvFactory {
         }
     }
 
-    /// The spaces, learned from one example.
+    /// The spaces of an environment, from an example if the settings cannot tell.
     pub fn spaces(&self) -> Result<EnvSpaces, EnvError> {
         let progress = Progress::default();
         match (self.build.get())(&self.settings, &Order::Spaces, &progress) {

@@ -1,4 +1,4 @@
-//! Files that are either the old one or the new one, and errors that say when the disk is full.
+//! Atomic replacement of files, and file errors that recognise a full disk.
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The system refused to read or write a file.
 #[derive(Debug)]
 pub struct FileError {
-    /// What was tried: `write`, `read`, `create`.
+    /// The refused operation: `write`, `read`, `create`.
     pub action: &'static str,
     /// The file or directory.
     pub path: PathBuf,
-    /// The system's reason. Part of the message, so not given as `source` too.
+    /// Error of the system. Part of the message, therefore not returned as `source`.
     pub cause: io::Error,
 }
 
@@ -44,9 +44,10 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Replaces `path` by `bytes`: a reader, or we after a crash, find the old content or the new, never a part.
+/// Replaces the content of `path` by `bytes` atomically: a reader, also after a crash, finds the old content or the new content.
 ///
-/// Written to a temporary file beside, flushed to the disk, renamed; then the directory is flushed. On errors the old file is whole.
+/// Writes a temporary file in the same directory, flushes it to the disk, renames it and flushes the directory. After an error the old
+/// file is unchanged.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temp = temp_beside(path);
     let written = write_synced(&temp, bytes)
@@ -64,7 +65,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FileError::at("write", path))
 }
 
-/// Makes `dir` and the parents that are missing, each so that it survives a power cut.
+/// Creates `dir` and its missing parents, and flushes each to the disk.
 pub(crate) fn create_dirs(dir: &Path) -> Result<(), FileError> {
     if dir.is_dir() {
         return Ok(());
@@ -78,7 +79,7 @@ pub(crate) fn create_dirs(dir: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Makes what was created, renamed and removed in `dir` survive a power cut.
+/// Flushes to the disk which entries `dir` has, so that created, renamed and removed entries survive a power cut.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(FileError::at("flush", dir))
 }
@@ -90,7 +91,7 @@ pub(crate) fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// A name beside `path` that no one else uses: `.<name>.tmp-<pid>-<count>`.
+/// A unique name in the directory of `path`: `.<name>.tmp-<pid>-<count>`.
 pub(crate) fn temp_beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();

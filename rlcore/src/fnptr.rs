@@ -1,11 +1,11 @@
-//! Function pointers that travel to worker processes.
+//! Function pointers that can be sent to worker processes.
 //!
 //! Workers are forks of the same image, so a function has the same address in all of them. A serialised pointer carries a seal: a
 //! keyed hash (SipHash, 2 x 64 bits) of its type and address, whose keys are drawn before the first fork and never leave this
-//! module. So what is accepted back was serialised by this program image as a pointer of this very type: safe code can repeat
-//! such bytes and cannot make up others; bytes from a file or from another program are refused.
+//! module. So a pointer is accepted only if this program image has serialised it with the same type: safe code can copy such
+//! bytes but cannot forge them, and bytes from a file or from another program are refused.
 //!
-//! Unsafe here: an address becomes a function pointer again.
+//! Unsafe here: conversion of an address to a function pointer.
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::any::TypeId;
 use std::collections::hash_map::RandomState;
@@ -25,7 +25,7 @@ pub(crate) fn draw_keys() {
 }
 
 fn seal<F: FnPointer>(address: u64) -> [u64; 2] {
-    // `TypeId` differs between any two types of a program, where names may be the same.
+    // `TypeId` differs between any two types of a program; type names may be equal.
     [0, 1].map(|i: usize| keys()[i].hash_one((TypeId::of::<F>(), address)))
 }
 
@@ -34,7 +34,7 @@ fn seal<F: FnPointer>(address: u64) -> [u64; 2] {
 /// # Safety
 /// The type is a function pointer: a valid address of that type is a value.
 pub unsafe trait FnPointer: Copy + 'static {
-    /// The address.
+    /// The address of the function.
     fn address(self) -> usize;
 }
 
@@ -77,7 +77,7 @@ impl<F: FnPointer> Portable<F> {
     }
 }
 
-/// The same address.
+/// Compares addresses.
 impl<F: FnPointer> PartialEq for Portable<F> {
     fn eq(&self, other: &Self) -> bool {
         self.0.address() == other.0.address()

@@ -1,14 +1,14 @@
-//! Programs in other languages that step a slice of columns: a Rust handle of the program, and the protocol that it speaks.
+//! Programs in other languages that step a slice of columns: the Rust handle of a program, and the protocol.
 //!
 //! The program maps the segment that holds the block, reads actions from it, and writes observations, rewards and flags into it;
 //! no sample is copied on the way. A user's slice is a [`MakeSlice`](crate::factory::MakeSlice) whose `make` starts a [`Program`]
-//! and wraps it in a [`ForeignSlice`]; several programs of one worker step at the same time. `tests/tests/seam/toy.py` is a whole
-//! program in Python's standard library.
+//! and wraps it in a [`ForeignSlice`]; several programs of one worker step at the same time. `tests/tests/seam/toy.py` is a
+//! complete program that needs only Python's standard library.
 //!
 //! # Protocol, version 1
 //!
 //! **Start.** The program finds the number of an open descriptor in the environment variable `COLONY_SOCKET`: a Unix stream
-//! socket on which both sides write JSON objects, one a line. The first line is the hello:
+//! socket on which both sides write JSON objects, one per line. The first line is the hello:
 //!
 //! ```json
 //! {"version": 1, "parent": 4711, "settings": {...}, "segment": 5, "manifest": {...}, "columns": [4, 8], "env_ranks": [4, 5, 6, 7]}
@@ -22,7 +22,7 @@
 //!
 //! **Orders.** The slice talks through `doors[columns[0]]`. It posts the wake word `ask`; the program waits for it and reads `op`:
 //!
-//! - `op` = 1, a message: read a line from the socket, do what it says, answer with a line there. A program without a segment
+//! - `op` = 1, a message: read a line from the socket, carry it out, answer with a line on the socket. A program without a segment
 //!   reads the next line at once. Columns count from the program's first.
 //!
 //!   | line | answer |
@@ -30,15 +30,15 @@
 //!   | `{"do": "reset", "column": c, "seed": n or null, "slot": s, "row": r}`: where there is a seed, seed first; write the observation to row `r` of slot `s` | `{}` |
 //!   | `{"do": "save"}` | `{"states": ["00ff...", null, ...]}`: hexadecimal bytes by column, null where it cannot be saved |
 //!   | `{"do": "load", "column": c, "state": "00ff..."}` | `{}` |
-//!   | `{"do": "notes"}` | `{"notes": [[c, "text"], ...]}`, and they are forgotten |
+//!   | `{"do": "notes"}` | `{"notes": [[c, "text"], ...]}`; each note is sent once |
 //!   | `{"do": "error"}`, after a failed step | `{"error": "text", "column": c}` |
 //!   | `{"do": "close"}` | `{}`, then the program exits with code 0 |
 //!
 //!   Any order may be answered with `{"error": "text", "column": c}`, which ends the slice.
 //! - `op` = 2, a step: with `slot` and `row` = t, step every column whose `valid` flag in row t is not zero. Read its action from
-//!   row t; write the observation to row t + 1, and reward, `terminated`, `truncated`, `reset` and info to row t (they are zero
+//!   row t; write the observation to row t + 1, and reward, `terminated`, `truncated`, `reset` and info to row t (which are zero
 //!   before). Where an episode is truncated and not terminated, write its last observation to row `final_used` of
-//!   `final_observation` too, with `final_used` from the door of that column, which has B rows at most as the part says. Where
+//!   `final_observation` too, with `final_used` from the door of that column. Where
 //!   `reset` is set: keep the environment's notes, and where `mode` = 0 reset it and write the new observation to row t + 1. Then
 //!   store `failed` (1 where an environment failed; say why when asked) and `notes` (how many there are) and post `answer`.
 //!
@@ -50,14 +50,14 @@
 //! - To post (each word has one poster): store what is handed over; store `seq + 1` with release ordering, in one 32-bit store;
 //!   full fence; where `sleepers` is not zero, `FUTEX_WAKE` all waiters of `seq`. A language without fences calls `FUTEX_WAKE` every
 //!   time: the system call is the fence.
-//! - To wait for another `seq` than the last one seen: look, with acquire ordering, for as long as that may pay. To sleep:
+//! - To wait until `seq` differs from the last value seen: read it, with acquire ordering, as often as seems worthwhile. To sleep:
 //!   `sleepers += 1` (atomically; the one waiter of a door may store 1), full fence, `FUTEX_WAIT` on `seq` with the last one seen and
-//!   a time-out of some 100 ms, `sleepers -= 1`, look again. After a time-out see whether the parent lives.
+//!   a time-out of some 100 ms, `sleepers -= 1`, read again. After a time-out check that the parent lives.
 //!
 //! **Ends.** A program whose parent is gone exits; the kernel also kills it when the parent ends. It ignores SIGINT,
-//! SIGTERM and SIGHUP, so that the master can end in order. Its standard output and error go where the worker's go.
+//! SIGTERM and SIGHUP, so that the master can end in order. It inherits the standard output and error of the worker.
 //!
-//! Unsafe here: what the child does between fork and exec, three system calls.
+//! Unsafe here: three system calls of the child between fork and exec.
 mod slice;
 mod start;
 
@@ -77,43 +77,43 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// Of this protocol.
+/// Version of this protocol.
 pub const VERSION: u32 = 1;
 
-/// The environment variable that names the socket.
+/// The environment variable that holds the number of the socket's descriptor.
 pub const SOCKET: &str = "COLONY_SOCKET";
 
-/// How often a waiting slice looks whether its program lives.
+/// How often a waiting slice checks that its program lives.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a program may take to exit after `close` before it is killed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A running program, from the side of the slice. Dropping it kills the program.
+/// The handle of a running program. Dropping it kills the program.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
     name: String,
     socket: UnixStream,
-    /// Received, and not yet a whole line.
+    /// Bytes that were received and do not yet form a complete line.
     received: Vec<u8>,
-    /// With the doors of all columns of the slice; none for an example.
+    /// Doors of all columns of the slice; empty for an example.
     doors: &'static [Door],
-    /// Posts of `answer` that were taken note of.
+    /// Last value of `answer` that was seen.
     answered: u32,
-    /// The progress of the program that was passed on last.
+    /// Last value of the program's progress word that was passed on to the worker's.
     told: u64,
     patience: Patience,
-    /// Since [`Program::begin_close`]: when it is killed.
+    /// Set by [`Program::begin_close`]: the time until which its end is waited for.
     closing: Option<Instant>,
-    /// Longest time without progress.
+    /// Longest time without progress before an error is returned.
     limit: Duration,
     spaces: EnvSpaces,
 }
 
 impl Program {
-    /// Starts a program, and waits until it has constructed its environments. `settings` travel in the hello; `limit` is the
-    /// longest time without progress: an answer or a change of the progress word.
+    /// Starts a program, and waits until it has constructed its environments. `settings` are sent in the first line. `limit` is the
+    /// longest time without progress; progress is an answer or a change of the progress word.
     pub fn start(
         command: Command,
         settings: Value,
@@ -130,7 +130,7 @@ impl Program {
         let memory = place.memory.as_ref();
         let segment = memory.map(descriptor).transpose().map_err(cannot)?;
         let segment_fd = segment.as_ref().map(AsRawFd::as_raw_fd);
-        // However long the program before this one took to start.
+        // Progress, so that the start-up times of several programs do not add up.
         ticks.tick(0);
         let child = start::start(command, theirs, segment).map_err(cannot)?;
         let doors = memory.map_or(&[][..], |m| m.manifest.doors(m.segment));
@@ -179,7 +179,7 @@ impl Program {
         &self.spaces
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -189,7 +189,7 @@ impl Program {
         self.doors.first().filter(|d| d.progress.stamp() != 0).map_or(0, |d| d.progress.column())
     }
 
-    /// Sends a message and waits for its answer; an error where the program says so, ends, or makes no progress.
+    /// Sends a message and waits for its answer; returns an error if the program reports one, ends, or makes no progress.
     pub fn ask(&mut self, message: &Value, ticks: Ticks<'_>) -> Result<Value, EnvError> {
         self.send(message)?;
         if let Some(door) = self.doors.first() {
@@ -198,7 +198,7 @@ impl Program {
         self.receive(ticks)
     }
 
-    /// Hands a step over. `final_used`: by column, see [`crate::door`].
+    /// Orders a step. `final_used` returns the value for each column, see [`crate::door`].
     pub fn begin_step(
         &mut self,
         at: BlockRow,
@@ -218,7 +218,7 @@ impl Program {
         Ok(())
     }
 
-    /// Waits until the step is done; the number of notes that the program keeps.
+    /// Waits until the step is done; returns the number of notes that the program holds.
     pub fn end_step(&mut self, ticks: Ticks<'_>) -> Result<u32, EnvError> {
         let door = &self.doors[0];
         let mut idle = Stopwatch::start();
@@ -233,12 +233,12 @@ impl Program {
         let (failed, notes) = door.reply();
         if failed {
             self.ask(&json!({"do": "error"}), ticks)?;
-            return Err(EnvError::new("the program failed in a step, and says nothing of it"));
+            return Err(EnvError::new("the program failed in a step and gave no reason"));
         }
         Ok(notes)
     }
 
-    /// Asks the program to end, and does not wait for it: several programs can be asked before [`Program::close`] waits for the
+    /// Asks the program to end without waiting for it, so that several programs can be asked before [`Program::close`] waits for the
     /// first.
     pub fn begin_close(&mut self) {
         if self.closing.is_some() {
@@ -252,8 +252,8 @@ impl Program {
         }
     }
 
-    /// Asks the program to end, if [`Program::begin_close`] has not, and sees it gone. Where it is not gone two seconds after it
-    /// was asked, it is killed when this value is dropped.
+    /// Asks the program to end, unless [`Program::begin_close`] has, and waits for its end, at most two seconds since it was asked. A
+    /// program that still runs is killed when this handle is dropped.
     pub fn close(&mut self) {
         self.begin_close();
         if let Some(until) = self.closing {
@@ -310,7 +310,7 @@ impl Program {
         matches!(poll(&mut fds, PollTimeout::from(LOOK.as_millis() as u16)), Ok(n) if n > 0)
     }
 
-    /// Passes the program's progress on. Whether it has made any since the last time, be it before this wait.
+    /// Passes the program's progress on to the worker's progress word. Returns whether it has made progress since the last call.
     fn pass_on(&mut self, ticks: Ticks<'_>) -> bool {
         let Some(door) = self.doors.first() else { return false };
         let stamp = door.progress.stamp();
@@ -322,7 +322,8 @@ impl Program {
         moved
     }
 
-    /// Passes the program's progress on; an error where it has ended or makes none. `idle` runs since its last progress.
+    /// Passes the program's progress on; returns an error if the program has ended or makes no progress. `idle` measures the time since
+    /// its last progress.
     fn look(&mut self, idle: &mut Stopwatch, ticks: Ticks<'_>) -> Result<(), EnvError> {
         if self.pass_on(ticks) {
             *idle = Stopwatch::start();
@@ -341,17 +342,17 @@ impl Program {
         Ok(())
     }
 
-    /// A broken socket or a lost process: says how it ended.
+    /// The error for a broken socket or an ended process, with its exit status.
     fn ended(&mut self, error: &std::io::Error) -> EnvError {
         let until = Instant::now() + FAREWELL;
-        let status = loop {
+        let how = loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => break status.to_string(),
+                Ok(Some(status)) => break format!("ended: {status}"),
                 Ok(None) if Instant::now() < until => std::thread::sleep(LOOK / 20),
-                _ => break format!("still runs, but: {error}"),
+                _ => break format!("still runs, but its socket failed: {error}"),
             }
         };
-        EnvError::new(format!("the program {} (pid {}) ended: {status}", self.name, self.pid()))
+        EnvError::new(format!("the program {} (pid {}) {how}", self.name, self.pid()))
     }
 }
 
@@ -368,7 +369,7 @@ fn descriptor(memory: &SharedMemory) -> std::io::Result<OwnedFd> {
     })
 }
 
-/// One field of a program's answer.
+/// Deserialises one field of a program's answer.
 fn field<T: serde::de::DeserializeOwned>(
     program: &str,
     answer: &Value,
@@ -376,6 +377,6 @@ fn field<T: serde::de::DeserializeOwned>(
 ) -> Result<T, EnvError> {
     let value = answer.get(name).cloned().unwrap_or(Value::Null);
     crate::exact::from_value(value).map_err(|e| {
-        EnvError::new(format!("the program {program} answered {answer} without a sound {name:?}: {e}"))
+        EnvError::new(format!("the program {program} answered {answer} without a valid {name:?}: {e}"))
     })
 }

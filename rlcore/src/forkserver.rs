@@ -9,10 +9,10 @@
 //! |----------------|--------------------------------------------------------------------------------------------------|
 //! | a worker       | the server reaps it and reports pid and signal or code to the master                              |
 //! | the server     | the kernel kills its workers (parent-death signal); the master reads the end of the socket         |
-//! | the master, by returning from `main`, by `exit` or by [`end`] | it closes the socket; the server kills and reaps what workers there are and ends; the master reaps it |
+//! | the master, by returning from `main`, by `exit` or by [`end`] | it closes the socket; the server kills and reaps its workers and ends; the master reaps the server |
 //! | the master, killed | the kernel kills the server, hence the workers; process 1 reaps them                           |
 //!
-//! What the server's snapshot lacks (working directory, environment variables, CPUs, log file) travels with each request.
+//! Each request carries what the server does not know: the current working directory, environment variables, CPUs and the log file.
 //!
 //! Unsafe here: `fork`, changing environment variables and `_exit` in a child that has one thread; `atexit` in the master.
 mod serve;
@@ -34,22 +34,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a worker runs; its value is the exit code.
+/// The main function of a worker; returns its exit code.
 pub type Entry = fn(Channel) -> i32;
 
-/// Limit for one exchange with the server, which only forks.
+/// Time limit for one exchange with the server.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a master that ends waits for its server, which only has to kill.
+/// How long an ending master waits for its server, which only has to kill its workers.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Why there is no worker.
+/// Reasons for which a worker cannot be started or supervised.
 #[derive(Debug, thiserror::Error)]
 pub enum ForkServerError {
-    /// The line at the top of `main` is missing.
+    /// [`init`] was not called.
     #[error("worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.worker.host = \"thread\")")]
     NotStarted,
-    /// The line comes too late.
+    /// [`init`] was called after a thread was started.
     #[error("`rlcore::forkserver::init()` was called with {0} threads running: make it the first line of `main`, before anything that starts threads")]
     TooLate(usize),
     /// The server died.
@@ -63,9 +63,9 @@ pub enum ForkServerError {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(i32),
-    /// By this signal.
+    /// This signal killed it.
     Signal(i32),
 }
 
@@ -81,12 +81,12 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// What a worker finds around it.
+/// The CPUs and the log file of a worker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// CPUs it may use; empty for those of the master.
+    /// CPUs that it may use; empty: the same as the master.
     pub cpus: Vec<usize>,
-    /// Where its standard output and error go; none for the master's.
+    /// File for its standard output and error; `None`: the same as the master.
     pub log: Option<PathBuf>,
 }
 
@@ -121,22 +121,22 @@ pub struct ForkServer {
     pid: i32,
     master: Pid,
     link: Mutex<Link>,
-    /// Of the link's socket, to close it whoever holds the link.
+    /// A second handle of the link's socket, to close it without locking the link.
     socket: OwnedFd,
 }
 
 static SERVER: OnceLock<ForkServer> = OnceLock::new();
 
-/// Set before the server is told to end, because this process ends.
+/// Set before this process ends its server because it exits itself.
 static DISMISSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process is about to end and has dismissed its server for that. Exit handlers may still run: that there is no
-/// server and no worker any more is no error then.
+/// Whether this process is exiting and has ended its server for that reason. Exit handlers may still run; the missing server and workers
+/// are no error then.
 pub fn dismissed() -> bool {
     DISMISSED.load(Ordering::SeqCst)
 }
 
-/// Forks the server. The first line of `main`; again is harmless. When this process ends in order, so does the server.
+/// Forks the server. Call it in the first line of `main`; a second call does nothing. The server ends with this process.
 pub fn init() -> Result<(), ForkServerError> {
     if SERVER.get().is_some() {
         return Ok(());
@@ -150,17 +150,17 @@ pub fn init() -> Result<(), ForkServerError> {
     let (ours, theirs) = Channel::pair().map_err(system)?;
     let socket = ours.fd().try_clone_to_owned().map_err(system)?;
     let master = getpid();
-    // Beyond a limit on the size of files a write is an error that names the file, here and in workers, and not the end of the process.
+    // With SIGXFSZ ignored, a write beyond the limit on file sizes returns an error, here and in workers, instead of ending the process.
     // SAFETY: no handler runs: the signal is ignored.
     let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
     // SAFETY: this process has one thread, so the child may do whatever we may.
     match unsafe { fork() }.map_err(|e| system(e.into()))? {
         ForkResult::Parent { child } => {
             let link = Mutex::new(Link { channel: ours, ended: HashMap::new(), lost: false });
-            // A second thread cannot have set it: there is none.
+            // No other thread can have set it: there is only one thread.
             let _ = SERVER.set(ForkServer { pid: child.as_raw(), master, link, socket });
-            // SAFETY: the function is there for as long as this program is. Where it cannot be registered, the kernel ends the
-            // server, and process 1 reaps it.
+            // SAFETY: the function exists as long as this program. If it cannot be registered, the kernel ends the server and
+            // process 1 reaps it.
             unsafe { nix::libc::atexit(at_exit) };
             Ok(())
         }
@@ -183,7 +183,7 @@ pub fn server() -> Result<&'static ForkServer, ForkServerError> {
 }
 
 impl ForkServer {
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> i32 {
         self.pid
     }
@@ -197,7 +197,7 @@ impl ForkServer {
         let mut link = self.link();
         let mut surroundings = surroundings;
         if surroundings.cpus.is_empty() {
-            // Those of now: the server's are those at its start.
+            // The master's CPUs of now: the server still has those of its start.
             surroundings.cpus = affinity::allowed_cpus();
         }
         let request = Request::Spawn {
@@ -211,7 +211,7 @@ impl ForkServer {
         loop {
             match link.channel.recv(LIMIT).map_err(|e| self.lost(&mut link, &e))? {
                 Report::Spawned(pid) => {
-                    // An earlier worker may have had the same number.
+                    // An earlier worker may have had the same process id.
                     link.ended.remove(&pid);
                     return Ok(Child { pid });
                 }
@@ -233,7 +233,7 @@ impl ForkServer {
         ForkServerError::System(error.to_string())
     }
 
-    /// Leaves no zombie of a server that has closed its socket: it is dead or about to be. Whether it is gone by then.
+    /// Reaps a server that has closed its socket, and so is dead or about to end. Returns whether it was reaped by `until`.
     fn bury(&self, until: Instant) -> bool {
         let pid = Pid::from_raw(self.pid);
         while matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)) {
@@ -245,14 +245,14 @@ impl ForkServer {
         true
     }
 
-    /// Ends the server and its workers, and waits until they are gone. Only the master may: a child that somebody else forked
-    /// from it comes by here too when it exits.
+    /// Ends the server and its workers, and waits for their end. Only the master may do this: another child that was forked from the
+    /// master also runs this exit handler.
     fn dismiss(&self) {
         if getpid() != self.master {
             return;
         }
         DISMISSED.store(true, Ordering::SeqCst);
-        // Fails where the server is gone already.
+        // Fails if the server is already gone.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         if !self.bury(Instant::now() + FAREWELL) {
             let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
@@ -260,7 +260,7 @@ impl ForkServer {
         }
     }
 
-    /// Takes in what the server has reported. An error once the server is dead.
+    /// Receives the server's pending reports; returns an error if the server is dead.
     pub fn poll(&self) -> Result<(), ForkServerError> {
         let mut link = self.link();
         while !link.lost && link.channel.ready() {
@@ -285,12 +285,12 @@ pub struct Child {
 }
 
 impl Child {
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// How it ended, once it has. An error where nobody can know any more.
+    /// How it ended, or `None` while it runs; an error if the server, which would know, is dead.
     pub fn ended(&self) -> Result<Option<Exit>, ForkServerError> {
         let server = server()?;
         let alive = server.poll();
@@ -301,19 +301,19 @@ impl Child {
     /// Kills it, if it still runs.
     pub fn kill(&self) {
         if let Ok(server) = server() {
-            // Where the server is dead, so is the worker.
+            // If the server is dead, so is the worker.
             let _ = server.link().channel.send(&Request::Kill(self.pid), LIMIT);
         }
     }
 }
 
-/// Ends this process at once, from any of its threads, with its fork server and workers: exit handlers of libraries do not run.
+/// Ends this process at once, with its fork server and workers, from any thread. Exit handlers of libraries do not run.
 pub fn end(code: i32) -> ! {
     at_exit();
     exit_now(code)
 }
 
-/// Ends this process without the exit handlers of libraries that the snapshot may have half of.
+/// Ends this process without exit handlers: in a fork, libraries may be in an inconsistent state because their threads were not copied.
 fn exit_now(code: i32) -> ! {
     // SAFETY: always sound; it only skips handlers.
     unsafe { nix::libc::_exit(code) }

@@ -1,16 +1,16 @@
-//! Where the workers of a batch and its master meet at every time step: all workers arrive, the master opens, all go on.
+//! The gate at which workers and master meet at every time step: all workers arrive, the master opens the gate, all workers go on.
 //!
-//! One word to wait on for either side, whatever the number of workers: the last to arrive wakes the master once, and one
-//! system call wakes all workers that sleep.
+//! Each side waits on one word, whatever the number of workers: the last worker to arrive wakes the master once, and one system call
+//! wakes all sleeping workers.
 //!
 //! | word      | writer            | meaning                                                                  |
 //! |-----------|-------------------|--------------------------------------------------------------------------|
-//! | `arrived` | arriving workers  | how many are here; the last one puts it back to zero                      |
+//! | `arrived` | arriving workers  | number of workers that have arrived; the last one resets it to zero         |
 //! | `all`     | the last to arrive | posted: what every worker wrote before arriving is visible to the master  |
 //! | `open`    | master            | posted: what the master wrote is visible to every worker                  |
 //!
-//! `all` has another poster each time, but one at a time: a worker arrives again only after `open`, which the master posts
-//! only after `all`. The increments of `arrived` acquire and release, so the last one has seen what all others wrote.
+//! The poster of `all` changes, but there is only one at a time: a worker arrives again only after `open`, which the master posts
+//! only after `all`. The increments of `arrived` acquire and release, so the last worker has seen what all others wrote.
 use crate::wake::WakeWord;
 use crossbeam_utils::CachePadded;
 #[cfg(loom)]
@@ -30,7 +30,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// One of `workers` has done its part.
+    /// Called by a worker that has done its part of the step; `workers` workers meet at this gate.
     pub fn arrive(&self, workers: u32) {
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == workers {
             self.arrived.store(0, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! Where everything lies in a sampler's segment, written out so that a program in another language finds it too.
+//! The layout of a sampler's shared segment, in a form that programs in other languages can read.
 //!
-//! One segment holds, in this order: a [`WorkerControl`] for each worker | a [`Gate`] for each group of columns | a [`Door`]
-//! for each column that a foreign program may step | the weights | the block's slots. [`Manifest::to_json`] names every word
+//! One segment holds, in this order: one [`WorkerControl`] per worker | one [`Gate`] per group of columns | one [`Door`]
+//! per column that a foreign program may step | the weights | the block's slots. [`Manifest::to_json`] names every word
 //! with its offset, its width in bytes and its writer, and every leaf of the block with dtype, shape, lead and offset:
 //!
 //! ```text
@@ -9,10 +9,10 @@
 //! cell (row, column) of a leaf:         block.slots[slot] + part.offsets[leaf] + (row * B + column) * bytes of a cell
 //! ```
 //!
-//! Words are little-endian unsigned integers. A wake word is a pair `x.seq`, `x.sleepers`; how to post one and how to wait for
-//! one is written in [`crate::foreign`].
+//! Words are little-endian unsigned integers. A wake word is a pair `x.seq`, `x.sleepers`; [`crate::foreign`] describes how to post
+//! and how to wait.
 //!
-//! Sizes and offsets of the words are asserted below: whoever changes them raises [`VERSION`].
+//! Sizes and offsets of the words are asserted below: raise [`VERSION`] when they change.
 use crate::block::{Block, Layout};
 use crate::cells::Tree;
 use crate::control::WorkerControl;
@@ -27,10 +27,10 @@ use serde::{Deserialize, Serialize};
 use std::mem::offset_of;
 use std::sync::Arc;
 
-/// Raised when a word or the meaning of a field changes; the block has a version of its own ([`Layout::version`]).
+/// Version of the manifest; raised when a word or the meaning of a field changes. The block has its own version ([`Layout::version`]).
 pub const VERSION: u32 = 1;
 
-// What other programs rely on beside the offsets that the manifest states.
+// Facts that other programs may rely on although the manifest does not state them.
 const _: () = {
     assert!(cfg!(target_endian = "little"), "the manifest promises little-endian words");
     assert!(size_of::<WakeWord>() == 8 && align_of::<WakeWord>() == 4);
@@ -53,13 +53,13 @@ const _: () = {
 /// Shared structures of one kind, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
-    /// Offset of the first, bytes.
+    /// Offset of the first structure, bytes.
     pub at: usize,
-    /// How many.
+    /// Number of structures.
     pub count: usize,
-    /// From one to the next, bytes.
+    /// Distance between two structures, bytes.
     pub stride: usize,
-    /// What one consists of.
+    /// The words of one structure.
     pub words: Vec<Word>,
 }
 
@@ -82,33 +82,33 @@ impl Words {
 pub struct Weights {
     /// Offset of each buffer of `count` f32, bytes.
     pub slots: Vec<usize>,
-    /// Numbers in a buffer.
+    /// Number of weights in a buffer.
     pub count: usize,
 }
 
-/// The block.
+/// The slots of the block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockPlace {
-    /// Offset of each slot, bytes: a whole block, of which one is filled while another is read.
+    /// Offset of each slot, bytes. A slot is a complete block; one slot is filled while others are read.
     pub slots: Vec<usize>,
     /// Parts, leaves and their offsets within a slot.
     pub layout: Layout,
 }
 
-/// How many of everything a segment has.
+/// Numbers of the structures in a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Worker processes or threads.
     pub workers: usize,
     /// Groups of columns that step together.
     pub gates: usize,
-    /// One for each column where programs step them, none where this program does.
+    /// One per column if foreign programs may step them, otherwise 0.
     pub doors: usize,
-    /// Numbers that the agent takes.
+    /// Number of weights of the agent's model.
     pub weights: usize,
     /// Buffers of weights.
     pub weight_slots: usize,
-    /// Blocks.
+    /// Number of block slots.
     pub block_slots: usize,
 }
 
@@ -117,7 +117,7 @@ pub struct Counts {
 pub struct Manifest {
     /// [`VERSION`].
     pub version: u32,
-    /// Size of the segment, bytes; `usize::MAX` where it is more than can be counted, which no segment holds.
+    /// Size of the segment, bytes; `usize::MAX` on overflow, which no segment can hold.
     pub bytes: usize,
     /// [`WorkerControl`], by worker.
     pub control: Words,
@@ -127,7 +127,7 @@ pub struct Manifest {
     pub doors: Words,
     /// The weights.
     pub weights: Weights,
-    /// The block.
+    /// The slots of the block.
     pub block: BlockPlace,
 }
 
@@ -168,7 +168,7 @@ impl Manifest {
         self.gates.of(segment)
     }
 
-    /// Doors, by column of the block; none where no program steps them.
+    /// Doors, by column of the block; empty if no foreign program may step them.
     pub fn doors(&self, segment: &'static Segment) -> &'static [Door] {
         self.doors.of(segment)
     }
@@ -184,7 +184,7 @@ impl Manifest {
     }
 }
 
-/// `at` or the next multiple of `align`; `usize::MAX` where that cannot be counted.
+/// `at` rounded up to a multiple of `align`; `usize::MAX` on overflow.
 fn aligned(at: usize, align: usize) -> usize {
     at.checked_next_multiple_of(align).unwrap_or(usize::MAX)
 }
@@ -216,23 +216,23 @@ fn door_words() -> Vec<Word> {
     words
 }
 
-/// A segment and where everything lies in it.
+/// A segment with its manifest.
 #[derive(Clone, Debug)]
 pub struct SharedMemory {
     /// The memory.
     pub segment: &'static Segment,
-    /// What lies where.
+    /// The layout of the segment.
     pub manifest: Arc<Manifest>,
 }
 
 impl SharedMemory {
-    /// Reserves the memory of a manifest; `what` names it in errors.
+    /// Reserves memory for a manifest; `what` names it in errors.
     pub fn create(what: &str, manifest: Manifest) -> Result<Self, SegmentError> {
         let segment = Segment::create(what, manifest.bytes)?;
         Ok(Self { segment, manifest: Arc::new(manifest) })
     }
 
-    /// Memory of a block of one slot for this process alone, and with `doors` for programs that step its columns.
+    /// Reserves memory for a block of one slot without workers, with `doors` for foreign programs that step its columns.
     pub fn for_block(layout: Layout, doors: usize) -> Result<Self, SegmentError> {
         let counts = Counts { doors, block_slots: 1, ..Counts::default() };
         Self::create("sample block", Manifest::new(counts, layout))

@@ -1,12 +1,12 @@
-//! How much memory there is, and whether what a run needs fits into it.
+//! The memory that is available, and the check that a run's needs fit into it.
 //!
-//! There is what the machine has free, what our control group still allows, or what `ulimit -v` does: the smallest of them. A run adds up
-//! its needs before it takes any of them, so that it is refused with a reason: the kernel kills without a word.
+//! Available is the smallest of what the machine has free, what the control groups of this process still allow, and what `ulimit -v` still
+//! allows. A run adds up its needs before it allocates, so that it is refused with a reason instead of being killed by the kernel.
 use crate::cgroup::{self, Version};
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// Bytes that can be had now.
+/// Number of bytes that are available now.
 pub fn available() -> u64 {
     machine().min(tightest(&cgroup::own("memory")).unwrap_or(u64::MAX)).min(address_space().unwrap_or(u64::MAX))
 }
@@ -14,11 +14,11 @@ pub fn available() -> u64 {
 /// Memory that one part of a run takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// What it is for, such as `the replay`.
+    /// Name of the part, such as `the replay`.
     pub what: String,
-    /// Bytes at its peak; `u64::MAX` where there are more than can be counted.
+    /// Peak number of bytes; `u64::MAX` on overflow.
     pub bytes: u64,
-    /// The settings that make it smaller, such as `algo.replay_size`; empty where none does.
+    /// The settings that make it smaller, such as `algo.replay_size`; empty if there are none.
     pub lower: String,
 }
 
@@ -33,11 +33,11 @@ impl Need {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this configuration needs {}, but {} are free; {}", readable(*needed), readable(*available), said(largest))]
 pub struct TooLarge {
-    /// Bytes in all.
+    /// Number of bytes needed in total.
     pub needed: u64,
-    /// Bytes that there are.
+    /// Number of bytes available.
     pub available: u64,
-    /// The parts that take most, largest first.
+    /// The largest parts, largest first.
     pub largest: Vec<Need>,
 }
 
@@ -50,10 +50,10 @@ fn said(largest: &[Need]) -> String {
     largest.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Refuses needs that are more than `available` together, naming those that matter.
+/// Checks that the sum of `needs` does not exceed `available`.
 ///
 /// # Errors
-/// They do not fit.
+/// The needs do not fit; the error names the largest ones.
 pub fn check(needs: Vec<Need>, available: u64) -> Result<(), TooLarge> {
     let needed = needs.iter().fold(0, |sum: u64, n| sum.saturating_add(n.bytes));
     if needed <= available {
@@ -61,7 +61,7 @@ pub fn check(needs: Vec<Need>, available: u64) -> Result<(), TooLarge> {
     }
     let mut largest = needs;
     largest.sort_by_key(|n| std::cmp::Reverse(n.bytes));
-    // What is below a tenth of the whole would not help.
+    // Lowering parts below a tenth of the sum would not help.
     largest.retain(|n| n.bytes > needed / 10);
     largest.truncate(3);
     Err(TooLarge { needed, available, largest })
@@ -74,7 +74,7 @@ fn machine() -> u64 {
     kib.map_or(u64::MAX, |k| k * 1024)
 }
 
-/// What a limit of the address space (`ulimit -v`) leaves. Libraries take more of it than of the memory.
+/// What a limit of the address space (`ulimit -v`) leaves. Libraries use more address space than memory.
 fn address_space() -> Option<u64> {
     let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_AS).ok()?;
     let pages = read_to_string("/proc/self/statm").ok()?;

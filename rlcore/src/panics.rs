@@ -1,9 +1,9 @@
-//! What a panic said, in words for a user.
+//! Messages of panics, shortened for users.
 
-/// The text without the C++ backtrace that libtorch appends to it: up to the first line break, be it one or the `\n` that a
-/// `Debug` print makes of it.
+/// The text without the C++ backtrace that libtorch appends to it: everything up to the first line break, which may
+/// be an escaped `\n` in `Debug` output.
 pub fn without_backtrace(text: &str) -> &str {
-    // A Rust panic of several lines (`assert_eq!`) keeps them.
+    // A Rust panic message of several lines (`assert_eq!`) is kept.
     let marks = ["Exception raised from", "frame #0: "];
     let Some(raised) = marks.iter().filter_map(|mark| text.find(mark)).min() else { return text };
     let head = &text[..raised];

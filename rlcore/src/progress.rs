@@ -1,23 +1,23 @@
-//! A word that a worker writes before every environment call, and that its watcher reads: it tells a stalled environment
-//! from a long batch, and which environment it is.
+//! The progress word, which a worker changes before every call of an environment. Its watcher distinguishes a stalled environment from a
+//! long batch by it, and knows which environment has stalled.
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const COLUMN_BITS: u32 = 24;
 
-/// Steps so far and the column at work. One writer.
+/// Number of calls so far and the column of the last one. Single writer.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Progress(AtomicU64);
 
 impl Progress {
-    /// The environment of `column` is about to be called.
+    /// Called before each call of the environment in `column`.
     #[inline]
     pub fn tick(&self, column: usize) {
         let count = (self.0.load(Ordering::Relaxed) >> COLUMN_BITS) + 1;
         self.0.store((count << COLUMN_BITS) | column as u64, Ordering::Relaxed);
     }
 
-    /// Changes with every tick.
+    /// A value that changes with every tick.
     pub fn stamp(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -7,15 +7,16 @@
 //!               log.txt       what the terminal showed
 //!               meta.json     a list: one `Meta` for the start and for every resume
 //!               checkpoints/  step_<n>/ (rlcore::checkpoint)
-//!               workers/      one log per worker; an environment's own output goes there
-//!               watch/        pictures of its episodes, where they were asked for
-//!               .lock         held by the process that writes the run, in it that process's id
+//!               workers/      one log per worker, which receives the output of its environments
+//!               watch/        pictures of episodes, if requested
+//!               .lock         locked by the process that writes the run; contains its process id
 //! ```
 //!
-//! The lock is a `flock`, so that the kernel drops it with its process, kill -9 included; the file stays and means nothing by itself.
+//! The lock is a `flock`, which the kernel releases when the process ends, also after kill -9; the file that remains has no meaning by
+//! itself.
 //!
-//! Directories and files are made to survive a power cut as soon as they are made. Opening a run to resume it changes nothing in it
-//! until [`RunDir::claim`].
+//! New directories and files are flushed to the disk when they are created. Opening a run to resume it changes nothing in it until
+//! [`RunDir::claim`].
 mod meta;
 
 pub use meta::{Git, Machine, Meta, binary_version};
@@ -30,61 +31,61 @@ use std::io::{Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What to do about a run that is there already.
+/// What to do if the directory already holds a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it and fail.
+    /// Return an error.
     Refuse,
-    /// Delete its files; those that are not a run's stay.
+    /// Delete the run's files; other files are kept.
     Overwrite,
 }
 
-/// A run directory that cannot be used.
+/// Reasons for which a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
-    /// Something is there.
+    /// The directory already holds a run.
     #[error("{0} already holds a run: continue it with `resume {0}`, choose another directory with `--run-dir`, or replace it with `--overwrite`", path.display())]
     Exists {
         /// The run directory.
         path: PathBuf,
     },
-    /// Something is there that no run of ours made.
+    /// The directory holds files that are not a run's.
     #[error("{} is not empty and not a run directory, so nothing in it is deleted: choose another directory with `--run-dir`", path.display())]
     Foreign {
         /// The directory.
         path: PathBuf,
     },
-    /// Nothing to resume.
+    /// There is no run to resume.
     #[error("{} is not a run directory (it has no config.toml): give the directory that `train` printed, such as runs/cartpole-dqn-s0", path.display())]
     NotARun {
         /// The directory.
         path: PathBuf,
     },
-    /// Another process writes it.
+    /// Another process writes the run.
     #[error("{} is being written by process {pid}: wait for it, stop it, or choose another `--run-dir`", path.display())]
     Locked {
         /// The run directory.
         path: PathBuf,
-        /// The writer's process id, as it noted it.
+        /// Process id of the writer, from the lock file.
         pid: String,
     },
-    /// It is no longer where it was.
+    /// The directory was moved or deleted while the run was writing to it.
     #[error("{}", gone(path, now.as_ref()))]
     Gone {
-        /// Where the run was begun.
+        /// Path at which the run was begun.
         path: PathBuf,
-        /// Where its directory is now; none where it was deleted.
+        /// Path of the directory now; `None` if it was deleted.
         now: Option<PathBuf>,
     },
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// `meta.json` is not what we wrote.
+    /// `meta.json` cannot be parsed.
     #[error("{} is not readable: {message}; move it away and resume again", path.display())]
     Meta {
         /// The file.
         path: PathBuf,
-        /// The parser's words.
+        /// Error message of the parser.
         message: String,
     },
 }
@@ -106,30 +107,30 @@ const LOCK: &str = ".lock";
 const OURS: [&str; 7] =
     ["progress.csv", "log.txt", "meta.json", "checkpoints", "workers", "watch", "config.toml"];
 
-/// A run directory that this process holds the lock of, until this value is dropped.
+/// A run directory whose lock this process holds until this value is dropped.
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
-    /// The directory itself, whatever its name.
+    /// An open handle of the directory, independent of its path.
     handle: File,
     lock: Flock<File>,
-    /// What `meta.json` holds.
+    /// Content of `meta.json`.
     starts: Vec<Meta>,
-    /// What was there before a run that is not claimed yet was opened.
+    /// Until the run is claimed: the files that existed when it was opened.
     before: Option<Before>,
 }
 
-/// Files that opening a run, and workers that are started for it, would make.
+/// Which of the files existed that opening a run and starting its workers creates.
 #[derive(Debug)]
 struct Before {
     had_lock: bool,
     had_workers: bool,
-    /// Size of each.
+    /// Name and size in bytes of each log.
     worker_logs: HashMap<OsString, u64>,
 }
 
 impl RunDir {
-    /// Makes `root` (and its parents), locks it, makes its subdirectories. An empty directory counts as new.
+    /// Creates `root` and its parents, locks it, creates its subdirectories. An empty directory counts as new.
     pub fn create(root: &Path, existing: Existing) -> Result<Self, RunDirError> {
         let exists = || RunDirError::Exists { path: root.to_owned() };
         if existing == Existing::Refuse && !is_unused(root)? {
@@ -140,9 +141,9 @@ impl RunDir {
         }
         create_dirs(root)?;
         let lock = lock(root)?;
-        // The lock file marks the directory as a run's: with it, whatever a crash leaves may be overwritten.
+        // The lock file marks the directory as a run: whatever a crash leaves beside it may be overwritten.
         sync_dir(root)?;
-        // Again, now that no one else can have begun in between.
+        // Checked again under the lock: another process may have begun a run in between.
         match existing {
             Existing::Refuse if !is_unused(root)? => return Err(exists()),
             Existing::Refuse => {}
@@ -158,8 +159,8 @@ impl RunDir {
         Ok(run)
     }
 
-    /// A new run under `runs`, named `<preset>-s<seed>`, or that with `-2`, `-3`, ... where the name is taken: what the user did not name
-    /// must not be in the user's way. A name that the user gives goes to [`RunDir::create`] and is refused when taken.
+    /// Creates a run under `runs` with the name `<preset>-s<seed>`, or with `-2`, `-3`, ... appended if the name is taken: a default name
+    /// must not be an obstacle. A name that the user gives is passed to [`RunDir::create`] and refused if it is taken.
     pub fn create_default(runs: &Path, preset: &str, seed: u64) -> Result<Self, RunDirError> {
         let name = default_name(preset, seed);
         let mut count = 1u64;
@@ -196,7 +197,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Notes in the lock file that this process writes the run: from now on it is changed. Removes what interrupted writes left.
+    /// Writes this process's id into the lock file; from now on the run may be changed. Removes temporary files of interrupted writes.
     pub fn claim(&mut self) -> Result<(), RunDirError> {
         let path = self.root.join(LOCK);
         let noted = self.lock.set_len(0).and_then(|()| self.lock.rewind());
@@ -209,7 +210,7 @@ impl RunDir {
         Ok(())
     }
 
-    /// An error unless the directory is still where the run was begun: what is written by its name would go nowhere, or elsewhere.
+    /// Returns an error unless the directory is still at the path where the run was begun.
     pub fn check_in_place(&self) -> Result<(), RunDirError> {
         let id = |m: &fs::Metadata| (m.dev(), m.ino());
         let ours = self.handle.metadata().map_err(FileError::at("look at", &self.root))?;
@@ -261,7 +262,7 @@ impl RunDir {
         Ok(atomic_write(&self.config(), toml.as_bytes())?)
     }
 
-    /// Appends a start to `meta.json`.
+    /// Appends the description of a start to `meta.json`.
     pub fn add_meta(&mut self, meta: Meta) -> Result<(), RunDirError> {
         self.starts.push(meta);
         let path = self.meta();
@@ -271,8 +272,8 @@ impl RunDir {
     }
 }
 
-/// A run that was opened and not claimed is left as it was found: logs of workers that were started for it go, or lose what these
-/// workers added. No worker may write any more.
+/// Leaves a run that was opened and not claimed as it was found: deletes the logs of workers that were started for it, and cuts off what
+/// these workers appended to existing logs. No worker may be running any more.
 impl Drop for RunDir {
     fn drop(&mut self) {
         let Some(before) = self.before.take() else { return };
@@ -288,7 +289,7 @@ impl Drop for RunDir {
             }
         }
         if !before.had_workers {
-            let _ = fs::remove_dir(self.workers()); // unless there is something in it
+            let _ = fs::remove_dir(self.workers()); // fails if it is not empty
         }
         if !before.had_lock {
             let _ = fs::remove_file(self.root.join(LOCK));
@@ -296,14 +297,14 @@ impl Drop for RunDir {
     }
 }
 
-/// What an interrupted [`atomic_write`] left.
+/// Whether this is a temporary file of an interrupted [`atomic_write`].
 fn is_temp(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     name.starts_with('.') && name.contains(TEMP) && entry.path().is_file()
 }
 
-/// Logs of workers with their sizes: files with the names that samplers give them, `worker_<i>.log`.
+/// Names and sizes of the logs of workers: files `worker_<i>.log`, as samplers name them.
 fn worker_logs(dir: &Path) -> impl Iterator<Item = (OsString, u64)> {
     let is_log = |name: &str| name.starts_with("worker_") && name.strip_suffix(".log").is_some();
     entries(dir).filter_map(move |e| {
@@ -316,7 +317,7 @@ fn entries(dir: &Path) -> impl Iterator<Item = fs::DirEntry> {
     fs::read_dir(dir).into_iter().flatten().flatten()
 }
 
-/// `<preset>-s<seed>`, with characters that are awkward in a path replaced by `-`.
+/// `<preset>-s<seed>`, with characters that are inconvenient in a path replaced by `-`.
 pub fn default_name(preset: &str, seed: u64) -> String {
     let awkward = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
     format!("{}-s{seed}", preset.replace(awkward, "-"))
@@ -361,7 +362,7 @@ fn open(root: &Path) -> Result<File, FileError> {
     File::open(root).map_err(FileError::at("open", root))
 }
 
-/// The configuration goes first and for good: what a crash leaves is no run, and nothing of it mixes with the one that comes.
+/// Deletes the configuration first and flushes that to the disk: what a crash leaves is not a run, and cannot mix with the new run.
 fn delete_run(root: &Path) -> Result<(), FileError> {
     let config = root.join("config.toml");
     if config.symlink_metadata().is_ok() {

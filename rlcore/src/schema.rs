@@ -1,4 +1,4 @@
-//! Named, typed leaves and the leads they carry in a sample block.
+//! Named, typed arrays (leaves) and the leading dimensions that they have in a sample block.
 use crate::batch_spec::BatchSpec;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub enum DType {
     I64,
     /// Byte.
     U8,
-    /// Byte that is 0 or 1; a bool tensor, a `u8` slice.
+    /// Byte that is 0 or 1; a bool tensor in libtorch, a `u8` slice in Rust.
     Bool,
 }
 
@@ -30,7 +30,7 @@ impl DType {
         }
     }
 
-    /// Whether NaN exists.
+    /// Whether this type can represent NaN.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F64)
     }
@@ -48,7 +48,7 @@ impl DType {
     }
 }
 
-/// A Rust type that elements of a leaf can be read and written as.
+/// A Rust type as which the elements of a leaf can be read and written.
 pub trait Element: bytemuck::Pod + PartialEq + std::fmt::Debug + Send + Sync {
     /// Whether leaves of `dtype` hold this type.
     fn matches(dtype: DType) -> bool;
@@ -64,7 +64,7 @@ macro_rules! element {
 }
 element!(f32 => DType::F32, f64 => DType::F64, i32 => DType::I32, i64 => DType::I64, u8 => DType::U8 | DType::Bool);
 
-/// One named array without its lead.
+/// The name, element type and shape of one array, without its leading dimensions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeafSpec {
     /// Path in its tree, such as `observation.board`.
@@ -76,7 +76,7 @@ pub struct LeafSpec {
 }
 
 impl LeafSpec {
-    /// A leaf of one scalar a cell.
+    /// A leaf with one scalar per cell.
     pub fn scalar(name: &str, dtype: DType) -> Self {
         Self { name: name.to_owned(), dtype, shape: vec![] }
     }
@@ -86,17 +86,17 @@ impl LeafSpec {
         Self { name: name.to_owned(), dtype, shape: shape.to_vec() }
     }
 
-    /// Elements in one cell; `usize::MAX` where there are more than can be counted, which no memory holds.
+    /// Number of elements in one cell; `usize::MAX` on overflow, which no memory can hold.
     pub fn elems(&self) -> usize {
         self.shape.iter().fold(1, |n, d| n.saturating_mul(*d))
     }
 
-    /// Bytes of one cell; `usize::MAX` where there are more than can be counted.
+    /// Number of bytes in one cell; `usize::MAX` on overflow.
     pub fn cell_bytes(&self) -> usize {
         self.elems().saturating_mul(self.dtype.size())
     }
 
-    /// Bytes of `rows * columns` cells, rounded up to a multiple of `align`; `usize::MAX` where there are more than can be counted.
+    /// Bytes of `rows * columns` cells, rounded up to a multiple of `align`; `usize::MAX` on overflow.
     pub fn array_bytes(&self, rows: usize, columns: usize, align: usize) -> usize {
         let bytes = rows.saturating_mul(columns).saturating_mul(self.cell_bytes());
         bytes.checked_next_multiple_of(align).unwrap_or(usize::MAX)
@@ -106,7 +106,7 @@ impl LeafSpec {
 /// The leading dimensions of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lead {
-    /// `[T+1, B]`: row T is what follows the last step.
+    /// `[T+1, B]`: row T follows the last step.
     StepsPlusOne,
     /// `[T, B]`.
     Steps,

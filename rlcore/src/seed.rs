@@ -1,13 +1,13 @@
-//! One run seed, one independent stream for each (role, index).
+//! Random streams: one run seed, and one independent stream per (role, index).
 //!
 //! Adding a rank to a seed makes neighbouring runs overlap (rlpyt gives 16 environments on 4 workers 7 distinct seeds);
 //! here the triple is mixed by SplitMix64's finaliser (Steele, Lea, Flood 2014), so streams never coincide in practice.
 use rand::SeedableRng;
 
-/// The generator used for everything of ours: fixed algorithm, serialisable state.
+/// The generator of all random streams: fixed algorithm, serialisable state.
 pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 
-/// What a stream is for.
+/// The purpose of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Role {
@@ -27,21 +27,21 @@ pub enum Role {
     Decorrelate = 7,
 }
 
-/// Evaluations of a run: each series has numbers of its own, so that no evaluation plays the episodes of another.
+/// The series of evaluations. Each series has its own numbers, so that no two evaluations play the same episodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvalSeries {
-    /// While training, by the evaluations done before.
+    /// Evaluations during training, by the number of evaluations before.
     Training(u64),
-    /// Whether a return that would end training holds over fresh episodes, by the evaluations done before.
+    /// Re-evaluations on fresh episodes before training stops at a return, by the number of evaluations before.
     Confirmation(u64),
-    /// Of a trained agent, by the user's number.
+    /// Evaluations of a trained agent, by a number that the user gives.
     Fresh(u32),
-    /// By what checks that training works.
+    /// Evaluations in tests that training works.
     Check(u64),
 }
 
 impl EvalSeries {
-    /// What its streams are seeded by, with the env rank: `major` of [`seed_of_pair`].
+    /// The number that seeds the streams together with the env rank: `major` of [`seed_of_pair`].
     pub fn number(self) -> u64 {
         match self {
             Self::Training(n) => n,

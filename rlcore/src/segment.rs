@@ -1,8 +1,8 @@
-//! One piece of shared memory, reserved in full before anyone writes it and never unmapped while the process lives.
+//! A segment of shared memory, which is fully reserved when it is created and never unmapped while the process lives.
 //!
-//! A memfd has no name that could leak and no limit of a container's `/dev/shm`; it is handed to workers over their socket.
-//! A named POSIX segment (through the `shared_memory` crate) is there where another program must attach by name. Pages are
-//! reserved at creation, so a full memory is an error and not SIGBUS at a first write.
+//! A memfd has no name that could leak and is not subject to the size of a container's `/dev/shm`; it is sent to workers over their
+//! socket. A named POSIX segment (through the `shared_memory` crate) serves programs that must attach by name. Pages are reserved at
+//! creation, so that too little memory is an error and not a SIGBUS at the first write.
 //!
 //! Unsafe here: typed references into the mapping, checked for bounds and alignment; naming POSIX segments `Sync`.
 use crate::memory;
@@ -14,10 +14,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why memory could not be had.
+/// Reasons for which a segment could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// More than there is, found before anything was allocated.
+    /// More memory than is available; checked before anything is allocated.
     #[error("{what} needs {needed} of shared memory, but only {available} are free; lower the batch (sampler.t, sampler.b) or replay size")]
     TooLarge {
         /// What the memory is for.
@@ -34,7 +34,7 @@ pub enum SegmentError {
         what: String,
         /// Bytes asked for.
         bytes: usize,
-        /// The system's reason.
+        /// Error of the system.
         cause: std::io::Error,
     },
     /// The `shared_memory` crate refused.
@@ -42,13 +42,13 @@ pub enum SegmentError {
     Named {
         /// The POSIX name.
         name: String,
-        /// The crate's reason.
+        /// Error message of the crate.
         cause: shared_memory::ShmemError,
     },
 }
 
 enum Backing {
-    /// The descriptor goes with the pages: the mapping alone stays.
+    /// The descriptor is closed when the pages are released; the mapping stays.
     Memfd { map: MmapRaw, file: Mutex<Option<std::fs::File>> },
     Named(shared_memory::Shmem),
 }
@@ -57,7 +57,7 @@ enum Backing {
 pub struct Segment {
     backing: Backing,
     len: usize,
-    /// Byte ranges that are in use, see [`Segment::claim`].
+    /// Byte ranges in use, see [`Segment::claim`].
     claims: Mutex<Vec<Claim>>,
 }
 
@@ -66,7 +66,7 @@ struct Claim {
     atomic: bool,
 }
 
-/// Gives a segment's memory back when the last who needs it is gone; see [`Segment::release_pages`].
+/// Releases a segment's memory when its last clone is dropped; see [`Segment::release_pages`].
 #[derive(Debug)]
 pub struct Pages(&'static Segment);
 
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Segment {
 /// Types whose all-zero bytes are a value and whose every field is atomic, so that references may be shared.
 ///
 /// # Safety
-/// The implementor has just that property.
+/// The type has this property.
 pub unsafe trait SharedAtomics: Sync {}
 
 impl Segment {
@@ -125,8 +125,8 @@ impl Segment {
         Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file: Mutex::new(Some(file)) }, len, claims: Mutex::default() })))
     }
 
-    /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name goes when the process
-    /// ends in order; a killed process leaves it.
+    /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name is removed when the process
+    /// exits; a killed process leaves it behind.
     pub fn create_named(name: &str, len: usize) -> Result<&'static Self, SegmentError> {
         let failed = |cause| SegmentError::Named { name: name.to_owned(), cause };
         let shm = shared_memory::ShmemConf::new().os_id(name).size(len).create().map_err(failed)?;
@@ -141,17 +141,17 @@ impl Segment {
         Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
     }
 
-    /// Bytes.
+    /// Length in bytes.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has no bytes.
+    /// Whether the length is 0.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// A descriptor to hand to another process; none for a named segment or a released one.
+    /// A descriptor to send to another process; `None` for a named segment or a released one.
     pub fn fd(&self) -> Option<OwnedFd> {
         match &self.backing {
             Backing::Memfd { file, .. } => {
@@ -162,27 +162,27 @@ impl Segment {
         }
     }
 
-    /// Gives the memory back to the system while the address range stays mapped: whoever still holds a view reads zeros.
+    /// Returns the memory to the system. The address range stays mapped: views that still exist read zeros.
     pub fn release_pages(&self) {
         if let Backing::Memfd { file, .. } = &self.backing
             && let Some(file) = file.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-            // Whole pages: a part of one would only be zeroed. 64 KiB is the largest page of any Linux we run on.
+            // Whole pages only: a part of a page would be zeroed, not released. 64 KiB is the largest page size of Linux on our targets.
             let len = self.len.max(1).next_multiple_of(1 << 16) as i64;
-            // Best effort: a failure only means that the pages stay until the process ends.
+            // Best effort: after a failure the pages stay until the process ends.
             let _ = fallocate(file, flags, 0, len);
         }
     }
 
-    /// The memory, to be given back when all clones of this are dropped.
+    /// A guard that releases the memory when its last clone is dropped.
     pub fn pages(&'static self) -> Arc<Pages> {
         Arc::new(Pages(self))
     }
 
-    /// Takes `bytes` into use for good: panics where a part of them is in use already, unless both uses are atomics. So no
-    /// two views of one mapping overlap. Another mapping of the same memory (a worker's) is not seen here: who writes what
-    /// when is then what the control words and gates say.
+    /// Marks `bytes` as used for the life of the mapping. Panics if a part of them is already used, unless both uses are as atomics, so
+    /// that no two views of one mapping overlap. Mappings of the same memory in other processes (workers) are not known here: control
+    /// words and gates define which process may write when.
     fn claim_as(&self, bytes: Range<usize>, atomic: bool) {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         let other = claims.iter().find(|c| {
@@ -193,7 +193,7 @@ impl Segment {
         claims.push(Claim { bytes, atomic });
     }
 
-    /// Takes `len` bytes from `offset` on into use as samples or weights: once for the life of this mapping.
+    /// Marks `len` bytes from `offset` on as used for samples or weights, once for the life of this mapping.
     pub(crate) fn claim(&self, offset: usize, len: usize) {
         self.claim_as(offset..offset + len, false);
     }
@@ -206,14 +206,14 @@ impl Segment {
         NonNull::new(ptr).expect("a mapping never starts at address zero")
     }
 
-    /// The address of `offset`, checked to have `len` bytes behind it.
+    /// The address of `offset`; panics unless `len` bytes follow it.
     pub(crate) fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(offset + len <= self.len, "{offset}+{len} of {} bytes", self.len);
         // SAFETY: just checked to lie inside the mapping.
         unsafe { self.base().add(offset) }
     }
 
-    /// `n` atomics structures at `offset`, as often as they are asked for. Panics where they are in use as anything else.
+    /// References to `n` structures of atomics at `offset`; may be called repeatedly. Panics if the bytes are used otherwise.
     pub fn atomics<T: SharedAtomics>(&'static self, offset: usize, n: usize) -> &'static [T] {
         let ptr = self.at(offset, n * size_of::<T>()).cast::<T>();
         self.claim_as(offset..offset + n * size_of::<T>(), true);

@@ -1,21 +1,22 @@
 //! A slice of columns: environments that step together, as a collector sees them.
 //!
-//! Write an [`Env`](crate::env::Env) first: [`EnvColumns`](crate::envs::columns::EnvColumns) makes a slice of any. A slice of your
-//! own is for environments that are one thing: a vectorised simulator, a device, a program in another language
+//! Prefer to write an [`Env`](crate::env::Env): [`EnvColumns`](crate::envs::columns::EnvColumns) makes a slice of any environment. Write
+//! your own slice for environments that can only be stepped together: a vectorised simulator, a device, a program in another language
 //! ([`crate::foreign`]). Its settings implement [`MakeSlice`](crate::factory::MakeSlice), and
-//! [`EnvFactory::slice`](crate::factory::EnvFactory::slice) takes them to any sampler.
+//! [`EnvFactory::slice`](crate::factory::EnvFactory::slice) makes them usable by every sampler.
 //!
 //! # The contract of a slice
 //!
-//! - A step is two calls, [`EnvSlice::begin_step`] and [`EnvSlice::end_step`], with the same [`StepIo`]. Whoever works elsewhere
-//!   hands the step over in the first and waits in the second, so that several slices of one worker are at work at once.
-//! - A step touches the columns whose `running` byte is not zero, and no others. Rewards, flags and info of the row are zero
-//!   before. What every step writes for its column is given to [`StepIo::record`], which writes reward and flags, keeps the true
-//!   last observation of a truncated episode, and says whether the environment must be reset now.
-//! - Where it must, the slice first takes the environment's notes ([`EnvSlice::take_notes`] hands them out later), then resets it
-//!   into the same cell: the reset observation is what the next step sees.
-//! - Before every call of an environment the slice ticks its column ([`Ticks`]): that is how a stalled environment is told from
-//!   a slow batch, and which one it is.
+//! - A step is two calls, [`EnvSlice::begin_step`] and [`EnvSlice::end_step`], with the same [`StepIo`]. A slice that
+//!   steps in another process or on a device starts the step in the first call and waits in the second, so that several slices of one
+//!   worker step at the same time.
+//! - A step concerns the columns whose `running` byte is not zero, and no others. Rewards, flags and info of the row are zero before the
+//!   step. The result of each environment's step is passed to [`StepIo::record`], which writes reward and flags, keeps the true last
+//!   observation of a truncated episode, and returns whether the environment must be reset now.
+//! - If so, the slice first takes the environment's notes ([`EnvSlice::take_notes`] returns them later), then resets the environment into
+//!   the same cell, so that the next step acts on the reset observation.
+//! - Before every call of an environment the slice ticks its column ([`Ticks`]), so that a stalled environment can be distinguished from a
+//!   slow batch, and named.
 //!
 //! ```text
 //! for column in 0..io.running.len() where io.running[column] != 0 {
@@ -39,17 +40,17 @@ use crate::env::{EnvError, EnvSpaces, Step};
 use crate::progress::Progress;
 use std::ops::Range;
 
-/// What a finished episode does.
+/// When an environment is reset after the end of an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResetMode {
-    /// Resets in the step that ended it; the reset observation is what the next step sees.
+    /// In the step that ended the episode; the next step acts on the reset observation.
     AtOnce,
-    /// Waits for the end of the batch; skipped steps are recorded as not valid.
+    /// At the end of the batch; the steps until then are skipped and recorded as not valid.
     Wait,
 }
 
-/// A row of one slot of the block, as a program that maps the segment finds it.
+/// A row of one slot of the block, in the numbering of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockRow {
     /// Slot of the block.
@@ -64,7 +65,7 @@ pub struct BlockRow {
 pub struct SliceError {
     /// Column within the slice.
     pub column: usize,
-    /// The environment's words.
+    /// The error of the environment.
     pub error: EnvError,
 }
 
@@ -74,7 +75,7 @@ impl SliceError {
         Self { column, error: error.into() }
     }
 
-    /// The same failure, seen from a slice in which this one begins at column `first`.
+    /// The same failure in a larger slice, in which this slice begins at column `first`.
     #[must_use]
     pub fn from_column(self, first: usize) -> Self {
         Self { column: first + self.column, ..self }
@@ -89,12 +90,12 @@ pub struct Ticks<'a> {
 }
 
 impl<'a> Ticks<'a> {
-    /// For a slice whose column 0 is that of `progress`.
+    /// For a slice whose column 0 is column 0 of `progress`.
     pub fn new(progress: &'a Progress) -> Self {
         Self { progress, first: 0 }
     }
 
-    /// The environment of `column` is about to be called.
+    /// Called before each call of the environment in `column`.
     #[inline]
     pub fn tick(self, column: usize) {
         self.progress.tick(self.first + column);
@@ -112,30 +113,30 @@ impl<'a> Ticks<'a> {
 pub struct StepIo<'a> {
     /// Row `t` of actions, rewards, flags and info. Observations go to row `t + 1` of the same slot.
     pub at: BlockRow,
-    /// Columns to step: not zero; others are left alone. The block's `valid` flags of row `t` are the same.
+    /// Not zero for columns to step; other columns must not be touched. Equal to the block's `valid` flags of row `t`.
     pub running: &'a [u8],
     /// Actions chosen for this step.
     pub action: Row<'a>,
-    /// Where the observations after the step go.
+    /// Receives the observations after the step.
     pub observation: RowMut<'a>,
     /// Rewards.
     pub reward: &'a mut [f32],
-    /// Value ends.
+    /// `terminated` flags.
     pub terminated: &'a mut [u8],
-    /// Cut off.
+    /// `truncated` flags.
     pub truncated: &'a mut [u8],
-    /// Must be (and under [`ResetMode::AtOnce`] was) reset.
+    /// `reset` flags: the environment must be reset (under [`ResetMode::AtOnce`]: was reset in this step).
     pub reset: &'a mut [u8],
     /// Numeric info.
     pub info: RowMut<'a>,
-    /// What an episode's end entails.
+    /// Handles the ends of episodes.
     pub ends: Ends<'a>,
     /// Reports which column is being stepped.
     pub ticks: Ticks<'a>,
 }
 
 impl StepIo<'_> {
-    /// Records what the step of `column` returned, after its observation was written. True: the environment must be reset
+    /// Records the result of the step of `column`, after its observation was written. Returns `true` if the environment must be reset
     /// now, into the same cell, after its notes were taken.
     pub fn record(&mut self, column: usize, step: Step) -> Result<bool, SliceError> {
         self.reward[column] = step.reward as f32;
@@ -148,7 +149,7 @@ impl StepIo<'_> {
         self.ends.end(column, step, self.observation.as_row().cell(column))
     }
 
-    /// The step that was written for `column`.
+    /// The step that is recorded for `column`.
     pub fn recorded(&self, column: usize) -> Step {
         Step {
             reward: f64::from(self.reward[column]),
@@ -158,7 +159,7 @@ impl StepIo<'_> {
         }
     }
 
-    /// The same step for some of the columns.
+    /// The same step for a range of the columns.
     pub fn part(&mut self, columns: Range<usize>) -> StepIo<'_> {
         StepIo {
             at: self.at,
@@ -176,7 +177,7 @@ impl StepIo<'_> {
     }
 }
 
-/// Where a reset outside a step writes.
+/// The row that a reset outside a step writes to.
 #[derive(Debug)]
 pub struct ResetIo<'a> {
     /// The row of the observations.
@@ -195,21 +196,21 @@ pub trait EnvSlice: Send {
     /// Seeds one environment: its next reset begins from this seed.
     fn seed(&mut self, column: usize, seed: u64);
 
-    /// Resets one environment into its cell. Its notes of an unfinished episode are dropped.
+    /// Resets one environment into its cell. Notes of an unfinished episode are dropped.
     fn reset(&mut self, column: usize, io: &mut ResetIo<'_>) -> Result<(), SliceError>;
 
-    /// Hands the step over, where another process or device does it.
+    /// Starts the step, if another process or a device carries it out.
     fn begin_step(&mut self, _io: &mut StepIo<'_>) -> Result<(), SliceError> {
         Ok(())
     }
 
-    /// Steps every running environment once, or waits until the step handed over is done.
+    /// Steps every running environment once, or waits until the step that was started is done.
     fn end_step(&mut self, io: &mut StepIo<'_>) -> Result<(), SliceError>;
 
     /// Free-form notes of episodes that ended since the last call, by column of the slice, in order of time.
     fn take_notes(&mut self) -> Vec<(usize, String)>;
 
-    /// The state of every environment, none where it cannot save itself.
+    /// The state of every environment; `None` if it cannot save its state.
     fn save_states(&mut self, ticks: Ticks<'_>) -> Result<Vec<Option<Vec<u8>>>, SliceError>;
 
     /// Restores one environment.
@@ -224,6 +225,6 @@ pub trait EnvSlice: Send {
     /// a worker before the first [`EnvSlice::close`], so that all of them end within one limit.
     fn begin_close(&mut self) {}
 
-    /// Ends all environments in order; waits for those that [`EnvSlice::begin_close`] has asked.
+    /// Closes all environments; waits for those that [`EnvSlice::begin_close`] has asked to end.
     fn close(&mut self);
 }

@@ -1,4 +1,4 @@
-//! Observation and action spaces: what a value looks like, before any memory is laid out for it.
+//! Observation and action spaces, from which memory is laid out.
 //!
 //! A space is a tree (dict and tuple are inner nodes); its leaves, depth first, become the leaves of a sample block.
 //! Names follow Gymnasium's.
@@ -36,14 +36,14 @@ pub struct BoxSpace {
     pub dtype: DType,
     /// Shape without any batch dimension.
     pub shape: Vec<usize>,
-    /// Lower bounds: one for all elements, or one each. May be `-inf`.
+    /// Lower bounds: one for all elements, or one per element. May be `-inf`.
     pub low: Vec<f64>,
     /// Upper bounds, as `low`. May be `inf`.
     pub high: Vec<f64>,
 }
 
 impl BoxSpace {
-    /// Bounds of element `i`, as the dtype holds them: a value clipped to a bound lies within it.
+    /// Bounds of element `i`, rounded to the dtype so that a value clipped to a bound lies within it.
     fn bounds(&self, i: usize) -> (f64, f64) {
         let at = |v: &[f64]| if v.len() == 1 { v[0] } else { v[i] };
         let held = |v: f64| if self.dtype == DType::F32 { f64::from(v as f32) } else { v };
@@ -114,7 +114,8 @@ impl Space {
         self.sample_from(0, rng, cell);
     }
 
-    /// Draws into `leaf` and those after it; the leaf that follows. No list of leaves is made: a random agent draws every step.
+    /// Draws into `leaf` and the following leaves of this space; returns the index after them. Allocates nothing: a random agent draws at
+    /// every step.
     fn sample_from(&self, leaf: usize, rng: &mut Rng, cell: &mut CellMut<'_>) -> usize {
         match self {
             Self::Discrete { n } => cell.i64(leaf)[0] = rng.random_range(0..*n as i64),
@@ -132,7 +133,7 @@ impl Space {
         leaf + 1
     }
 
-    /// Says which element lies outside the space, if one does. NaN is always outside.
+    /// Returns an error that names the first element outside the space. NaN is always outside.
     pub fn contains(&self, cell: CellRef<'_>) -> Result<(), String> {
         for (leaf, (name, space)) in self.leaf_spaces("value").into_iter().enumerate() {
             for (i, v) in cell.to_f64(leaf).into_iter().enumerate() {

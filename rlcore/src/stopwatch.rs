@@ -1,11 +1,11 @@
-//! A clock for waits on another process. Time in which the whole run was stopped (Ctrl-Z, SIGSTOP) does not count.
+//! A clock for waiting on another process, which excludes time in which the whole run was stopped (Ctrl-Z, SIGSTOP).
 use std::time::{Duration, Instant};
 
-/// The most that counts of the time between two looks, which come every 20 to 200 ms.
+/// Most time that is counted between two looks, which normally come every 20 to 200 ms.
 const LONGEST_GAP: Duration = Duration::from_millis(250);
 
-/// Adds up the time between looks. A gap longer than `LONGEST_GAP` counts as that much: whoever looks was stopped (Ctrl-Z, a
-/// scheduler's SIGSTOP), and so, most likely, was what it looks at. A worker that is stopped alone is still seen.
+/// Adds up the time between looks. A longer gap counts as `LONGEST_GAP`: the looking process was stopped (by Ctrl-Z or a scheduler's
+/// SIGSTOP), and so, most likely, was the process that it waits for. A worker that is stopped alone is still detected.
 #[derive(Debug)]
 pub struct Stopwatch {
     looked: Instant,

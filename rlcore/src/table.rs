@@ -1,9 +1,9 @@
 //! The tabular progress log: `progress.csv` with rlpyt's column names, one row per log interval.
 //!
-//! rlpyt writes the header once and breaks when a later row has other columns. Here new columns widen the file (atomically; older rows
-//! get empty cells), missing ones are empty. Every row reaches the file before `row` returns, and the disk with
-//! [`ProgressCsv::sync`]. Resuming cuts the file back to what it was at the checkpoint, byte for byte: first [`ProgressCsv::look`],
-//! which changes nothing, then [`Kept::cut`]. Cells are quoted after RFC 4180; lines end in `\n`.
+//! rlpyt writes the header once and fails when a later row has other columns. Here new columns are appended to the header (atomically; older
+//! rows get empty cells), and missing ones are left empty. Every row is in the file when `row` returns, and on the disk after
+//! [`ProgressCsv::sync`]. Resuming cuts the file back to its content at the checkpoint, byte for byte: first [`ProgressCsv::look`], which
+//! changes nothing, then [`Kept::cut`]. Cells are quoted after RFC 4180; lines end in `\n`.
 use self::parse::{End, fields, head};
 use crate::file::{FileError, atomic_write, parent_of, sync_dir};
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ pub enum Cell {
     Float(f64),
     /// A count.
     Int(i64),
-    /// Anything.
+    /// Any text.
     Text(String),
 }
 
@@ -47,7 +47,7 @@ pub enum TableError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A line among the rows that the checkpoint counted is not what a run wrote.
+    /// A line among the rows that the checkpoint counts is damaged.
     #[error("{}: line {line} is damaged ({what}), and the checkpoint was made after {wanted} rows: put the file back as it was, resume from an older checkpoint, or delete this line and all after it, which loses those rows", path.display())]
     Damaged {
         /// The file.
@@ -56,10 +56,10 @@ pub enum TableError {
         line: usize,
         /// What is wrong with it.
         what: String,
-        /// Rows that are needed.
+        /// Number of rows that are needed.
         wanted: u64,
     },
-    /// Two values for one column of a row.
+    /// A row has two values for one column.
     #[error("column `{column}` is twice in one row; rename one of the two diagnostics")]
     DuplicateColumn {
         /// Its name.
@@ -77,11 +77,11 @@ pub struct ProgressCsv {
     bytes: u64,
 }
 
-/// What a log will be cut back to.
+/// The part of a log that will be kept.
 #[derive(Debug)]
 pub struct Kept {
     path: PathBuf,
-    /// What the file holds now; none where it is missing.
+    /// Current content of the file; `None` if it does not exist.
     before: Option<Vec<u8>>,
     after: String,
     columns: Vec<String>,
@@ -89,7 +89,7 @@ pub struct Kept {
 }
 
 impl ProgressCsv {
-    /// A new log, empty; fails if `path` exists.
+    /// Creates an empty log; returns an error if `path` exists.
     pub fn create(path: &Path) -> Result<Self, TableError> {
         let file = File::options().append(true).create_new(true).open(path);
         let file = file.map_err(FileError::at("create", path))?;
@@ -97,8 +97,8 @@ impl ProgressCsv {
         Ok(Self { path: path.to_owned(), file, columns: Vec::new(), rows: 0, bytes: 0 })
     }
 
-    /// Reads the log of a run that is to continue after `rows` rows: what it was then, without later rows and the columns that came
-    /// with them. Where rows are missing at its end, as after a power cut or where the file is gone, those before are kept.
+    /// Reads the log of a run that is to continue after `rows` rows, and determines its content at that time: without later rows and the
+    /// columns that these added. If rows are missing at the end, as after a power cut, the rows before are kept.
     ///
     /// # Errors
     /// A file that cannot be read, or a damaged line before the end.
@@ -113,7 +113,7 @@ impl ProgressCsv {
         if let End::Damaged { line, what } = found.end {
             return Err(TableError::Damaged { path, line, what, wanted: rows });
         }
-        // A column enters the header with the first row that fills it, if only with a quoted empty text.
+        // A column is added to the header with the first row that has a value for it, possibly a quoted empty text.
         let used = found.rows.iter().filter_map(|l| fields(l).iter().rposition(|f| !f.is_empty()));
         let used = used.max().map_or(0, |last| last + 1);
         let columns = found.columns[..used].to_vec();
@@ -121,7 +121,7 @@ impl ProgressCsv {
         Ok(Kept { path, before, after, columns, rows })
     }
 
-    /// Rows without the header; a checkpoint stores this.
+    /// Number of rows without the header; stored in checkpoints.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -131,10 +131,10 @@ impl ProgressCsv {
         &self.columns
     }
 
-    /// Appends one row and hands it to the system. After an error the file is as before and the row may be tried again.
+    /// Appends one row to the file. After an error the file is unchanged and the call may be repeated.
     pub fn row<S: AsRef<str>>(&mut self, cells: &[(S, Cell)]) -> Result<(), TableError> {
         if cells.is_empty() && self.columns.is_empty() {
-            return Ok(()); // an empty line would later be read as the header
+            return Ok(()); // an empty line would be read as the header later
         }
         let mut seen = HashSet::new();
         for (name, _) in cells {
@@ -156,7 +156,7 @@ impl ProgressCsv {
         let result =
             self.file.write_all(line.as_bytes()).map_err(FileError::at("write", &self.path));
         if let Err(e) = result {
-            let _ = self.file.set_len(self.bytes); // a part of the row may have got through
+            let _ = self.file.set_len(self.bytes); // a part of the row may have been written
             return Err(e.into());
         }
         self.rows += 1;
@@ -164,17 +164,17 @@ impl ProgressCsv {
         Ok(())
     }
 
-    /// Makes the rows so far survive a power cut.
+    /// Flushes the rows to the disk.
     pub fn sync(&mut self) -> Result<(), TableError> {
         Ok(self.file.sync_all().map_err(FileError::at("flush", &self.path))?)
     }
 
-    /// Writes the file anew with a header that is longer at its end.
+    /// Rewrites the file with additional columns at the end of the header.
     fn widen(&mut self, columns: Vec<String>) -> Result<(), TableError> {
         let bytes = std::fs::read(&self.path).map_err(FileError::at("read", &self.path))?;
         let found = head(&bytes, self.rows);
         if found.end != End::Enough {
-            // Someone else wrote to it: their mistake must not cost the rows behind it.
+            // Another program has changed the file: rewriting it would lose the rows after the damage.
             let (line, wanted) = (found.rows.len() + 2, self.rows);
             let (path, what) = (self.path.clone(), "it changed while the run wrote it".into());
             return Err(TableError::Damaged { path, line, what, wanted });
@@ -189,12 +189,12 @@ impl ProgressCsv {
 }
 
 impl Kept {
-    /// Rows that are kept: fewer than were asked for where some are lost.
+    /// Number of rows that are kept: fewer than requested if rows are missing.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Cuts the file, in one step that a crash does not divide, and opens it for the next row.
+    /// Cuts the file back atomically and opens it for the next row.
     pub fn cut(self) -> Result<ProgressCsv, TableError> {
         if self.before.is_none_or(|before| before != self.after.as_bytes()) {
             atomic_write(&self.path, self.after.as_bytes())?;
@@ -208,7 +208,7 @@ fn opened(path: &Path) -> Result<File, FileError> {
     File::options().append(true).open(path).map_err(FileError::at("open", path))
 }
 
-/// A log of these columns with these rows, which are filled up with empty cells or freed of them.
+/// The text of a log with these columns and rows; rows are padded with empty cells or lose trailing ones.
 fn written_anew(columns: &[String], rows: &[&str]) -> String {
     if columns.is_empty() {
         return String::new();

@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 pub type RowTensors = Vec<Tensor>;
 
 impl Tree {
-    /// Every leaf as one `[rows, columns, shape...]` tensor over the same memory. The tree must lie in a segment.
+    /// Every leaf as a `[rows, columns, shape...]` tensor over the same memory. Panics unless the tree lies in a segment.
     pub fn tensors(&self) -> Vec<Tensor> {
         assert!(!self.is_owned(), "tensors of a tree that may be freed would dangle");
         let view = |(leaf, spec): (&crate::cells::LeafPtr, &crate::schema::LeafSpec)| {
@@ -33,14 +33,14 @@ impl Tree {
         self.leaves.iter().zip(self.specs()).map(view).collect()
     }
 
-    /// For every row the `[columns, shape...]` tensors of its leaves, made once and used for the life of a sampler.
+    /// For every row, the `[columns, shape...]` tensors of its leaves; created once and used for the life of a sampler.
     pub fn row_tensors(&self) -> Vec<RowTensors> {
         let whole = self.tensors();
         (0..self.rows()).map(|row| whole.iter().map(|t| t.get(row as i64)).collect()).collect()
     }
 }
 
-/// The elements of a contiguous CPU tensor. Costs no tensor operation; an expression keeps `t` borrowed meanwhile.
+/// The elements of a contiguous CPU tensor. Performs no tensor operation; the slice borrows `t`.
 pub fn slice<T: Element>(t: &Tensor) -> &[T] {
     let (ptr, len) = parts::<T>(t);
     // SAFETY: `parts` checked device, layout and type; the tensor is borrowed, so its storage lives.

@@ -1,4 +1,4 @@
-//! Trajectory information: what one finished episode amounted to, as rlpyt logs it.
+//! Trajectory information: the summary of a finished episode, with rlpyt's fields.
 use crate::env::{EnvSpaces, Reduce};
 use crate::cells::{CellMut, Row};
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 /// One finished episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrajInfo {
-    /// Step of the batch at which it ended.
+    /// Time step of the batch at which it ended.
     pub t: usize,
-    /// Environment.
+    /// Env rank of the environment.
     pub env_rank: usize,
-    /// Steps.
+    /// Number of steps.
     pub length: f64,
     /// Sum of rewards.
     pub ret: f64,
-    /// Steps with a reward other than zero.
+    /// Number of steps with a reward other than zero.
     pub nonzero_rewards: f64,
     /// Sum of rewards discounted from the episode's start.
     pub discounted_return: f64,
@@ -22,7 +22,7 @@ pub struct TrajInfo {
     pub user: Vec<f64>,
 }
 
-/// Values of a trajectory before the user's own.
+/// Number of values of a trajectory before the environment's own fields.
 pub const FIXED_FIELDS: usize = 4;
 
 /// Names of the environment's own trajectory fields, with the info leaf and the reduction of each.
@@ -50,7 +50,7 @@ impl TrajInfo {
     }
 }
 
-/// The unfinished episodes of a slice, one entry a column in each array.
+/// Running sums of the unfinished episodes of a slice, one entry per column in each array.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trackers {
     discount: f64,
@@ -77,7 +77,7 @@ impl Trackers {
         }
     }
 
-    /// Adds a step of every running column.
+    /// Adds one step of every running column.
     pub fn step(&mut self, running: &[u8], reward: &[f32], info: Row<'_>) {
         let n = running.len();
         let (length, ret, nonzero) = (&mut self.length[..n], &mut self.ret[..n], &mut self.nonzero[..n]);
@@ -120,7 +120,7 @@ impl Trackers {
         self.restart(column);
     }
 
-    /// Forgets the unfinished episode of a column.
+    /// Discards the unfinished episode of a column.
     pub fn restart(&mut self, column: usize) {
         for field in [&mut self.length, &mut self.ret, &mut self.nonzero, &mut self.discounted] {
             field[column] = 0.0;
@@ -131,12 +131,12 @@ impl Trackers {
         }
     }
 
-    /// Steps of the unfinished episode.
+    /// Number of steps of the unfinished episode.
     pub fn length(&self, column: usize) -> f64 {
         self.length[column]
     }
 
-    /// Whether this has one column and adds up the same fields as `other`.
+    /// Whether this has one column and the same fields as `other`.
     pub fn is_column_of(&self, other: &Self) -> bool {
         let fields = |t: &Self| -> Vec<(usize, Reduce)> { t.user.iter().map(|u| (u.0, u.1)).collect() };
         let one = |v: &Vec<f64>| v.len() == 1;
@@ -144,7 +144,7 @@ impl Trackers {
         all.into_iter().all(one) && self.user.iter().all(|u| one(&u.2)) && fields(self) == fields(other)
     }
 
-    /// Takes over what `from` says of its columns, starting at our column `first`.
+    /// Copies column `from_column` of `from` into column `first`.
     pub fn paste(&mut self, first: usize, from: &Self, from_column: usize) {
         let (to, at) = (first, from_column);
         self.length[to] = from.length[at];

@@ -9,7 +9,7 @@
 //! | `seq != old` | waiter | `sleepers -= 1`, reads `seq` (acquire) and returns it; data written before the post is visible |
 //!
 //! Store-then-load on both sides needs a sequentially consistent fence between (Dekker's pattern); the model check
-//! `tests/loom.rs` finds the deadlock without it. One poster a word; any number of waiters. A waiter that is killed leaves `sleepers` too high, which
+//! `tests/loom.rs` finds the deadlock without it. Single poster per word, any number of waiters. A waiter that is killed leaves `sleepers` too high, which
 //! costs a needless wake and nothing else. Futexes are the shared kind: the word lies in memory of several processes.
 use crate::patience::Patience;
 #[cfg(loom)]

@@ -1,16 +1,16 @@
-//! How the manifest names the words of a shared structure.
+//! The words of a shared structure, as the manifest describes them.
 use serde::{Deserialize, Serialize};
 
 /// One word of a shared structure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// Such as `command.seq`.
+    /// Name, such as `command.seq`.
     pub name: String,
-    /// Within the structure, bytes.
+    /// Offset within the structure, bytes.
     pub offset: usize,
-    /// Width: 4 or 8.
+    /// Width in bytes: 4 or 8.
     pub bytes: usize,
-    /// Who writes it: `master`, `worker`, `slice`, `program`, or `waiters` for the sleepers of a wake word.
+    /// The writer: `master`, `worker`, `slice`, `program`, or `waiters` for the sleepers of a wake word.
     pub writer: String,
 }
 
@@ -19,7 +19,7 @@ impl Word {
         Self { name: name.into(), offset, bytes, writer: writer.into() }
     }
 
-    /// The two words of a wake word.
+    /// The two words that make up a wake word.
     pub(crate) fn wake(name: &str, offset: usize, poster: &str) -> [Self; 2] {
         [
             Self::new(&format!("{name}.seq"), offset, 4, poster),

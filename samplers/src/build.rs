@@ -1,4 +1,4 @@
-//! The sampler that the settings name.
+//! Builds the sampler that `sampler.kind` names.
 use crate::config::SamplerKind;
 use crate::error::SamplerError;
 use crate::sampler::Sampler;
@@ -12,7 +12,7 @@ pub fn build(setup: Setup) -> Result<Box<dyn Sampler>, SamplerError> {
 }
 
 impl Plan {
-    /// Takes the memory, starts the workers and resets every environment.
+    /// Allocates the memory, starts the workers and resets every environment.
     ///
     /// # Errors
     /// [`SamplerError::TooLarge`] where [`Plan::needs`] is more than what is free, before anything is taken; whatever fails while

@@ -1,8 +1,8 @@
 //! The one collector loop: agent and environments take turns over one slice of columns, straight into the sample block.
 //!
-//! Follows `rlpyt/samplers/collectors.py` and the six files beside it; differs: one loop for all; previous action and reward
-//! are null after every `done`; what waits shows its true reset observation at the next batch; terminated, truncated, reset
-//! and valid are kept apart.
+//! Follows `rlpyt/samplers/collectors.py` and the six files beside it. Differences: one loop serves every sampler; the previous action and
+//! reward are null after every `done`; a column that waits for its reset shows its true reset observation at the start of the next
+//! batch; `terminated`, `truncated`, `reset` and `valid` are separate flags.
 //!
 //! Its two halves, `stepper` and `actor`, can lie in different processes: an action server has the actor, its workers
 //! the steppers, and the rows of the block go to and fro.
@@ -23,7 +23,7 @@ use rlcore::SlicePlace;
 use rlcore::block::AgentSchema;
 use rlcore::progress::Progress;
 
-/// One slice of columns with everything that belongs to its environments.
+/// One slice of columns, with the environments' half and the agent's half of the loop.
 pub(crate) struct Collector {
     stepper: Stepper,
     actor: Actor,
@@ -72,12 +72,12 @@ impl Collector {
         actor.bootstrap(columns, agent)
     }
 
-    /// Columns that still run; none when an evaluation is over.
+    /// Number of columns that still run; 0 when an evaluation is complete.
     pub(crate) fn still_running(&self) -> usize {
         self.stepper.status.iter().filter(|status| status.quota != Some(0)).count()
     }
 
-    /// Episodes that the quota still has.
+    /// Number of episodes of the evaluation's quota that have not ended yet.
     pub(crate) fn episodes_left(&self) -> usize {
         self.stepper.status.iter().filter_map(|status| status.quota).sum()
     }
@@ -87,12 +87,12 @@ impl Collector {
         self.stepper.take_notes()
     }
 
-    /// Asks the environments to end, where that takes time.
+    /// Asks environments that lie outside this process to end, without waiting for them.
     pub(crate) fn begin_close(&mut self) {
         self.stepper.begin_close();
     }
 
-    /// Ends the environments in order.
+    /// Closes the environments; waits for those that were asked to end.
     pub(crate) fn close(&mut self) {
         self.stepper.close();
     }

@@ -1,8 +1,8 @@
-//! Settings of samplers.
+//! Settings of samplers and of evaluation.
 use rlcore::slice::ResetMode;
 use serde::{Deserialize, Serialize};
 
-/// Which process chooses actions and which steps environments.
+/// Which processes choose actions and which step environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerKind {
@@ -10,9 +10,9 @@ pub enum SamplerKind {
     Serial,
     /// Workers step environments and choose their actions.
     Cpu,
-    /// Workers step environments; this process chooses the actions of all of them, one batch a step.
+    /// Workers step environments; this process chooses the actions of all of them, in one batch per time step.
     Gpu,
-    /// As `gpu`, one half of the environments after the other: workers step one while this process acts on the other.
+    /// As `gpu`, in two halves: workers step one half of the environments while this process chooses actions for the other.
     Alternating,
 }
 
@@ -26,16 +26,16 @@ pub enum HostKind {
     Thread,
 }
 
-/// Shortest limit of a step, seconds: with a shorter one, a process that only waits for a CPU would count as stalled.
+/// Smallest `step_timeout`, seconds: below it, a process that waits for a CPU would count as stalled.
 const LEAST_TIMEOUT: f64 = 0.01;
 
-/// Samplers' settings.
+/// Settings of a sampler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
     /// `serial`, `cpu`, `gpu` or `alternating`.
     pub kind: SamplerKind,
-    /// Time steps a batch.
+    /// Time steps per batch.
     pub t: usize,
     /// Environments.
     pub b: usize,
@@ -43,7 +43,8 @@ pub struct SamplerConfig {
     pub reset: ResetMode,
     /// Every environment starts with 1 to this many random steps, so that episodes do not end together; 0 for none.
     pub max_decorrelation_steps: usize,
-    /// Alternating: whether workers may step both halves at once; if not, a half waits until the other one is at rest.
+    /// Alternating sampler only: whether workers may step both halves at the same time. If `false`, one half is stepped only while the
+    /// other is idle.
     pub overlap: bool,
     /// Workers of parallel samplers.
     pub worker: WorkerConfig,
@@ -67,12 +68,12 @@ impl Default for SamplerConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
-    /// Number of workers, at most `b` (alternating: `b / 2`); 0 for one a CPU that this process is allowed, less one where
-    /// this process chooses the actions.
+    /// Number of workers, at most `b` (alternating: `b / 2`). 0: one per CPU that this process is allowed, minus one if this process
+    /// chooses the actions.
     pub n: usize,
     /// `process` or `thread`.
     pub host: HostKind,
-    /// Worker `i` runs on CPU `cpus[i % len]`; empty: on all that this process is allowed.
+    /// Worker `i` runs on CPU `cpus[i % len]`. Empty: workers run on all CPUs that this process is allowed.
     pub cpus: Vec<usize>,
     /// Longest time of one call of an environment, its constructor included, or of the agent: what takes longer is taken for
     /// something that never returns, and ends the run. Seconds; at least 0.01.
@@ -85,16 +86,16 @@ impl Default for WorkerConfig {
     }
 }
 
-/// Evaluation: environments, seeds and phase of its own, which leave training untouched.
+/// Settings of evaluation, which has its own environments and random streams and does not affect training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvalConfig {
     /// Environments.
     pub n_envs: usize,
-    /// Episodes, a fixed quota for each environment, every one of them counted.
+    /// Number of episodes: each environment plays a fixed quota, and every episode counts.
     pub n_episodes: usize,
-    /// Longest run of one environment, steps over all its episodes (rounded up to a multiple of 16); what is unfinished then is
-    /// reported as such.
+    /// Most steps that one environment takes over all its episodes (rounded up to a multiple of 16); episodes that have not ended
+    /// then are reported as unfinished.
     pub max_steps: usize,
 }
 
@@ -105,7 +106,7 @@ impl Default for EvalConfig {
 }
 
 impl SamplerConfig {
-    /// Environments of which every worker has at least one: all, or those of a half.
+    /// Size of the set that is divided among the workers: `b`, or `b / 2` when alternating.
     fn shared_out(&self) -> usize {
         if self.kind == SamplerKind::Alternating { self.b / 2 } else { self.b }
     }
@@ -121,7 +122,7 @@ impl SamplerConfig {
         }
     }
 
-    /// Who acts and steps, for people: `cpu sampler with 2 workers`.
+    /// A description for log lines, such as `cpu sampler with 2 workers`.
     pub fn arrangement(&self) -> String {
         let kind = format!("{:?}", self.kind).to_lowercase();
         match (self.kind, self.workers()) {
@@ -131,7 +132,7 @@ impl SamplerConfig {
         }
     }
 
-    /// Says what contradicts itself, and what to change.
+    /// Returns an error that names the first setting that is out of range or contradicts another, with a value that works.
     pub fn check(&self) -> Result<(), String> {
         if self.t == 0 || self.b == 0 {
             return Err(format!(
@@ -174,7 +175,7 @@ impl SamplerConfig {
 }
 
 impl EvalConfig {
-    /// Says what contradicts itself, and what to change.
+    /// Returns an error that names the first setting that is out of range or contradicts another, with a value that works.
     pub fn check(&self) -> Result<(), String> {
         if self.n_envs == 0 || self.n_episodes < self.n_envs || self.max_steps == 0 {
             return Err(format!(

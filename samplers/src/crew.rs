@@ -28,24 +28,24 @@ use std::time::Instant;
 /// See the module documentation.
 pub(crate) struct Crew {
     workers: Vec<WorkerHandle>,
-    /// Goes with the crew and the last lease.
+    /// Released when the crew and the last lease are dropped.
     _pages: Arc<Pages>,
-    /// None once something has failed: that error is on its way.
+    /// `None` after a failure, whose error is already being returned.
     supervisor: Option<Supervisor>,
     gates: &'static [Gate],
-    /// Posts of each gate's `all` that were taken note of.
+    /// Per gate: the last value of `all` that was seen.
     seen: Vec<u32>,
     weights: Weights,
-    /// Of the master at a gate.
+    /// Wait statistics of the master at the gates.
     patience: Patience,
-    /// Seconds for which all may wait for each other, see [`Crew::wait`].
+    /// Seconds after which a deadlock is reported, see [`Crew::wait`].
     limit: f64,
     failed: bool,
 }
 
 impl Crew {
-    /// Lays out the memory, starts the workers and waits until all have reset their environments. Each of `groups` is a
-    /// range of columns that is stepped together; every worker has a part of each.
+    /// Lays out the memory, starts the workers and waits until all of them have reset their environments. Each of `groups` is a
+    /// range of columns that are stepped together; every worker has a part of each group.
     pub(crate) fn start(
         plan: &Plan,
         groups: &[Range<usize>],
@@ -77,7 +77,7 @@ impl Crew {
             .collect();
         let eval_parts =
             setup.eval.as_ref().map_or(vec![0..0; n], |(_, e)| split_columns(e.n_envs, n));
-        // From here on dropping it ends the workers that there are, and gives the memory back.
+        // From here on, dropping the crew ends the workers started so far and releases the memory.
         let mut crew = Self {
             workers: Vec::new(),
             _pages: pages,
@@ -141,7 +141,7 @@ impl Crew {
         if self.failed { Err(SamplerError::Unusable) } else { Ok(()) }
     }
 
-    /// Runs `f` where nothing has failed before; marks the crew as failed where it fails.
+    /// Runs `f` unless the crew has failed before; marks the crew as failed if `f` fails.
     pub(crate) fn attempt<T>(
         &mut self,
         f: impl FnOnce(&mut Self) -> Result<T, SamplerError>,
@@ -156,12 +156,12 @@ impl Crew {
         out
     }
 
-    /// Takes in what the workers say by themselves; an error where one failed, died or stalls.
+    /// Receives the messages of all workers; returns an error if one has failed, died or stalled.
     pub(crate) fn check(&mut self) -> Result<(), SamplerError> {
         self.workers.iter_mut().try_for_each(WorkerHandle::check)
     }
 
-    /// Hands all workers a batch, after which each arrives once at every gate.
+    /// Orders all workers to collect a batch, during which each arrives at every gate once more than the gate opens.
     pub(crate) fn order(&mut self, task: Task) {
         let gates = self.gates.len() as u32;
         for worker in &mut self.workers {
@@ -175,8 +175,8 @@ impl Crew {
         &self.weights
     }
 
-    /// Waits until all workers have arrived at a gate. They count their arrivals before they take part in the gate's: one
-    /// that is stopped in between is not busy and yet everybody waits for it, so that has a limit of its own.
+    /// Waits until all workers have arrived at a gate. A worker counts its own arrival before it increments the gate's count: a
+    /// worker that is stopped between the two does not look busy although all wait for it, so this deadlock has a limit of its own.
     pub(crate) fn wait(&mut self, gate: usize) -> Result<(), SamplerError> {
         let mut since: Option<Stopwatch> = None;
         loop {
@@ -203,12 +203,12 @@ impl Crew {
             pid: std::process::id() as i32,
             env_ranks: self.workers.iter().flat_map(|w| w.lanes().to_vec()).collect(),
             cause: Cause::Protocol(format!(
-                "everybody has waited for everybody for {seconds:.1} s: one of them was stopped at a gate (limit: sampler.worker.step_timeout)"
+                "deadlock: the master and all workers have waited for each other for {seconds:.1} s; one of them was stopped at a gate (limit: sampler.worker.step_timeout)"
             )),
         }
     }
 
-    /// Waits until all workers have arrived at a gate, and lets whoever waits for that next find them there.
+    /// Waits for the gate without consuming the arrivals: the next wait returns at once.
     pub(crate) fn peek(&mut self, gate: usize) -> Result<(), SamplerError> {
         let seen = self.seen[gate];
         self.wait(gate)?;
@@ -216,13 +216,13 @@ impl Crew {
         Ok(())
     }
 
-    /// Lets the workers go on from a gate, to which they will come again.
+    /// Opens a gate; every worker will arrive at it once more.
     pub(crate) fn open(&mut self, gate: usize) {
         self.workers.iter_mut().for_each(|w| w.owes(1));
         self.gates[gate].open.post();
     }
 
-    /// One answer of each worker, in order, as `take` has it; an error where one says something else than `wanted`.
+    /// Receives one answer per worker, in order, converted by `take`; returns an error if an answer is not `wanted`.
     fn answers<T>(
         &mut self,
         wanted: &str,
@@ -251,7 +251,7 @@ impl Crew {
         })
     }
 
-    /// An evaluation, of which every worker has a part.
+    /// Runs an evaluation, whose environments are divided among the workers.
     pub(crate) fn evaluate(
         &mut self,
         series: EvalSeries,
@@ -269,7 +269,7 @@ impl Crew {
         Ok(Evaluation::merge(parts?))
     }
 
-    /// The state of every column, in order of columns; with the acting side where workers act.
+    /// The state of every column, in order of columns; includes the acting state if the workers act.
     pub(crate) fn save(&mut self, acting: Acting) -> Result<Vec<LaneState>, SamplerError> {
         let messages: Vec<_> = self.workers.iter().map(|_| ToWorker::Save).collect();
         self.ask(&messages, GlobalSteps(0))?;
@@ -292,7 +292,7 @@ impl Crew {
             .collect())
     }
 
-    /// Gives every worker its columns' states.
+    /// Sends every worker the states of its columns.
     pub(crate) fn load(&mut self, state: &SamplerState) -> Result<(), SamplerError> {
         let first = self.workers.first().map_or(0, |w| w.lanes()[0].start);
         let of = |ranks: &Range<usize>| -> Vec<ColumnState> {
@@ -321,7 +321,7 @@ impl Drop for Crew {
     fn drop(&mut self) {
         self.supervisor = None;
         self.workers.iter_mut().for_each(WorkerHandle::dismiss);
-        // Whoever waits in the middle of a batch looks for orders when a gate opens.
+        // A worker that waits in the middle of a batch checks for an order to quit when the gate opens.
         self.gates.iter().for_each(|g| g.open.post());
         let until = Instant::now() + FAREWELL;
         self.workers.iter_mut().for_each(|w| w.finish(until));
@@ -350,9 +350,9 @@ mod tests {
         let (mut crew, _) = Crew::start(&plan, groups, Acting::Master).unwrap();
         crew.order(Task { op: Op::Serve, now: GlobalSteps(0), weights: 0, slot: 0 });
         crew.wait(0).unwrap();
-        // Both are at the gate, which nobody has opened.
+        // Both workers are at the gate, which is not opened.
         let error = crew.wait(0).unwrap_err().to_string();
-        assert!(error.contains("env ranks 0..4, 4..8): everybody has waited"), "{error}");
+        assert!(error.contains("env ranks 0..4, 4..8): deadlock: the master and all workers"), "{error}");
     }
     #[test]
     fn an_unexpected_answer_is_an_error_that_names_the_worker() {
@@ -364,7 +364,7 @@ mod tests {
         let groups = std::slice::from_ref(&(0..8));
         let start = || Crew::start(&plan, groups, Acting::Master).unwrap().0;
 
-        // Workers say their environments' states, and not those of the agent, which acts here.
+        // Workers send the states of environments only: the agent acts in this process.
         let error = start().save(Acting::Worker).err().unwrap().to_string();
         let wanted = "gave another answer than the state of each of its environments";
         assert!(error.contains("worker 0") && error.contains(wanted), "{error}");

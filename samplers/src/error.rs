@@ -1,4 +1,4 @@
-//! What can go wrong while sampling, always with the name of who failed.
+//! Errors of sampling, each with the name of the worker, environment or agent that failed.
 use agents::AgentError;
 use rlcore::forkserver::{Exit, ForkServerError};
 use rlcore::memory::TooLarge;
@@ -7,34 +7,34 @@ use rlcore::segment::SegmentError;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Why a worker (or the serial sampler) failed. Serialises, so that workers can say it themselves.
+/// Why a worker (or the serial sampler) failed. Serialisable: a worker reports its own failure.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub enum Cause {
-    /// The process is gone.
+    /// The process ended.
     #[error("the process {0}")]
     Ended(Exit),
-    /// A panic.
+    /// An environment or the agent panicked.
     #[error("{}panicked: {text}", at(*env_rank))]
     Panic {
         /// Environment called last.
         env_rank: Option<usize>,
-        /// What the panic said.
+        /// Message of the panic.
         text: String,
     },
     /// The environment reported an error.
     #[error("environment {env_rank} reported: {text}")]
     Env {
-        /// Which one.
+        /// Its env rank.
         env_rank: usize,
-        /// Its words.
+        /// Message of the environment.
         text: String,
     },
-    /// A value that nothing can be done with: a NaN, an action mask that allows no action.
+    /// The environment returned an unusable value: a NaN, or an action mask that allows no action.
     #[error("environment {env_rank} gave {what}")]
     Gave {
-        /// Which one.
+        /// Its env rank.
         env_rank: usize,
-        /// What it gave.
+        /// Description of the value.
         what: String,
     },
     /// The agent could not act.
@@ -45,12 +45,12 @@ pub enum Cause {
         "environment {env_rank} has not returned for {seconds:.1} s: where its constructor, a reset or a step may take that long, raise sampler.worker.step_timeout"
     )]
     Stalled {
-        /// The one called last.
+        /// Env rank of the environment that was called last.
         env_rank: usize,
-        /// How long ago.
+        /// Seconds since that call.
         seconds: f64,
     },
-    /// A message that makes no sense.
+    /// A malformed or unexpected message.
     #[error("{0}")]
     Protocol(String),
 }
@@ -64,25 +64,25 @@ fn ranges(all: &[Range<usize>]) -> String {
     all.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Why there are no samples.
+/// An error of a sampler.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
-    /// Somebody who runs environments failed.
+    /// A worker, the serial sampler or the action server failed.
     #[error("{worker} (pid {pid}, env ranks {}): {cause}", ranges(env_ranks))]
     Worker {
         /// `worker 3`, `serial sampler`.
         worker: String,
-        /// Its process.
+        /// Its process id.
         pid: i32,
-        /// The environments it ran.
+        /// Env ranks of the environments that it ran.
         env_ranks: Vec<Range<usize>>,
-        /// What happened.
+        /// Why it failed.
         cause: Cause,
     },
-    /// Nobody supervises the workers any more.
+    /// The fork server cannot start or supervise workers.
     #[error(transparent)]
     ForkServer(#[from] ForkServerError),
-    /// No memory.
+    /// Memory could not be allocated.
     #[error(transparent)]
     Memory(#[from] SegmentError),
     /// More memory than is free.
@@ -91,59 +91,59 @@ pub enum SamplerError {
     /// The agent could not be built.
     #[error("building the agent: {0}")]
     Agent(#[from] AgentError),
-    /// The environment could not say what it is.
+    /// The example environment could not be built.
     #[error("building an example environment: {0}")]
     Example(String),
     /// Settings that contradict each other.
     #[error("{0}")]
     Config(String),
-    /// The system's reason.
+    /// The system refused to start a worker.
     #[error("starting workers: {0}")]
     System(#[from] std::io::Error),
-    /// A saved state of another sampler.
+    /// The saved state belongs to another sampler.
     #[error("the saved sampler state does not fit: {0}")]
     State(String),
     /// An earlier error ended this sampler.
     #[error("this sampler failed before and cannot go on")]
     Unusable,
-    /// Asked for something while a batch is under way.
+    /// The call is not allowed while a batch is under way.
     #[error("a batch is under way: finish it before you {refused}")]
     UnderWay {
-        /// What was asked for.
+        /// The refused call.
         refused: &'static str,
     },
-    /// Asked to finish a batch that was not begun.
+    /// `finish` was called without `begin`.
     #[error("no batch is under way: begin one before you finish it")]
     NotBegun,
-    /// No slot for another batch.
+    /// All slots are leased.
     #[error(
         "no slot is free for another batch: the samples of the last {slots} are still held; drop some of them, or ask for more slots (Setup::slots)"
     )]
     NoFreeSlot {
-        /// Slots of this sampler.
+        /// Number of slots of this sampler.
         slots: usize,
     },
     /// A state cannot be loaded while samples are leased.
     #[error("samples of this sampler are still held: drop them before you load a state")]
     Leased,
-    /// Weights of another model.
+    /// The published weights belong to another model.
     #[error("the algorithm has {published} weights, the agent {agent}: give both the same model")]
     Weights {
-        /// Weights that were published.
+        /// Number of weights that were published.
         published: usize,
-        /// Weights that the agent takes.
+        /// Number of weights of the agent's model.
         agent: usize,
     },
-    /// A worker neither took in the weights that it was ordered nor failed.
+    /// A worker has not loaded the weights that it was ordered to act with.
     #[error(
-        "worker {worker} has not taken in version {version} of the weights for {seconds:.1} s (limit: sampler.worker.step_timeout)"
+        "worker {worker} has not loaded version {version} of the weights for {seconds:.1} s (limit: sampler.worker.step_timeout)"
     )]
     NotTaken {
-        /// Its number.
+        /// Index of the worker.
         worker: usize,
-        /// Version that it was ordered.
+        /// Version that it was ordered to load.
         version: u64,
-        /// How long it was waited for.
+        /// Seconds that the publisher has waited.
         seconds: f64,
     },
 }

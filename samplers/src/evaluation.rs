@@ -1,7 +1,7 @@
-//! Measuring an agent: a fixed number of episodes in each environment, all of them counted.
+//! Evaluation of an agent: a fixed number of episodes per environment, all of which count.
 //!
-//! rlpyt returns whatever is finished when enough is, which favours short episodes; here every episode that an environment's
-//! quota started is waited for. Environments and streams are seeded by (run seed, evaluation number, env rank), so an
+//! rlpyt stops as soon as enough episodes have ended, which favours short episodes; here every episode of an environment's quota is
+//! played to its end. Environments and streams are seeded by (run seed, evaluation number, env rank), so an
 //! evaluation depends on nothing that came before, and training depends on no evaluation.
 use crate::collector::actor::RowViews;
 use crate::collector::{Collector, CollectorError, CollectorSpec};
@@ -18,22 +18,22 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Time steps between two looks at who has finished.
+/// Time steps between two checks for environments that have played their quota.
 pub(crate) const EVAL_T: usize = 16;
 
-/// What an evaluation found.
+/// Result of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Finished episodes, by env rank, then in order of time.
     pub trajectories: Vec<TrajInfo>,
     /// Environment steps taken, by this replica.
     pub steps: LocalSteps,
-    /// Episodes that `eval.max_steps` left out, cut off or never begun; they are not among the trajectories.
+    /// Number of episodes that `eval.max_steps` cut off or that were never begun; they are not among the trajectories.
     pub unfinished: usize,
 }
 
 impl Evaluation {
-    /// Mean return; none without a finished episode.
+    /// Mean return; `None` if no episode finished.
     pub fn mean_return(&self) -> Option<f64> {
         let n = self.trajectories.len();
         (n > 0).then(|| self.trajectories.iter().map(|t| t.ret).sum::<f64>() / n as f64)
@@ -50,7 +50,7 @@ impl Evaluation {
     }
 }
 
-/// One evaluation's order.
+/// An order to run an evaluation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     /// See [`rlcore::seed::EvalSeries::number`].
@@ -70,12 +70,12 @@ impl Order {
     }
 }
 
-/// Environments for evaluation, with a block of their own.
+/// The environments of the evaluation, with a block of their own.
 pub(crate) struct Evaluator {
     collector: Collector,
     columns: Columns,
     ranks: Range<usize>,
-    /// Goes last: the others look into it.
+    /// Dropped last: the other fields are views of these pages.
     _pages: Arc<Pages>,
 }
 
@@ -99,7 +99,7 @@ impl Evaluator {
         Ok(Self { collector, columns, ranks, _pages: pages })
     }
 
-    /// Runs the part of an evaluation that these environments have.
+    /// Runs the episodes of an evaluation that are these environments' quota.
     pub(crate) fn run(
         &mut self,
         agent: &mut dyn Agent,
@@ -132,24 +132,24 @@ impl Evaluator {
         &self.ranks
     }
 
-    /// Asks the environments to end, where that takes time.
+    /// Asks environments that lie outside this process to end, without waiting for them.
     pub(crate) fn begin_close(&mut self) {
         self.collector.begin_close();
     }
 
-    /// Ends the environments in order.
+    /// Closes the environments; waits for those that were asked to end.
     pub(crate) fn close(&mut self) {
         self.collector.close();
     }
 }
 
-/// Reads a batch's records, ordered by (t, env rank).
+/// Reads the episode records of a batch, ordered by (t, env rank).
 pub(crate) fn trajectories(columns: &Columns, first_t: usize, first_rank: usize) -> Vec<TrajInfo> {
     let mut used = vec![0; columns.reward.columns()];
     let mut out = Vec::new();
     for t in 0..columns.reward.rows() {
         let reset = columns.flags.row(t).get::<u8>(flag::RESET);
-        // Most rows end no episode: a whole row is looked at as bytes first.
+        // In most rows no episode ends: test the whole row first.
         if reset.iter().fold(0, |any, r| any | *r) == 0 {
             continue;
         }

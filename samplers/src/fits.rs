@@ -1,4 +1,4 @@
-//! Whether a saved state fits the sampler that is to go on from it.
+//! Checks that a saved state fits the sampler that is to be restored from it.
 use crate::error::SamplerError;
 use crate::setup::Plan;
 use crate::state::{ColumnState, SamplerState};
@@ -7,8 +7,8 @@ use rlcore::block::Part;
 use rlcore::traj::Trackers;
 
 impl Plan {
-    /// An error that names the first difference where `saved` is the state of another number of environments, or of columns with
-    /// other observations, actions, recurrent states or episode fields. Nothing is loaded before all columns are known to fit.
+    /// Returns an error that names the first difference if `saved` is the state of another number of environments, or of columns with
+    /// other observations, actions, recurrent states or episode fields. Nothing is restored before all columns are known to fit.
     pub(crate) fn check_state(&self, saved: &SamplerState) -> Result<(), SamplerError> {
         let (found, b) = (saved.columns.len(), self.setup.config.b);
         if found != b {

@@ -1,4 +1,4 @@
-//! A worker seen from the master: started, watched, ended. Every wait here has a limit and looks at its peer.
+//! The master's handle of one worker: starts, watches and ends it. Every wait has a limit and checks that the worker lives.
 use crate::collector::CollectorSpec;
 use crate::config::HostKind;
 use crate::error::{Cause, SamplerError};
@@ -15,7 +15,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a worker may take to end in order before it is killed.
+/// How long a worker may take to close its environments before it is killed.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 enum Host {
@@ -26,19 +26,19 @@ enum Host {
 /// One worker.
 pub(crate) struct WorkerHandle {
     index: usize,
-    /// Its environments, one range for each group.
+    /// Env ranks of its environments, one range per group.
     lanes: Vec<Range<usize>>,
-    /// Its environments for evaluation, where it has any.
+    /// Env ranks of its evaluation environments, if it has any.
     eval_ranks: Option<Range<usize>>,
     host: Host,
     channel: Channel,
     control: &'static WorkerControl,
-    /// Arrivals at gates that it owes, all told, wrapping.
+    /// Total number of arrivals at gates that were ordered, wrapping.
     due: u32,
     /// An answer is awaited.
     asked: bool,
     evaluating: bool,
-    /// Does not return: not to be waited for.
+    /// It has stalled: waiting for its end would take forever.
     stalled: bool,
     clock: StallClock,
     answers: VecDeque<FromWorker>,
@@ -59,7 +59,7 @@ impl WorkerHandle {
         let host = match kind {
             HostKind::Process => {
                 let child = forkserver::server()?.spawn(worker::main, &theirs, surroundings)?;
-                // So that its death closes the channel.
+                // The worker must hold the only copy, so that its death closes the channel.
                 drop(theirs);
                 Host::Process(child)
             }
@@ -109,7 +109,7 @@ impl WorkerHandle {
         }
     }
 
-    /// For its supervision; nothing where it is a thread.
+    /// A ward for the supervisor; `None` if the worker is a thread.
     pub(crate) fn ward(&self) -> std::io::Result<Option<Ward>> {
         let Host::Process(child) = self.host else { return Ok(None) };
         let (worker, env_ranks) = (format!("worker {}", self.index), self.lanes.clone());
@@ -120,17 +120,17 @@ impl WorkerHandle {
         &self.lanes
     }
 
-    /// Its environments of the evaluation, where they are at work or being constructed.
+    /// Env ranks of its evaluation environments while they are stepped or constructed.
     fn evaluated(&self) -> Option<Range<usize>> {
         self.eval_ranks.clone().filter(|_| self.evaluating || self.control.evaluating())
     }
 
-    /// Whether it has something to do. One that has arrived makes no progress while the master waits for another.
+    /// Whether the worker has an order to carry out. A worker that has arrived at a gate is not busy while another one is awaited.
     pub(crate) fn busy(&self) -> bool {
         (self.asked && self.answers.is_empty()) || self.control.arrivals() != self.due
     }
 
-    /// It answered something else than `wanted`.
+    /// The error for an answer that is not `wanted`.
     pub(crate) fn unexpected(&self, wanted: &str) -> SamplerError {
         self.failed(Cause::Protocol(format!("gave another answer than {wanted}")))
     }
@@ -144,7 +144,7 @@ impl WorkerHandle {
         SamplerError::Worker { worker, pid, env_ranks, cause }
     }
 
-    /// A broken socket means a dead worker: find out how it died. Its last words count for more than its exit.
+    /// A closed socket means a dead worker: finds out how it died. Its own last message has precedence over its exit status.
     fn failed_channel(&mut self, error: &ChannelError) -> SamplerError {
         if !matches!(error, ChannelError::Closed) {
             return self.failed(Cause::Protocol(error.to_string()));
@@ -175,19 +175,19 @@ impl WorkerHandle {
         }
     }
 
-    /// Hands over a task.
+    /// Orders a task.
     pub(crate) fn order(&mut self, task: Task) {
         self.evaluating = false;
         self.clock.restart(&self.control.progress);
         self.control.order(task);
     }
 
-    /// It will arrive at gates this many times more.
+    /// Notes that the worker will arrive at gates `arrivals` more times.
     pub(crate) fn owes(&mut self, arrivals: u32) {
         self.due = self.due.wrapping_add(arrivals);
     }
 
-    /// Hands over a task with a message; [`WorkerHandle::answer`] gives the answer.
+    /// Orders a task that comes with a message; [`WorkerHandle::answer`] returns the answer.
     pub(crate) fn ask(&mut self, message: &ToWorker, task: Task) -> Result<(), SamplerError> {
         self.asked = true;
         self.order(task);
@@ -195,7 +195,7 @@ impl WorkerHandle {
         self.channel.send(message, MESSAGE_LIMIT).map_err(|e| self.failed_channel(&e))
     }
 
-    /// The answer to what was asked last, after waiting for it a little.
+    /// The answer to the last message; waits for it at most [`CHECK_EVERY`].
     pub(crate) fn answer(&mut self) -> Option<FromWorker> {
         if self.answers.is_empty() {
             self.channel.wait_ready(CHECK_EVERY);
@@ -205,11 +205,11 @@ impl WorkerHandle {
         answer
     }
 
-    /// Takes in what the worker says by itself; an error if it failed, died or stalls.
+    /// Receives pending messages; returns an error if the worker has failed, died or stalled.
     pub(crate) fn check(&mut self) -> Result<(), SamplerError> {
         self.take_in()?;
         if let Some(cause) = self.ended()? {
-            // It may have spoken between the two looks.
+            // It may have sent its last message between the two checks.
             self.take_in()?;
             return Err(self.failed(cause));
         }
@@ -239,7 +239,7 @@ impl WorkerHandle {
         std::mem::take(&mut self.notes)
     }
 
-    /// Asks the worker to end; a process that is at work does not hear, so it is killed.
+    /// Orders the worker to end. A process that is busy would not see the order, so it is killed.
     pub(crate) fn dismiss(&mut self) {
         match &self.host {
             Host::Process(child) if self.busy() => child.kill(),
@@ -247,8 +247,8 @@ impl WorkerHandle {
         }
     }
 
-    /// Sees the worker gone, after [`WorkerHandle::dismiss`]: kills a process that does not go by itself until then, lets
-    /// go of a thread that hangs.
+    /// Waits for the worker's end, after [`WorkerHandle::dismiss`]: kills a process that has not ended by `until`, abandons a
+    /// thread that hangs.
     pub(crate) fn finish(&mut self, until: Instant) {
         if !self.gone_by(until)
             && let Host::Process(child) = &self.host
@@ -259,12 +259,12 @@ impl WorkerHandle {
         if let Host::Thread(thread) = &mut self.host
             && let Some(thread) = thread.take_if(|t| t.is_finished())
         {
-            // What it returned was said over the channel as well.
+            // The return value was reported over the channel as well.
             let _ = thread.join();
         }
     }
 
-    /// A thread that nothing can end. Where several stall, one was named.
+    /// Whether this worker is a stalled thread, which cannot be killed. If several stall, the error names one of them.
     fn hangs(&mut self) -> bool {
         if self.busy() {
             self.stalled |= self.clock.stalled(&self.control.progress, self.due).is_some();
@@ -277,7 +277,7 @@ impl WorkerHandle {
             if self.hangs() || Instant::now() > until {
                 return false;
             }
-            // Readable when it says something or when it is gone; the server's report follows within a moment.
+            // Readable if the worker sent a message or ended; the fork server's report of its end follows within a moment.
             if self.channel.wait_ready(CHECK_EVERY) {
                 let said = self.channel.recv::<FromWorker>(CHECK_EVERY);
                 if matches!(said, Err(ChannelError::Closed)) {

@@ -1,9 +1,32 @@
-//! Samplers drive environments and agents to fill a `[T, B]` block.
+//! Samplers step environments and agents to fill `[T, B]` batches of samples.
 //!
-//! There is one collector loop (`collector`). A [`SerialSampler`] runs it in this process over all columns. A
-//! [`ParallelSampler`] runs it in every worker over that worker's columns, with a copy of the agent; or it splits the loop:
-//! workers step the environments, and the agent of this process acts for all of them. All give the same samples to the
-//! bit, for a policy whose rows do not depend on how they are batched.
+//! There is one collector loop (`collector`). A [`SerialSampler`] runs it in this process over all columns. A [`ParallelSampler`] runs it
+//! in every worker over that worker's columns, with a copy of the agent; or it splits the loop: workers step the environments, and the
+//! agent of this process chooses the actions of all of them. All samplers produce the same samples to the bit, for a policy whose rows do
+//! not depend on how they are batched.
+//!
+//! ```
+//! use agents::{AgentFactory, RandomAgentConfig};
+//! use rlcore::envs::CartPole;
+//! use rlcore::{EnvFactory, GlobalSteps};
+//! use samplers::{SamplerConfig, SamplerKind, Setup};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let env = EnvFactory::new(&CartPole::default())?;
+//! let agent = AgentFactory::new(&RandomAgentConfig {})?;
+//! // `SamplerKind::Cpu` steps in worker processes; then `rlcore::forkserver::init()?` is the first line of `main`.
+//! let config = SamplerConfig { kind: SamplerKind::Serial, t: 100, b: 4, ..Default::default() };
+//! let mut sampler = samplers::build(Setup::new(config, env, agent))?;
+//!
+//! let samples = sampler.obtain_samples(GlobalSteps(0))?;
+//! let rewards = &samples.columns().reward;
+//! assert_eq!((rewards.rows(), rewards.columns()), (100, 4));
+//! for episode in samples.trajectories() {
+//!     println!("environment {}: {} steps, return {}", episode.env_rank, episode.length, episode.ret);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 mod build;

@@ -1,8 +1,8 @@
-//! What a sampler takes of memory, said before it takes any.
+//! Estimate of the memory that a sampler will take.
 //!
-//! Counted: the block, blocks of evaluation, the published weights, every agent's copy of them, a row of their layers, views of
-//! the block's rows, and what is kept of each column. Not counted: what environments allocate themselves, and the program that a
-//! process is to begin with (about 200 MB with libtorch, most of it shared by all processes of a run).
+//! Counted: the block, the blocks of the evaluation, the published weights, every agent's copy of them, the activations of acting, views
+//! of the block's rows, and the state per column. Not counted: allocations of environments, and the base size of a process (about
+//! 200 MB with libtorch, most of it shared by all processes of a run).
 use crate::config::{HostKind, SamplerKind};
 use crate::evaluation::EVAL_T;
 use crate::setup::Plan;
@@ -20,11 +20,11 @@ const COLUMN: u64 = 6 << 10;
 const COPIES: u64 = 8;
 /// Bytes that a worker process takes of its own: heap, stacks, buffers of libtorch.
 const WORKER: u64 = 24 << 20;
-/// Rows of the widest layer that an agent holds at once while it acts: a layer's input, its output, a copy.
+/// Copies of the widest layer that an agent holds at once while it acts: a layer's input, its output, a temporary.
 const LAYERS: u64 = 3;
 
 impl Plan {
-    /// The memory that this sampler takes, by what it is for.
+    /// The memory that this sampler will take, by purpose.
     pub fn needs(&self) -> Vec<Need> {
         let config = &self.setup.config;
         let (t, b) = (config.t as u64, config.b as u64);
@@ -45,7 +45,7 @@ impl Plan {
         ));
         let leaves = |root: &rlcore::Space| root.leaves("").len() as u64;
         let leaves = leaves(&self.spaces.observation) + leaves(&self.spaces.action) + 1;
-        // Each process that acts looks at every row of its columns; an alternating sampler has two halves of them.
+        // Each process that acts has views of every row of its columns; an alternating sampler has two sets of columns.
         let lookers = match config.kind {
             SamplerKind::Serial | SamplerKind::Gpu => 1,
             SamplerKind::Alternating => 2,
@@ -97,7 +97,7 @@ impl Plan {
     }
 }
 
-/// `u64::MAX` where it is more than can be counted.
+/// `u64::MAX` on overflow.
 fn product(factors: &[u64]) -> u64 {
     factors.iter().fold(1, |n, f| n.saturating_mul(*f))
 }

@@ -21,7 +21,7 @@ pub struct ParallelSampler {
     plan: Plan,
     slots: Slots,
     crew: Crew,
-    /// Where the master acts.
+    /// Present if the master acts.
     server: Option<ActionServer>,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for ParallelSampler {
     }
 }
 
-/// Columns that step together.
+/// The groups of columns that are stepped together.
 fn groups(kind: SamplerKind, b: usize) -> Vec<Range<usize>> {
     match kind {
         SamplerKind::Alternating => vec![0..b / 2, b / 2..b],
@@ -91,7 +91,7 @@ impl Sampler for ParallelSampler {
             } else {
                 crew.wait(0)?;
             }
-            // For what workers said on the way.
+            // Receives the notes and errors that workers sent during the batch.
             crew.check()
         })?;
         let (notes, lease) = (crew.take_notes(), slots.finish(begun));

@@ -1,4 +1,4 @@
-//! What master and worker say to each other over the worker's socket. What lies in their segment: [`rlcore::manifest`].
+//! Messages between master and worker over the worker's socket. The layout of their shared segment: [`rlcore::manifest`].
 use crate::collector::CollectorSpec;
 use crate::error::Cause;
 use crate::evaluation::{Evaluation, Order};
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Limit for a message that the other side has announced.
+/// Time limit for a message that the peer is known to send or to read.
 pub(crate) const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often a waiting side looks whether its peer lives.
+/// How often a waiting side checks that its peer lives.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// Everything a worker needs to begin.
@@ -21,7 +21,7 @@ pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct WorkerSetup {
     pub(crate) index: usize,
     pub(crate) manifest: Manifest,
-    /// One for each gate.
+    /// One per gate.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) acting: Acting,
     pub(crate) eval: Option<CollectorSpec>,
@@ -50,23 +50,23 @@ pub(crate) enum Acting {
 pub(crate) enum ToWorker {
     Evaluate(Order),
     Save,
-    /// By lane.
+    /// One entry per lane.
     Load(Vec<Vec<ColumnState>>),
 }
 
-/// Answers, and what a worker says by itself.
+/// Answers, and messages that a worker sends unasked.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum FromWorker {
     Ready,
     Fatal(Cause),
     Notes(Vec<(usize, String)>),
     Evaluation(Evaluation),
-    /// By lane.
+    /// One entry per lane.
     State(Vec<LaneState>),
     Loaded,
 }
 
-/// What a checkpoint keeps of a lane; `acts` is empty where the master acts.
+/// The state of a lane that a checkpoint keeps; `acts` is empty if the master acts.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LaneState {
     pub(crate) envs: Vec<EnvState>,

@@ -1,4 +1,4 @@
-//! What every sampler offers.
+//! The interface of all samplers.
 use crate::error::SamplerError;
 use crate::evaluation::{Evaluation, trajectories};
 use crate::setup::Plan;
@@ -10,7 +10,7 @@ use rlcore::table::Values;
 use rlcore::traj::TrajInfo;
 use rlcore::{BatchSpec, EnvSpaces, GlobalSteps, World};
 
-/// One batch. Dropping it (or its lease) gives the slot back, to be filled again.
+/// The samples of one batch. Dropping them (or their lease) frees the slot for another batch.
 #[derive(Debug)]
 pub struct Samples {
     lease: Lease,
@@ -45,13 +45,13 @@ impl Samples {
         &self.notes
     }
 
-    /// The version of the weights that every action of this batch was chosen with (see [`Publisher::publish`]); 0 for those
+    /// The version of the weights with which every action of this batch was chosen (see [`Publisher::publish`]); 0 for the weights
     /// that the agent was built with.
     pub fn weights_version(&self) -> u64 {
         self.weights
     }
 
-    /// The samples alone, for an algorithm that keeps them until it has learned from them.
+    /// The lease of the samples, for an algorithm that keeps them until it has learned from them.
     pub fn into_lease(self) -> Lease {
         self.lease
     }
@@ -59,8 +59,8 @@ impl Samples {
 
 /// Fills slots with batches, one batch at a time.
 ///
-/// Calls in an order that makes no sense (a second `begin`, a `finish` without one, an evaluation while a batch is under way)
-/// are errors that change nothing. Any other error ends the sampler: from then on each call is [`SamplerError::Unusable`].
+/// Calls in an invalid order (a second `begin`, a `finish` without `begin`, an evaluation while a batch is under way) return an
+/// error and change nothing. Any other error ends the sampler: every later call returns [`SamplerError::Unusable`].
 pub trait Sampler: Send {
     /// What it was built from: the settings, the spaces, the layout of a batch, the size of the model.
     fn plan(&self) -> &Plan;
@@ -70,12 +70,12 @@ pub trait Sampler: Send {
         self.plan().setup.spec()
     }
 
-    /// The replica that it samples for.
+    /// The replica that this sampler belongs to.
     fn world(&self) -> World {
         self.plan().setup.world
     }
 
-    /// Who acts and steps, for people: [`crate::SamplerConfig::arrangement`].
+    /// A description for log lines: [`crate::SamplerConfig::arrangement`].
     fn arrangement(&self) -> String {
         self.plan().setup.config.arrangement()
     }
@@ -85,7 +85,7 @@ pub trait Sampler: Send {
         self.plan().spaces()
     }
 
-    /// What a batch holds, and where.
+    /// The memory layout of a batch.
     fn layout(&self) -> &Layout {
         self.plan().layout()
     }
@@ -106,16 +106,17 @@ pub trait Sampler: Send {
         Ok(setup.agent.schedules(context, now)?)
     }
 
-    /// A handle through which weights are published, from this thread or another.
+    /// A handle for publishing weights, from this thread or another.
     fn publisher(&self) -> Publisher;
 
-    /// Begins a batch in a free slot, acting with the newest weights that are published now. Workers start at once. `now`:
-    /// environment steps so far, for schedules.
+    /// Begins a batch in a free slot, acting with the weights that were published last. Workers start at once. `now`: environment
+    /// steps so far, for schedules.
     ///
-    /// An error while another batch is under way or the samples of all slots are held.
+    /// # Errors
+    /// Another batch is under way, or the samples of all slots are held.
     fn begin(&mut self, now: GlobalSteps) -> Result<(), SamplerError>;
 
-    /// Completes the batch that was begun, and lends it out. A serial sampler does all of its work here.
+    /// Waits until the batch that was begun is complete, and leases its samples. A serial sampler collects the batch here.
     fn finish(&mut self) -> Result<Samples, SamplerError>;
 
     /// Collects one batch: [`Sampler::begin`] and [`Sampler::finish`].
@@ -124,8 +125,11 @@ pub trait Sampler: Send {
         self.finish()
     }
 
-    /// Measures the agent, with the newest weights published, over `episodes` in environments of its own. The same `series`
-    /// gives the same episodes. An error while a batch is under way.
+    /// Evaluates the agent, with the weights that were published last, over `episodes` episodes in the evaluation environments. The same
+    /// `series` gives the same episodes.
+    ///
+    /// # Errors
+    /// A batch is under way.
     fn evaluate(
         &mut self,
         series: EvalSeries,
@@ -138,13 +142,19 @@ pub trait Sampler: Send {
         self.plan().setup.eval.as_ref().map_or(0, |(_, config)| config.n_episodes)
     }
 
-    /// What a resumed run needs. An error while a batch is under way; samples may be held.
+    /// The state that a resumed run needs. Samples may be held.
+    ///
+    /// # Errors
+    /// A batch is under way.
     fn save(&mut self) -> Result<SamplerState, SamplerError>;
 
-    /// Takes back what [`Sampler::save`] gave. An error while a batch is under way or samples are held.
+    /// Restores the state that [`Sampler::save`] returned.
+    ///
+    /// # Errors
+    /// A batch is under way, or samples are held.
     fn load(&mut self, state: SamplerState) -> Result<(), SamplerError>;
 
-    /// Processes of the workers; empty without.
+    /// Process ids of the workers; empty for a serial sampler.
     fn worker_pids(&self) -> Vec<i32> {
         Vec::new()
     }

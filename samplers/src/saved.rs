@@ -1,7 +1,7 @@
 //! The state of a sampler in a checkpoint: bytes as arrays, the rest as values.
 //!
-//! Observations, recurrent rows and what environments save of themselves are bytes, kilobytes to megabytes in each column; as JSON
-//! they would take ten times their size. What remains is some numbers per column.
+//! Observations, recurrent states and the saved states of environments are bytes, kilobytes to megabytes per column; as JSON they
+//! would take ten times their size. The rest is a few numbers per column.
 use crate::error::SamplerError;
 use crate::state::{ActState, ColumnState, EnvState, SamplerState};
 use rlcore::DType;
@@ -19,7 +19,7 @@ pub struct SavedSampler {
 /// Numbers of one column.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct SavedColumn {
-    /// Bytes of the environment's own state; none where it cannot say.
+    /// Number of bytes of the environment's saved state; `None` if it cannot save its state.
     env: Option<usize>,
     prev_reward: f32,
     fresh: u8,
@@ -28,7 +28,7 @@ struct SavedColumn {
     rng: Rng,
 }
 
-/// The parts that have leaves, by the name of their arrays.
+/// The parts of a column that are stored leaf by leaf, with the names of their arrays.
 type Part = (&'static str, fn(&mut ColumnState) -> &mut Vec<Vec<u8>>);
 
 const PARTS: [Part; 3] = [
@@ -80,7 +80,7 @@ impl SamplerState {
         Ok((SavedSampler { columns }, arrays))
     }
 
-    /// What [`SamplerState::into_saved`] took apart.
+    /// Puts the state together that [`SamplerState::into_saved`] took apart.
     ///
     /// # Errors
     /// Arrays that are missing, have another size or cannot be read.

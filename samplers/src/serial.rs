@@ -1,4 +1,4 @@
-//! Everything in this process: the reference that all other samplers agree with to the bit, and the one to debug in.
+//! Acts and steps in this process: the reference with which all other samplers agree to the bit, and the one to debug with.
 use crate::collector::actor::RowViews;
 use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, SamplerError, panic_text};
@@ -25,7 +25,7 @@ pub struct SerialSampler {
     slots: Slots,
     weights: Weights,
     agent: Box<dyn Agent>,
-    /// Version of the weights that the agent has.
+    /// Version of the weights that the agent has loaded.
     held: u64,
     collector: Collector,
     eval: Option<Evaluator>,
@@ -76,7 +76,7 @@ impl SerialSampler {
         if self.failed { Err(SamplerError::Unusable) } else { Ok(()) }
     }
 
-    /// Marks the sampler as failed where something failed.
+    /// Marks the sampler as failed if `out` is an error.
     fn ended<T>(&mut self, out: Result<T, SamplerError>) -> Result<T, SamplerError> {
         if out.is_err() {
             self.failed = true;
@@ -95,7 +95,7 @@ fn evaluating(env_ranks: Range<usize>) -> Who {
     Who { worker: "serial sampler, evaluating", env_ranks }
 }
 
-/// Turns what happens to environments of this process into the named error.
+/// Runs `f` under watch and converts its error or panic into an error that names the environment.
 fn guard<T>(
     watchdog: &Watchdog,
     who: &Who,
@@ -194,7 +194,7 @@ impl Drop for SerialSampler {
         let who = sampling(&self.plan.setup);
         let (collector, eval) = (&mut self.collector, &mut self.eval);
         let close = AssertUnwindSafe(|| {
-            // All are asked before one is waited for.
+            // All are asked to end before one is waited for.
             collector.begin_close();
             if let Some(eval) = eval {
                 eval.begin_close();

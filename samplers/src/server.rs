@@ -1,8 +1,8 @@
-//! Chooses the actions of all environments in this process, one batch a step, while workers do the stepping.
+//! The action server: chooses the actions of all environments in this process, in one batch per time step, while workers step them.
 //!
-//! Follows `rlpyt/samplers/parallel/gpu/action_server.py`, its three classes: the columns are one group or two halves, and
-//! two halves step in turn: while workers step one, the agent acts on the other. Differs: the recurrent state lies here, a
-//! row for each environment, so that no agent knows of halves; and any number of workers shares each half.
+//! Follows the three classes of `rlpyt/samplers/parallel/gpu/action_server.py`: the columns are one group, or two halves of which
+//! workers step one while the agent acts on the other. Differences: the recurrent state lies here, one row per environment, so that
+//! agents do not know about halves; any number of workers shares each half.
 //!
 //! One turn of a group: all workers have arrived (its observations lie in row t) -> the agent acts -> the gate opens. An agent
 //! that fails or panics ends the batch with an error that names it; one that never returns ends the process.
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// See the module documentation.
 pub(crate) struct ActionServer {
     agent: Box<dyn Agent>,
-    /// Version of the weights that the agent has.
+    /// Version of the weights that the agent has loaded.
     held: u64,
     groups: Vec<Group>,
     overlap: bool,
@@ -33,11 +33,11 @@ pub(crate) struct ActionServer {
     watchdog: Watchdog,
 }
 
-/// Columns that step together.
+/// A group of columns that are stepped together.
 struct Group {
     who: Who,
     actor: Actor,
-    /// Stepped in this batch.
+    /// Columns that are stepped in this batch: not zero.
     running: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl ActionServer {
         })
     }
 
-    /// Serves the actions of one batch, which the workers have been ordered to step in `slot`. Its `columns` are by group.
+    /// Chooses the actions of one batch, which the workers were ordered to step in `slot`. One entry of `columns` per group.
     pub(crate) fn collect(
         &mut self,
         crew: &mut Crew,
@@ -100,7 +100,7 @@ impl ActionServer {
                 }
                 group.act(t, c, agent, phase, &self.watchdog)?;
                 if !self.overlap && n > 1 {
-                    // The other half is at rest before this one moves.
+                    // The other half is idle before this half is stepped.
                     crew.peek(1 - i)?;
                 }
                 crew.open(i);
@@ -109,12 +109,12 @@ impl ActionServer {
         Ok(())
     }
 
-    /// Orders the newest weights, and has the agent act with them.
+    /// Loads the newest weights into the agent; returns their version.
     pub(crate) fn order(&mut self, weights: &Weights) -> u64 {
         weights.order_here(&mut *self.agent, &mut self.held)
     }
 
-    /// By column.
+    /// One entry per column.
     pub(crate) fn save(&self) -> Vec<ActState> {
         self.groups.iter().flat_map(|g| g.actor.save()).collect()
     }
@@ -162,7 +162,7 @@ impl Group {
     }
 }
 
-/// Turns what happens to the agent into the named error.
+/// Runs `f` and converts an error or panic of the agent into an error that names the action server.
 fn guard(
     watchdog: &Watchdog,
     who: &Who,

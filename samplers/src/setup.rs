@@ -1,4 +1,4 @@
-//! What a sampler is made of, and what is known of it before memory is taken and processes start: shapes first, processes last.
+//! The parts of a sampler, and the checks and shapes that are known before memory is allocated and processes start.
 use crate::collector::CollectorSpec;
 use crate::config::{EvalConfig, SamplerConfig};
 use crate::error::SamplerError;
@@ -26,28 +26,28 @@ pub struct Setup {
     pub agent: AgentFactory,
     /// Device of agents that act in this process; workers always act on the CPU.
     pub device: String,
-    /// Replica.
+    /// This process among the replicas of the run.
     pub world: World,
     /// Seed of the run.
     pub seed: u64,
     /// Discount per step, for the `DiscountedReturn` of episodes: that of the algorithm, which a runner compares.
     pub discount: f64,
-    /// What the block records beside the obvious.
+    /// Optional parts of the block.
     pub options: BlockOptions,
-    /// Slots for batches, at least 1: one more than the batches that are held while another is collected.
+    /// Number of slots for batches, at least 1: one more than the number of batches that are held while another is collected.
     pub slots: usize,
-    /// Where workers' own output goes, one file each.
+    /// Directory for the standard output and error of the workers, one file per worker.
     pub worker_logs: Option<PathBuf>,
 }
 
-/// A setup that was found sound, and what one example environment and one example agent said: shapes first, processes last.
-/// [`Plan::build`] starts the sampler and constructs neither example again.
+/// A setup that has passed all checks, with the spaces of an example environment and the outline of the agent. [`Plan::build`] starts
+/// the sampler and constructs neither again.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The setup. Fields that change no shape may still be set, such as `worker_logs`.
+    /// The setup. Fields that affect no shape, such as `worker_logs`, may still be set.
     pub setup: Setup,
     pub(crate) spaces: EnvSpaces,
-    /// Those of the evaluation environment: `truncates_every` may differ.
+    /// Spaces of the evaluation environment: `truncates_every` may differ.
     pub(crate) eval_spaces: Option<EnvSpaces>,
     pub(crate) schema: AgentSchema,
     pub(crate) model: ModelSize,
@@ -62,7 +62,7 @@ impl Plan {
         &self.spaces
     }
 
-    /// What the sampler records, and where.
+    /// The memory layout of a batch.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -77,7 +77,7 @@ impl Plan {
         &self.specs
     }
 
-    /// A training slice of these columns.
+    /// Settings of a collector of these columns of the training environments.
     pub(crate) fn collector_spec(&self, columns: Range<usize>) -> CollectorSpec {
         let setup = &self.setup;
         CollectorSpec {
@@ -92,7 +92,7 @@ impl Plan {
         }
     }
 
-    /// How evaluations are run; an error where no evaluation was asked for.
+    /// Settings of the evaluation; an error if the setup has none.
     pub(crate) fn eval_config(&self) -> Result<EvalConfig, SamplerError> {
         let config = self.setup.eval.as_ref().map(|(_, config)| *config);
         config.ok_or_else(|| {
@@ -100,7 +100,7 @@ impl Plan {
         })
     }
 
-    /// A slice of the evaluation environments; none where no evaluation was asked for.
+    /// Settings of a collector of these evaluation environments; `None` if the setup has no evaluation.
     pub(crate) fn eval_spec(&self, ranks: Range<usize>) -> Option<CollectorSpec> {
         let (env, _) = self.setup.eval.as_ref()?;
         Some(CollectorSpec {
@@ -144,7 +144,7 @@ impl Setup {
         self.world.first_rank(self.spec()).0
     }
 
-    /// Spaces of the training environment, learned from an example. A panic of its constructor is an error.
+    /// Spaces of the training environment, taken from an example environment. A panic of its constructor is returned as an error.
     pub fn example_spaces(env: &EnvFactory) -> Result<EnvSpaces, SamplerError> {
         let seen = std::panic::catch_unwind(|| env.spaces());
         match seen {
@@ -157,10 +157,10 @@ impl Setup {
         }
     }
 
-    /// Refuses whatever can be refused before memory is taken and processes start. One example of the training environment is
-    /// constructed under watch, one of the evaluation environment where that is another, and one agent.
+    /// Performs every check that is possible before memory is allocated and processes start. Constructs one example of the training
+    /// environment and, if it differs, one of the evaluation environment, both under the watchdog, and asks the agent for its outline.
     pub fn check(self) -> Result<Plan, SamplerError> {
-        // Settings first: the time-out is one of them.
+        // Settings first: the watchdog needs the time-out.
         self.config.check().map_err(SamplerError::Config)?;
         if self.slots == 0 {
             return Err(SamplerError::Config("a sampler needs at least 1 slot, not 0".into()));

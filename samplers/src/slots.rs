@@ -1,7 +1,7 @@
-//! The slots that batches are collected into, in turn: as the master sees them, who lends them out, and as whoever steps
-//! environments does.
+//! The slots that batches are collected into, in turn: [`Slots`] in the master, which leases them, and [`LaneSlots`] in the process
+//! that steps environments.
 //!
-//! A slot goes round: free -> under way (`begin`) -> leased (`finish`) -> free (the lease is dropped). One batch is under way
+//! The states of a slot: free -> under way (`begin`) -> leased (`finish`) -> free (the lease is dropped). One batch is under way
 //! at a time; with more than one slot, others may be leased meanwhile.
 use crate::error::SamplerError;
 use rlcore::GlobalSteps;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// All columns of every slot, in the master.
 pub(crate) struct Slots {
     slots: Vec<Slot>,
-    /// Filled last: its row T precedes the next batch.
+    /// The slot that was filled last: its row T precedes the next batch.
     last: usize,
     under_way: Option<Begun>,
 }
@@ -20,10 +20,10 @@ pub(crate) struct Slots {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
     pub(crate) slot: usize,
-    /// Filled before this one.
+    /// The slot that was filled before this one.
     pub(crate) last: usize,
     pub(crate) now: GlobalSteps,
-    /// Version of the weights.
+    /// Version of the weights that choose the actions.
     pub(crate) weights: u64,
 }
 
@@ -40,12 +40,12 @@ impl Slots {
         turns.find(|i| self.slots[*i].is_free()).ok_or(SamplerError::NoFreeSlot { slots: n })
     }
 
-    /// A batch is under way in `slot`, which [`Slots::next`] gave.
+    /// Notes that a batch is under way in `slot`, which [`Slots::next`] returned.
     pub(crate) fn begin(&mut self, slot: usize, now: GlobalSteps, weights: u64) {
         self.under_way = Some(Begun { slot, last: self.last, now, weights });
     }
 
-    /// The batch under way, which is to be finished.
+    /// The batch under way; an error if there is none.
     pub(crate) fn begun(&self) -> Result<Begun, SamplerError> {
         self.under_way.ok_or(SamplerError::NotBegun)
     }
@@ -64,19 +64,19 @@ impl Slots {
         written.ok_or(SamplerError::Leased)
     }
 
-    /// The batch under way is complete: lends it out.
+    /// Notes that the batch under way is complete, and leases its slot.
     pub(crate) fn finish(&mut self, begun: Begun) -> Lease {
         self.under_way = None;
         self.last = begun.slot;
         self.slots[begun.slot].lease()
     }
 
-    /// An error while a batch is under way, for what is then refused.
+    /// Returns an error while a batch is under way; `refused` names the call.
     pub(crate) fn idle(&self, refused: &'static str) -> Result<(), SamplerError> {
         if self.under_way.is_some() { Err(SamplerError::UnderWay { refused }) } else { Ok(()) }
     }
 
-    /// An error while a batch is under way or leased: a state is loaded into the slots.
+    /// Returns an error while a batch is under way or leased: restoring a state overwrites the slots.
     pub(crate) fn all_free(&self) -> Result<(), SamplerError> {
         self.idle("load a state")?;
         let free = self.slots.iter().all(Slot::is_free);
@@ -93,20 +93,20 @@ impl Slots {
     }
 }
 
-/// Where a batch goes.
+/// The slot of a batch, seen by the process that fills it.
 pub(crate) struct Place<'a> {
     /// Number of the slot.
     pub(crate) slot: usize,
     /// Its columns.
     pub(crate) columns: &'a mut Columns,
-    /// Those of the slot that was filled before it; none where it is the same.
+    /// Columns of the slot that was filled before; `None` if it is the same slot.
     pub(crate) last: Option<&'a Columns>,
 }
 
 /// The columns of one lane in every slot, in the worker that steps them.
 pub(crate) struct LaneSlots {
     slots: Vec<Columns>,
-    /// Filled last: its row T precedes the next batch.
+    /// The slot that was filled last: its row T precedes the next batch.
     last: usize,
 }
 
@@ -132,7 +132,7 @@ impl LaneSlots {
         Place { slot, columns, last: Some(last) }
     }
 
-    /// The batch in `slot` is complete.
+    /// Notes that the batch in `slot` is complete.
     pub(crate) fn filled(&mut self, slot: usize) {
         self.last = slot;
     }

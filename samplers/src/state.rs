@@ -1,55 +1,56 @@
-//! What a resumed run needs to continue its episodes to the bit. By column, so that another number of workers can take over.
+//! The state of a sampler that a resumed run needs to continue its episodes to the bit. One entry per column, so that another number
+//! of workers can continue.
 use rlcore::cells::Tree;
 use rlcore::seed::Rng;
 use rlcore::traj::Trackers;
 use serde::{Deserialize, Serialize};
 
-/// The environment's side of a column.
+/// The environment's part of a column's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvState {
-    /// The environment's own state; none where it cannot say.
+    /// The environment's own state; `None` if it cannot save its state.
     pub env: Option<Vec<u8>>,
-    /// What it showed last, bytes of each leaf.
+    /// The last observation, the bytes of each leaf.
     pub observation: Vec<Vec<u8>>,
-    /// The last action, null after `done`, bytes of each leaf.
+    /// The last action (null after `done`), the bytes of each leaf.
     pub prev_action: Vec<Vec<u8>>,
     /// The last reward, zero after `done`.
     pub prev_reward: f32,
-    /// The last step was `done`.
+    /// Not zero if the last step was `done`.
     pub fresh: u8,
-    /// It waits to be reset.
+    /// Not zero if the environment waits for its reset.
     pub to_reset: u8,
-    /// The unfinished episode.
+    /// Running sums of the unfinished episode.
     pub tracker: Trackers,
 }
 
-/// The acting side of a column.
+/// The agent's part of a column's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActState {
-    /// Recurrent state, bytes of each leaf.
+    /// Recurrent state, the bytes of each leaf.
     pub state: Vec<Vec<u8>>,
-    /// The acting stream.
+    /// Random stream of acting.
     pub rng: Rng,
 }
 
-/// Everything that the future of one environment depends on.
+/// The complete state of one column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnState {
-    /// Where it steps.
+    /// State of the process that steps the environment.
     pub env: EnvState,
-    /// Where its actions are chosen.
+    /// State of the process that chooses its actions.
     pub act: ActState,
 }
 
 /// All columns of a sampler, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SamplerState {
-    /// By column.
+    /// One entry per column.
     pub columns: Vec<ColumnState>,
 }
 
 impl SamplerState {
-    /// Whether every environment could save itself; where not, resuming starts new episodes.
+    /// Whether every environment could save its state; if not, a resumed run starts new episodes there.
     pub fn exact(&self) -> bool {
         self.columns.iter().all(|c| c.env.env.is_some())
     }

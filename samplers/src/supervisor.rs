@@ -1,8 +1,9 @@
-//! Notices that a worker died while the master does something else, such as a long update of the learner.
+//! Detects the death of a worker while the master does something else, such as a long update of the learner.
 //!
-//! Nothing can interrupt the master there. So it has a moment to come back and notice by itself, which gives an error like any
-//! other; after that the process ends with the error and exit code 1, as it does for an environment that never returns
-//! ([`crate::watchdog`]). Where the process ends by itself, and its exit handlers take their time, workers are gone in order. A checkpoint that is being written then is not there: it gets its name once it is whole.
+//! The master cannot be interrupted there. It has a second to return to the sampler and detect the death itself, which results in an
+//! ordinary error; after that the supervisor ends the process with the same error and exit code 1, as the watchdog does for an
+//! environment that never returns ([`crate::watchdog`]). If a checkpoint is being written at that moment, the run keeps the one before:
+//! a checkpoint gets its name when it is complete. Workers that ended because the process itself exits are no failure.
 use crate::error::{Cause, SamplerError};
 use crate::protocol::{FromWorker, MESSAGE_LIMIT};
 use rlcore::channel::Channel;
@@ -15,10 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often it looks.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Seconds that the master may take to notice by itself. With a look it has to stay below the two seconds that are promised.
+/// Seconds that the master has to detect the death itself. Plus [`LOOK`] this must stay below the promised two seconds.
 const GRACE: f64 = 1.0;
 
 /// A worker process under supervision.
@@ -26,12 +27,12 @@ pub(crate) struct Ward {
     pub(crate) worker: String,
     pub(crate) env_ranks: Vec<Range<usize>>,
     pub(crate) child: Child,
-    /// Another handle of the master's end.
+    /// A second handle of the master's end.
     pub(crate) channel: Channel,
 }
 
 impl Ward {
-    /// Why it is no more, if so.
+    /// The error, if the worker is gone.
     fn lost(&self) -> Option<SamplerError> {
         match self.child.ended() {
             Ok(None) => None,
@@ -45,7 +46,7 @@ impl Ward {
         SamplerError::Worker { worker, pid: self.child.pid(), env_ranks, cause }
     }
 
-    /// What it said last, where that was why it ended.
+    /// The failure that the worker reported last, if it did.
     fn last_words(&self) -> Option<SamplerError> {
         while self.channel.ready() {
             match self.channel.recv(MESSAGE_LIMIT) {
@@ -78,12 +79,12 @@ impl Supervisor {
                         continue;
                     };
                     let gone_for = since.get_or_insert_with(Stopwatch::start).look();
-                    // After the look: a server that was dismissed was so before it ended.
+                    // Checked after the death was seen: a server is dismissed before it ends.
                     if forkserver::dismissed() {
                         return;
                     }
                     if gone_for > GRACE && !told.load(Ordering::Acquire) {
-                        // Where nobody can be told, it still ends.
+                        // The process ends even if standard error cannot be written.
                         let error = ward.last_words().unwrap_or(error);
                         let _ = writeln!(std::io::stderr(), "error: {error}");
                         forkserver::end(1);
@@ -99,7 +100,7 @@ impl Drop for Supervisor {
         self.quit.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It never panics: it looks and speaks, no more.
+            // The thread does not panic: it only polls and prints.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Ends the process when an environment that runs in it never returns: nothing else can be done with a thread.
+//! Ends the process when an environment that is stepped in it never returns: a thread cannot be killed.
 use crate::error::{Cause, SamplerError};
 use rlcore::progress::Progress;
 use rlcore::stopwatch::Stopwatch;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Tells a stalled environment from a slow batch by the progress word.
 #[derive(Debug)]
 pub(crate) struct StallClock {
-    /// Progress, and how often something was asked for.
+    /// The progress word, and the number of orders.
     stamp: (u64, u32),
     idle: Stopwatch,
     limit: f64,
@@ -22,13 +22,13 @@ impl StallClock {
         Self { stamp: (0, 0), idle: Stopwatch::start(), limit }
     }
 
-    /// A new task begins now.
+    /// Restarts the clock for a new task.
     pub(crate) fn restart(&mut self, progress: &Progress) {
         self.stamp.0 = progress.stamp();
         self.idle = Stopwatch::start();
     }
 
-    /// Seconds without progress, once they exceed the limit. What is `asked` for the first time has made none yet.
+    /// Seconds without progress, if they exceed the limit. A change of `asked`, the number of orders, counts as progress.
     pub(crate) fn stalled(&mut self, progress: &Progress, asked: u32) -> Option<f64> {
         let now = (progress.stamp(), asked);
         if now != self.stamp {
@@ -40,16 +40,16 @@ impl StallClock {
     }
 }
 
-/// Stands for the column in the progress word while the agent or its constructor runs: no environment can be named then.
+/// Column of the progress word while the agent or its constructor runs, and no environment.
 pub(crate) const NOBODY: usize = (1 << 24) - 1;
 
-/// The environment called last, if one was.
+/// Env rank of the environment that was called last, if one was.
 pub(crate) fn called(progress: &Progress, first_rank: usize) -> Option<usize> {
     let column = progress.column();
     (progress.stamp() != 0 && column != NOBODY).then(|| first_rank + column)
 }
 
-/// Who has made no progress for `seconds`.
+/// The cause of a stall: who has made no progress for `seconds`.
 pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> Cause {
     match called(progress, first_rank) {
         Some(env_rank) => Cause::Stalled { env_rank, seconds },
@@ -59,7 +59,7 @@ pub(crate) fn stalled(progress: &Progress, first_rank: usize, seconds: f64) -> C
     }
 }
 
-/// Who is at work in this process, as errors name it.
+/// The part of this process that calls environments, as errors name it.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
     pub(crate) worker: &'static str,
@@ -77,7 +77,7 @@ impl Who {
     }
 }
 
-/// Watches calls of environments in this process from a thread of its own.
+/// A thread that watches calls of environments in this process.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
@@ -87,14 +87,14 @@ pub(crate) struct Watchdog {
 #[derive(Debug, Default)]
 struct Shared {
     progress: Progress,
-    /// Who calls environments now.
+    /// The part that calls environments now.
     busy: Mutex<Option<Who>>,
     quit: AtomicBool,
 }
 
 impl Shared {
     fn busy(&self) -> std::sync::MutexGuard<'_, Option<Who>> {
-        // Nothing can panic while it is held.
+        // Nothing can panic while the lock is held.
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,7 +139,7 @@ impl Drop for Watchdog {
         self.shared.quit.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It never panics: it only reads atomics.
+            // The thread does not panic: it only reads atomics.
             let _ = thread.join();
         }
     }

@@ -1,9 +1,9 @@
-//! The weights that agents act with: a double buffer with versions, written through a handle of its own while batches are
-//! under way.
+//! The weights that agents act with: a double buffer with versions, written through [`Publisher`] handles while batches are under way.
 //!
 //! Version `v` lies in buffer `v % 2`; version 0 is what agents were built with. A sampler names the newest version in each
-//! order, and keeps to it for the whole batch. A publisher overwrites the version before the newest, so it waits until every worker that was ordered that version has confirmed that it has taken it in (`taken` of
-//! [`rlcore::control::WorkerControl`]); the newest version is never waited for.
+//! order, and uses that version for the whole batch. A publisher overwrites the version before
+//! the newest. If that version was the last one ordered, the publisher first waits until every worker has confirmed that it has loaded
+//! it (`taken` of [`rlcore::control::WorkerControl`]).
 use crate::error::SamplerError;
 use agents::Agent;
 use rlcore::cells::Tree;
@@ -13,15 +13,15 @@ use rlcore::{DType, LeafSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Buffers of weights.
+/// Number of buffers.
 pub(crate) const BUFFERS: usize = 2;
 
-/// The buffer in which a version lies.
+/// Index of the buffer that holds a version.
 pub(crate) fn buffer(version: u64) -> usize {
     version as usize % BUFFERS
 }
 
-/// How long a publisher sleeps between two looks at workers that have not confirmed.
+/// How long a publisher sleeps between two checks of the workers' confirmations.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
 
 struct Buffers {
@@ -29,17 +29,17 @@ struct Buffers {
     buffers: Vec<Tree>,
     count: usize,
     newest: u64,
-    /// The version in the last order that workers read weights for.
+    /// The version that workers were last ordered to load.
     ordered: u64,
     readers: Vec<&'static WorkerControl>,
-    /// Seconds for which a publisher waits.
+    /// Seconds after which a waiting publisher returns an error.
     limit: f64,
-    /// The sampler has failed, or is gone.
+    /// The sampler has failed or was dropped.
     closed: bool,
 }
 
 impl Buffers {
-    /// A worker that was ordered the version in whose buffer `version` goes, and may be reading it.
+    /// Index of a worker that may still be reading the buffer into which `version` is to be written.
     fn reader(&self, version: u64) -> Option<usize> {
         let ordered = self.ordered;
         if buffer(ordered) != buffer(version) {
@@ -50,7 +50,7 @@ impl Buffers {
 }
 
 fn lock(buffers: &Mutex<Buffers>) -> MutexGuard<'_, Buffers> {
-    // Nothing that is done under the lock leaves half of anything but a buffer that no version names yet.
+    // A panic under the lock can only leave a half-written buffer that no version names yet.
     buffers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -68,8 +68,11 @@ impl Publisher {
     /// Publishes the flat weights of the model: batches and evaluations that begin from now on act with them. Returns their
     /// version: 1 for the first, then one more each time.
     ///
-    /// Waits while a worker that began the batch before has not yet taken in its own weights (microseconds), at most
-    /// `sampler.worker.step_timeout`. Another number of weights than the agent has is an error.
+    /// Waits (microseconds) if a worker has not yet loaded the weights that this call overwrites, at most
+    /// `sampler.worker.step_timeout`.
+    ///
+    /// # Errors
+    /// Another number of weights than the agent has, a failed sampler, or a worker that does not load its weights in time.
     pub fn publish(&self, weights: &[f32]) -> Result<u64, SamplerError> {
         let mut waited = Stopwatch::start();
         loop {
@@ -102,12 +105,11 @@ impl Publisher {
     }
 }
 
-/// The sampler's side. Dropping it closes the publishers.
+/// The sampler's handle. Dropping it closes all publishers.
 pub(crate) struct Weights(Arc<Mutex<Buffers>>);
 
 impl Weights {
-    /// For two buffers of `count` weights, from which the workers of these control words read. A publisher waits `limit`
-    /// seconds for them.
+    /// Buffers of `count` weights that the workers of these control words read. A publisher waits for them at most `limit` seconds.
     pub(crate) fn new(
         buffers: Vec<Tree>,
         count: usize,
@@ -126,7 +128,7 @@ impl Weights {
         })))
     }
 
-    /// For agents of this process alone.
+    /// Buffers in memory of this process, for its own agents.
     pub(crate) fn local(count: usize) -> Self {
         let leaf = [LeafSpec::array("weights", DType::F32, &[count])];
         let buffers = (0..BUFFERS).map(|_| Tree::owned(&leaf, 1, 1)).collect();
@@ -137,7 +139,7 @@ impl Weights {
         Publisher(Arc::clone(&self.0))
     }
 
-    /// The newest version, which the caller now orders its workers to act with.
+    /// The newest version; the caller orders its workers to act with it.
     pub(crate) fn order(&self) -> u64 {
         let mut b = lock(&self.0);
         b.ordered = b.newest;
@@ -147,7 +149,7 @@ impl Weights {
     /// Loads the newest version into an agent of this process, which holds version `held`, and returns it. No worker is ordered to
     /// read it.
     pub(crate) fn order_here(&self, agent: &mut dyn Agent, held: &mut u64) -> u64 {
-        // Under one lock: a publisher waits for workers alone.
+        // Under the lock: a publisher does not wait for this agent.
         let b = lock(&self.0);
         if b.newest != *held {
             agent.load_weights(b.buffers[buffer(b.newest)].row(0).get(0));
@@ -156,7 +158,7 @@ impl Weights {
         b.newest
     }
 
-    /// The sampler has failed: publishing is an error from now on.
+    /// Makes publishing an error, because the sampler has failed.
     pub(crate) fn close(&self) {
         lock(&self.0).closed = true;
     }
@@ -193,7 +195,7 @@ mod tests {
         let publisher = weights.publisher();
         assert_eq!(publisher.publish(&[2.0]).unwrap(), 2);
         let error = publisher.publish(&[3.0]).unwrap_err().to_string();
-        assert!(error.contains("worker 0 has not taken in version 1"), "{error}");
+        assert!(error.contains("worker 0 has not loaded version 1"), "{error}");
         assert_eq!((value(&weights, 1), value(&weights, 2)), (1.0, 2.0));
         control.take(1);
         assert_eq!(publisher.publish(&[3.0]).unwrap(), 3);

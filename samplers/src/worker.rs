@@ -1,5 +1,5 @@
-//! What runs in a worker, process or thread: environments of its own columns, an agent where actions (or those of an
-//! evaluation) are chosen here, and a loop that obeys the control words (see [`rlcore::control`]).
+//! The worker, a process or a thread: the environments of its columns, an agent if the worker chooses actions (of training or of
+//! evaluation), and the loop that carries out the orders in its control words (see [`rlcore::control`]).
 use crate::collector::actor::RowViews;
 use crate::collector::stepper::Stepper;
 use crate::collector::{Collector, CollectorError};
@@ -25,12 +25,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Exit code of a worker that said [`FromWorker::Fatal`].
+/// Exit code of a worker that has sent [`FromWorker::Fatal`].
 const FATAL: i32 = 3;
 
-/// Entry of a worker.
+/// Entry point of a worker; returns its exit code.
 pub(crate) fn main(channel: Channel) -> i32 {
-    // Set per thread, before the first op: workers share the cores.
+    // Set per thread, before the first libtorch op: the workers share the cores.
     tch::set_num_threads(1);
     let begin = || -> Result<_, ChannelError> {
         let setup: WorkerSetup = channel.recv(MESSAGE_LIMIT)?;
@@ -60,7 +60,7 @@ pub(crate) fn main(channel: Channel) -> i32 {
 
 fn fail(channel: &Channel, cause: Cause) -> i32 {
     let _ = writeln!(std::io::stderr(), "worker: {cause}");
-    // Where the master is gone too, nobody is left to tell.
+    // If the master is gone, the error has no receiver.
     let _ = channel.send(&FromWorker::Fatal(cause), MESSAGE_LIMIT);
     FATAL
 }
@@ -96,9 +96,9 @@ struct Worker<'a> {
     channel: &'a Channel,
     control: &'static WorkerControl,
     gates: &'static [Gate],
-    /// Posts of each gate's `open` that were taken note of.
+    /// Per gate: the last value of `open` that was seen.
     opened: Vec<u32>,
-    /// At gates.
+    /// Wait statistics at the gates.
     patience: Patience,
     work: Work,
     eval: Option<Evaluator>,
@@ -113,7 +113,7 @@ fn run(
     control: &'static WorkerControl,
     channel: &Channel,
 ) -> Result<(), Stop> {
-    // The master may have posted already: it dismisses whoever has not said that it is ready.
+    // Starts at 0, not at the current value: the master may already have ordered this worker to quit.
     let mut seen = 0;
     let mut patience = Patience::default();
     let mut worker = Worker::start(setup, segment, control, channel)?;
@@ -133,7 +133,7 @@ fn run(
                 worker.collect(task)?;
             }
             Op::Serve => {
-                // The master acts: no weights are read here, so none are confirmed.
+                // The master acts: this worker loads no weights, so it confirms none.
                 worker.serve(task.slot)?;
             }
             Op::Message => {
@@ -145,14 +145,15 @@ fn run(
     }
 }
 
-/// How often an idle worker looks whether its master lives.
+/// How often an idle worker checks that its master lives.
 const IDLE_CHECK: Duration = Duration::from_millis(200);
 
 fn alive(channel: &Channel) -> Result<(), Stop> {
     if channel.closed() { Err(Stop::MasterGone) } else { Ok(()) }
 }
 
-/// The master reads notes when it finishes the batch, which may be long after they fill the socket.
+/// Sends notes. The master reads them when it finishes the batch, which may be long after they have filled the socket, so this waits
+/// as long as the master lives.
 fn say(channel: &Channel, notes: Vec<(usize, String)>) -> Result<(), Stop> {
     if notes.is_empty() {
         return Ok(());
@@ -259,7 +260,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Steps one batch with the master's actions. An order to quit in its middle ends it early.
+    /// Steps one batch with the master's actions; returns early on an order to quit.
     fn serve(&mut self, slot: usize) -> Result<(), Stop> {
         let Work::Serve(steppers) = &mut self.work else {
             return Err(out_of_place("step with the master's actions"));
@@ -345,7 +346,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Ends all environments in order: all are asked before one is waited for.
+    /// Closes all environments: all are asked to end before one is waited for.
     fn close(&mut self) {
         match &mut self.work {
             Work::Collect(collector, _) => collector.begin_close(),

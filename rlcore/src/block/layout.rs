@@ -1,14 +1,15 @@
-//! What a block holds, and where: parts, leads, offsets. Part of the manifest that another language reads ([`crate::manifest`]).
+//! The layout of a block: its parts, their leading dimensions and offsets. Part of the manifest that other languages read
+//! ([`crate::manifest`]).
 use crate::batch_spec::BatchSpec;
 use crate::env::EnvSpaces;
 use crate::schema::{DType, Lead, LeafSpec};
 use crate::traj;
 use serde::{Deserialize, Serialize};
 
-/// Every array starts on a boundary of two cache lines (prefetchers fetch pairs).
+/// Alignment of every array: two cache lines, because prefetchers fetch pairs of lines.
 pub(crate) const ALIGN: usize = 128;
 
-/// What an agent records and carries.
+/// The leaves that an agent records, and its recurrent state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgentSchema {
     /// Leaves of `agent_info`, written at each step.
@@ -17,7 +18,7 @@ pub struct AgentSchema {
     pub state: Vec<LeafSpec>,
 }
 
-/// Parts of the block, each a tree of leaves with one lead.
+/// Parts of the block: trees of leaves with the same leading dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -41,7 +42,7 @@ pub enum Part {
     AgentInfo,
     /// `[ceil(T/k), B]`: recurrent state before steps 0, k, 2k, ...
     AgentState,
-    /// `[B] f32`: value of row T, where asked for.
+    /// `[B] f32`: value of the observation in row T, if requested.
     BootstrapValue,
     /// `[T, B] f64`: row k of a column is the record of the k-th episode that it finished in this batch (see
     /// [`crate::traj`]); the reset flags say when.
@@ -63,12 +64,12 @@ const PARTS: [Part; 12] = [
     Part::Trajectory,
 ];
 
-/// What else a block holds.
+/// Optional parts of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockOptions {
-    /// Record the recurrent state every this many steps.
+    /// Record the recurrent state every `state_interval` steps.
     pub state_interval: usize,
-    /// Record the value of row T.
+    /// Record the value of the observation in row T.
     pub bootstrap_value: bool,
 }
 
@@ -78,14 +79,14 @@ impl Default for BlockOptions {
     }
 }
 
-/// One part: its lead, and its leaves with their byte offsets in the segment.
+/// One part: its leading dimensions, and its leaves with their byte offsets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartLayout {
     /// Which part.
     pub part: Part,
     /// Leading dimensions.
     pub lead: Lead,
-    /// Rows of `B` cells that the lead amounts to.
+    /// Number of rows of `B` cells.
     pub rows: usize,
     /// The leaves.
     pub leaves: Vec<LeafSpec>,
@@ -93,17 +94,16 @@ pub struct PartLayout {
     pub offsets: Vec<usize>,
 }
 
-/// Where everything lies. Part of the manifest that another language reads ([`crate::manifest`]).
+/// The layout of a block. Part of the manifest that another language reads ([`crate::manifest`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
-    /// Raised when the meaning of the fields changes.
+    /// Version of this format; raised when the meaning of a field changes.
     pub version: u32,
     /// `T` and `B`.
     pub spec: BatchSpec,
-    /// All parts, also empty ones.
+    /// All parts, including empty ones.
     pub parts: Vec<PartLayout>,
-    /// Size of the segment, bytes; `usize::MAX` where it is more than can be counted, which no segment holds. Offsets mean nothing
-    /// then.
+    /// Size in bytes; `usize::MAX` on overflow, which no segment can hold. The offsets are meaningless then.
     pub bytes: usize,
 }
 

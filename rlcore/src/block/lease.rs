@@ -1,15 +1,15 @@
-//! A slot of a sampler: only the sampler fills it; then the holder of its lease reads it; then it is filled again.
+//! A slot of a sampler: the sampler fills it, the holder of its lease reads it, then the sampler fills it again.
 //!
-//! A slot is free when no lease of it is held; only a free slot can be written. The sampler may read a slot that is leased
-//! (row T becomes row 0 of the next batch).
+//! A slot is free while no lease of it is held, and only a free slot can be written. The sampler may also read a leased slot: its row T
+//! becomes row 0 of the next batch.
 use super::Columns;
 use crate::segment::Pages;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The columns of one slot. The count of the inner `Arc` says whether it is leased: 1 when it is free.
+/// The columns of one slot. The reference count of the inner `Arc` is 1 if the slot is free, more if it is leased.
 type Home = Arc<Mutex<Arc<Views>>>;
 
-/// Two forms of the same columns. Whoever borrows one mutably has borrowed both.
+/// Two views of the same columns. A mutable borrow of this struct covers both.
 #[derive(Debug)]
 struct Views {
     whole: Columns,
@@ -19,7 +19,7 @@ struct Views {
 }
 
 fn lock(home: &Home) -> MutexGuard<'_, Arc<Views>> {
-    // A panic while the slot was written leaves samples that nobody leases.
+    // A panic while the slot was written leaves samples that are never leased.
     home.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -42,12 +42,12 @@ impl Slot {
         Arc::strong_count(&*lock(&self.0)) == 1
     }
 
-    /// Lends the columns out for reading.
+    /// Leases the columns for reading.
     pub fn lease(&self) -> Lease {
         Lease { views: Some(Arc::clone(&*lock(&self.0))), home: Arc::clone(&self.0) }
     }
 
-    /// Reads the columns, leased or not. A lease that is dropped meanwhile waits.
+    /// Reads the columns, leased or not. A lease that is dropped meanwhile waits for the reader.
     pub fn read<R>(&self, f: impl FnOnce(&Columns) -> R) -> R {
         f(&lock(&self.0).whole)
     }
@@ -63,17 +63,17 @@ impl Slot {
     }
 }
 
-/// The samples of one batch, for reading. Dropping it gives the slot back to the sampler; debug builds poison the samples
-/// first (see [`Columns::poison`]).
+/// The samples of one batch, for reading. Dropping the lease returns the slot to the sampler; debug builds poison the samples first
+/// (see [`Columns::poison`]).
 #[derive(Debug)]
 pub struct Lease {
-    /// Absent only while it is dropped.
+    /// `None` only while the lease is dropped.
     views: Option<Arc<Views>>,
     home: Home,
 }
 
 impl Lease {
-    /// Columns without a sampler that waits for them.
+    /// A lease of columns that do not belong to a sampler.
     pub fn unslotted(columns: Columns) -> Self {
         Slot::new(columns).lease()
     }

@@ -38,12 +38,12 @@ pub struct CellRef<'a> {
 macro_rules! typed {
     ($($name:ident: $t:ty),*) => {
         impl<'a> CellRef<'a> {$(
-            /// The elements of a leaf of this type; panics where the leaf holds another.
+            /// The elements of a leaf; panics if the leaf has another element type.
             #[inline]
             pub fn $name(self, leaf: usize) -> &'a [$t] { self.get(leaf) }
         )*}
         impl CellMut<'_> {$(
-            /// The elements of a leaf of this type; panics where the leaf holds another.
+            /// The elements of a leaf; panics if the leaf has another element type.
             #[inline]
             pub fn $name(&mut self, leaf: usize) -> &mut [$t] { self.get(leaf) }
         )*}
@@ -115,12 +115,12 @@ impl CellMut<'_> {
         unsafe { NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()).cast(), l.elems).as_mut() }
     }
 
-    /// Reads what was written.
+    /// The same cell, for reading.
     pub fn as_ref(&self) -> CellRef<'_> {
         CellRef { leaves: self.leaves, at: self.at }
     }
 
-    /// Copies `values` into a leaf; an error where number or type of elements differ.
+    /// Copies `values` into a leaf; returns an error if the number or the type of elements differs.
     pub fn write<T: Element>(&mut self, leaf: usize, values: &[T]) -> Result<(), CellError> {
         let Some(l) = self.leaves.get(leaf) else {
             return Err(CellError::NoLeaf { leaf, leaves: self.leaves.len() });
@@ -138,7 +138,7 @@ impl CellMut<'_> {
         Ok(())
     }
 
-    /// Copies all leaves of a cell of the same specs.
+    /// Copies all leaves from a cell with the same leaf specs.
     pub fn copy_from(&mut self, from: CellRef<'_>) {
         assert_eq!(self.leaves.len(), from.leaves.len());
         for (to, l) in self.leaves.iter().zip(from.leaves) {
@@ -182,11 +182,11 @@ impl CellMut<'_> {
 /// The cells that one environment's step reads and writes, moved from column to column.
 #[derive(Debug)]
 pub struct StepCells<'a> {
-    /// What to do.
+    /// The action.
     pub action: CellRef<'a>,
-    /// Where the observation goes.
+    /// The cell that receives the observation.
     pub observation: CellMut<'a>,
-    /// Where the info goes.
+    /// The cell that receives the info.
     pub info: CellMut<'a>,
     /// Column of the trees that is column 0 here.
     first: usize,

@@ -1,29 +1,29 @@
-//! What can be wrong about a write into a cell.
+//! The error of a write into a cell.
 use crate::schema::DType;
 
-/// Why values were not written.
+/// Reasons for which values cannot be written into a cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CellError {
-    /// The tree has fewer leaves.
+    /// The space has fewer leaves.
     #[error("leaf {leaf} does not exist: the space has {leaves}")]
     NoLeaf {
-        /// The leaf that was named.
+        /// Index of the leaf.
         leaf: usize,
-        /// Leaves that there are.
+        /// Number of leaves of the space.
         leaves: usize,
     },
-    /// Number or type of the elements differ.
+    /// The number or the type of the elements differs.
     #[error("leaf {leaf} holds {elems} elements of {dtype:?}, but {written} of {of} were written")]
     OtherElements {
-        /// The leaf that was named.
+        /// Index of the leaf.
         leaf: usize,
-        /// Elements in one cell of it.
+        /// Number of elements in one cell of the leaf.
         elems: usize,
-        /// Their type.
+        /// Element type of the leaf.
         dtype: DType,
-        /// Elements that were given.
+        /// Number of elements that were given.
         written: usize,
-        /// Their Rust type.
+        /// Rust type of the elements that were given.
         of: &'static str,
     },
 }

@@ -26,7 +26,7 @@ impl<'a> Row<'a> {
         unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_ref() }
     }
 
-    /// The same as an array `[columns, shape...]`, `shape` being the leaf's; panics where it is not.
+    /// The elements of a leaf as an array `[columns, shape...]`; panics if `shape` is not the shape of the leaf.
     pub fn array<T: Element>(self, leaf: usize, shape: &[usize]) -> ndarray::ArrayViewD<'a, T> {
         let whole: Vec<usize> = [self.columns].iter().chain(shape).copied().collect();
         let view = ndarray::ArrayViewD::from_shape(whole, self.get(leaf));
@@ -48,7 +48,7 @@ impl<'a> Row<'a> {
         CellRef { leaves: self.leaves, at: At::new(self.row, self.first + column) }
     }
 
-    /// Some of the columns, as a row of their own.
+    /// A range of the columns, as a row.
     #[inline]
     #[must_use]
     pub fn part(self, columns: Range<usize>) -> Self {
@@ -61,7 +61,7 @@ impl<'a> Row<'a> {
         self.leaves.len()
     }
 
-    /// The first leaf and column with a NaN.
+    /// The first leaf and column that hold a NaN.
     pub fn find_nan(self) -> Option<(usize, usize)> {
         let mut found = None;
         for (i, leaf) in self.leaves.iter().enumerate() {
@@ -110,7 +110,7 @@ impl<'a> RowMut<'a> {
         CellMut { leaves: self.leaves, at: At::new(self.row, self.first + column), _unique: PhantomData }
     }
 
-    /// Reads what was written.
+    /// The same row, for reading.
     pub fn as_row(&self) -> Row<'_> {
         Row {
             leaves: self.leaves,
@@ -120,7 +120,7 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// The first `N` leaves at once, all of one type.
+    /// The first `N` leaves, which have the same element type.
     pub fn split<T: Element, const N: usize>(self) -> [&'a mut [T]; N] {
         assert!(N <= self.leaves.len());
         std::array::from_fn(|leaf| {
@@ -131,7 +131,7 @@ impl<'a> RowMut<'a> {
         })
     }
 
-    /// Some of the columns, as a row of their own.
+    /// A range of the columns, as a row.
     #[inline]
     pub fn part(&mut self, columns: Range<usize>) -> RowMut<'_> {
         assert!(columns.start <= columns.end && columns.end <= self.columns);
@@ -159,7 +159,7 @@ impl<'a> RowMut<'a> {
         self.leaves.len()
     }
 
-    /// Copies all leaves of a row of the same specs.
+    /// Copies all leaves from a row with the same leaf specs.
     pub fn copy_from(&mut self, from: Row<'_>) {
         assert!(self.leaves.len() == from.leaves.len() && self.columns == from.columns);
         for (to, l) in self.leaves.iter().zip(from.leaves) {

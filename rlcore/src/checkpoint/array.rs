@@ -1,4 +1,4 @@
-//! Named arrays: what a saved state is made of, and where a state that is loaded takes them from.
+//! Named arrays of a saved state, and the sources from which a state is restored.
 use super::CheckpointError;
 use crate::schema::{DType, Element};
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ pub struct ArrayInfo {
 }
 
 impl ArrayInfo {
-    /// Size of the elements; saturating.
+    /// Size of all elements in bytes, saturating.
     pub fn bytes(&self) -> usize {
         self.shape.iter().fold(self.dtype.size(), |bytes, n| bytes.saturating_mul(*n))
     }
@@ -39,20 +39,20 @@ impl std::fmt::Display for ArrayInfo {
     }
 }
 
-/// Saved arrays by name. They are read one at a time into memory that the caller has: nothing is held twice.
+/// Saved arrays by name. They are read one at a time into memory of the caller, so that no array is held twice.
 ///
 /// Implemented by [`super::CheckpointReader`], which reads from the file, by slices of [`NamedArray`], and by [`Prefixed`].
 pub trait ArraySource {
-    /// Where the arrays lie, for messages.
+    /// Path of the arrays, for error messages.
     fn place(&self) -> &Path;
 
     /// All names, sorted.
     fn names(&self) -> Vec<String>;
 
-    /// Type and shape of an array; none where no array has that name.
+    /// Type and shape of an array; `None` if no array has that name.
     fn find(&self, name: &str) -> Option<ArrayInfo>;
 
-    /// Reads a whole array into `out`, which must have its size; what was read is checked against the checksum.
+    /// Reads a whole array into `out`, which must have the array's size, and verifies its checksum.
     ///
     /// # Errors
     /// No such array, another size, or a file that cannot be read or is damaged; `out` is then unspecified.
@@ -60,15 +60,15 @@ pub trait ArraySource {
 }
 
 impl dyn ArraySource + '_ {
-    /// An error that names both sides unless the array `name` is there with this type and shape. Nothing is read, so a state that
-    /// consists of several arrays is checked as a whole before any of it is replaced.
+    /// Returns an error that names both shapes unless the array `name` exists with this type and shape. Reads no elements, so that a
+    /// state of several arrays can be checked as a whole before any of it is replaced.
     pub fn expect(&self, name: &str, dtype: DType, shape: &[usize]) -> Result<(), CheckpointError> {
         let found = self.find(name).ok_or_else(|| missing(self, name))?;
         let wanted = ArrayInfo { dtype, shape: shape.to_owned() };
         if found == wanted { Ok(()) } else { Err(mismatch(self, name, &found, &wanted)) }
     }
 
-    /// An array of that element type and shape as elements.
+    /// Reads an array of this element type and shape into a new vector.
     pub fn vec<T: Element>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>, CheckpointError> {
         let found = self.find(name).ok_or_else(|| missing(self, name))?;
         if !T::matches(found.dtype) || found.shape != shape {
@@ -142,7 +142,7 @@ impl ArraySource for Vec<NamedArray<'_>> {
     }
 }
 
-/// The arrays of one part of a state: those whose names begin with a prefix, without it.
+/// The arrays whose names begin with a prefix, under their names without it.
 pub struct Prefixed<'a> {
     source: &'a dyn ArraySource,
     prefix: String,

@@ -1,4 +1,4 @@
-//! Which checkpoints there are, which is the newest, which may go.
+//! Listing checkpoints, finding the newest, and deleting those that are not to be kept.
 use super::{CheckpointError, CheckpointReader, MANIFEST};
 use crate::file::{FileError, TEMP, parent_of, sync_dir, temp_beside};
 use nix::fcntl::{Flock, FlockArg};
@@ -13,8 +13,8 @@ pub fn step_name(step: u64) -> String {
     format!("{PREFIX}{step:012}")
 }
 
-/// Environment steps after which the checkpoint at `path` was written, as its name says; none where it has no name of [`step_name`],
-/// or one of more steps than a log can count (`i64`).
+/// Environment steps after which the checkpoint at `path` was written, according to its name; `None` if the name is not one of [`step_name`],
+/// or exceeds the range of step counts in a log (`i64`).
 pub fn steps_of(path: &Path) -> Option<u64> {
     let name = name_of(path)?;
     let step = name.strip_prefix(PREFIX)?.parse().ok()?;
@@ -47,7 +47,7 @@ pub fn latest(dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     newest(dir, |_| true)
 }
 
-/// As [`latest`], of those that hold everything that a run needs to continue exactly: see
+/// As [`latest`], among the checkpoints that include their replay: see
 /// [`super::CheckpointWriter::lacks_replay`].
 pub fn latest_complete(dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     newest(dir, CheckpointReader::has_replay)
@@ -62,10 +62,10 @@ fn newest(
 }
 
 /// Deletes from `dir` the checkpoints older than the newest `last` valid ones, except the newest that has its replay and the one named
-/// `best`. Removes what interrupted writes left, too; what a live process is writing just now is not touched.
+/// `best`. Also removes what interrupted writes have left; a checkpoint that a live process is writing is not touched.
 ///
-/// Damaged checkpoints do not count, so that they never push out a valid one; they go when they are older. A deletion that is
-/// interrupted leaves no half checkpoint: the directory is renamed first.
+/// Damaged checkpoints do not count towards `last`, so that they never displace a valid one; older damaged ones are deleted. An interrupted
+/// deletion leaves no partial checkpoint: the directory is renamed first.
 pub fn keep(dir: &Path, last: NonZeroUsize, best: Option<&str>) -> Result<(), CheckpointError> {
     let mut steps = steps(dir)?;
     let valid = steps.iter().rev().filter(|(_, path)| CheckpointReader::check(path).is_ok());
@@ -78,9 +78,9 @@ pub fn keep(dir: &Path, last: NonZeroUsize, best: Option<&str>) -> Result<(), Ch
     delete(dir, steps)
 }
 
-/// Deletes the checkpoints after `step` environment steps: they belong to a future that a resumed run replaces. Removes what interrupted
-/// writes left, as [`keep`] does. The newest goes first and for good before this returns: after a crash in the middle, and at any
-/// time later, the newest checkpoint is one that the run has reached.
+/// Deletes the checkpoints after `step` environment steps, which a resumed run will replace. Also removes what interrupted writes have
+/// left, as [`keep`] does. The newest is deleted first, and all deletions are flushed to the disk before this returns: after a crash at
+/// any time, the remaining checkpoints are a prefix of the run.
 pub fn discard_after(dir: &Path, step: u64) -> Result<(), CheckpointError> {
     let mut steps = steps(dir)?;
     steps.retain(|(s, _)| *s > step);
@@ -114,7 +114,7 @@ pub(super) fn valid_beside(dir: &Path) -> Option<PathBuf> {
         .find(|path| CheckpointReader::check(path).is_ok())
 }
 
-/// All checkpoints, damaged ones included, oldest first: directories with a name of [`step_name`] and a manifest. A missing `dir` has none.
+/// All checkpoints, damaged ones included, oldest first: directories with a name of [`step_name`] and a manifest. A missing `dir` contains none.
 fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! Opening a checkpoint, and taking out what it holds, each piece when it is asked for.
+//! Opening a checkpoint, and reading its entries one at a time.
 //!
 //! Files are read, not mapped: a mapping would need unsafe code.
 use super::{
@@ -18,18 +18,18 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use twox_hash::XxHash64;
 
-/// Bytes that [`CheckpointReader::verify`] holds at a time.
+/// Bytes that [`CheckpointReader::verify`] reads at a time.
 const PIECE: usize = 1 << 20;
 
 /// An array in the file.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) info: ArrayInfo,
-    /// Where its bytes begin.
+    /// Offset of its first byte in the file.
     pub(super) start: u64,
 }
 
-/// An open checkpoint, known to be complete.
+/// An open checkpoint, whose files are known to be complete.
 #[derive(Debug)]
 pub struct CheckpointReader {
     dir: PathBuf,
@@ -39,7 +39,7 @@ pub struct CheckpointReader {
     values: BTreeMap<String, Value>,
 }
 
-/// Damage before it is known what to use instead.
+/// A fault of a checkpoint, before an alternative checkpoint has been looked for.
 pub(super) enum Fault {
     Missing,
     Version(u32),
@@ -80,7 +80,7 @@ impl CheckpointReader {
         &self.dir
     }
 
-    /// Whether it holds everything that continuing exactly needs: see [`super::CheckpointWriter::lacks_replay`].
+    /// Whether the checkpoint includes the replay, which an exact continuation needs: see [`super::CheckpointWriter::lacks_replay`].
     pub fn has_replay(&self) -> bool {
         !self.manifest.lacks_replay
     }
@@ -90,8 +90,8 @@ impl CheckpointReader {
         self.values.contains_key(name)
     }
 
-    /// Reads every array once, a piece at a time, and compares the checksums: what is loaded afterwards is known to be sound, so
-    /// that nothing is replaced by a part of it.
+    /// Reads every array once, piece by piece, and verifies the checksums, so that a later restore cannot fail half-way because of
+    /// damage.
     pub fn verify(&self) -> Result<(), CheckpointError> {
         let mut piece = vec![0; PIECE];
         for (name, stored) in &self.arrays {
@@ -121,7 +121,7 @@ impl CheckpointReader {
         Err(self.fault(damaged(ARRAYS, &what)))
     }
 
-    /// A value, as it was saved.
+    /// Deserialises a saved value.
     pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
         let value =
             self.values.get(name).ok_or_else(|| self.missing("value", name, self.values.keys()))?;
@@ -132,7 +132,7 @@ impl CheckpointReader {
         })
     }
 
-    /// An extra file.
+    /// The content of an extra file.
     pub fn file(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
         if !self.manifest.files.contains_key(name) {
             return Err(self.missing("file", name, self.manifest.files.keys()));
@@ -197,7 +197,7 @@ fn name(fault: Fault, dir: &Path) -> CheckpointError {
 }
 
 fn manifest(dir: &Path) -> Result<Manifest, Fault> {
-    /// What every format has.
+    /// The field that every format version has.
     #[derive(serde::Deserialize)]
     struct Format {
         format: u32,
@@ -216,7 +216,7 @@ fn manifest(dir: &Path) -> Result<Manifest, Fault> {
     serde_json::from_slice(&bytes).map_err(bad)
 }
 
-/// A small file, checked.
+/// Reads a small file and verifies its checksum.
 fn read_whole(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, Fault> {
     let bytes = fs::read(dir.join(name)).map_err(|e| unreadable(dir, name, e))?;
     if manifest.files.get(name) != Some(&Sum::of(&bytes)) {
@@ -225,7 +225,7 @@ fn read_whole(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, Fa
     Ok(bytes)
 }
 
-/// The header of the arrays, which must name what the manifest names and describe the file to its last byte.
+/// Reads the header of the arrays file, which must name the arrays of the manifest and describe the file to its last byte.
 fn arrays(dir: &Path, manifest: &Manifest) -> Result<(BTreeMap<String, Stored>, File), Fault> {
     let bad = |what: &str| damaged(ARRAYS, what);
     let sum = manifest.files.get(ARRAYS).ok_or_else(|| damaged(MANIFEST, "it lists no arrays"))?;
@@ -267,7 +267,7 @@ fn damaged(file: &str, what: &str) -> Fault {
     Fault::Damaged { file: file.to_owned(), what: what.to_owned() }
 }
 
-/// A file that is missing or too short is damage; anything else (permissions, a failing disk) is the system's refusal.
+/// A missing or short file is damage; any other error (permissions, a failing disk) is reported as it is.
 fn unreadable(dir: &Path, file: &str, e: io::Error) -> Fault {
     match e.kind() {
         io::ErrorKind::NotFound => damaged(file, "it is missing"),

@@ -1,4 +1,4 @@
-//! Collecting a checkpoint and putting it in place.
+//! Collecting the entries of a checkpoint and writing it atomically.
 use super::{
     ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors,
 };
@@ -24,7 +24,7 @@ struct Array<'a> {
     bytes: Cow<'a, [u8]>,
 }
 
-/// What a checkpoint will contain. Arrays are borrowed until [`CheckpointWriter::commit`] has streamed them out.
+/// The entries of a checkpoint that will be written. Arrays are borrowed until [`CheckpointWriter::commit`] has written them.
 #[derive(Default)]
 pub struct CheckpointWriter<'a> {
     arrays: BTreeMap<String, Array<'a>>,
@@ -41,7 +41,7 @@ impl std::fmt::Debug for CheckpointWriter<'_> {
 }
 
 impl<'a> CheckpointWriter<'a> {
-    /// An empty one.
+    /// A checkpoint without entries.
     pub fn new() -> Self {
         Self::default()
     }
@@ -80,7 +80,7 @@ impl<'a> CheckpointWriter<'a> {
         self.array(name, dtype, shape, bytemuck::cast_slice::<T, u8>(elements))
     }
 
-    /// Adds anything that serde can take apart, but 128-bit integers. Floats come back bit by bit.
+    /// Adds a serialisable value; 128-bit integers are refused. Floats are preserved to the bit, NaN included.
     pub fn value<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
@@ -93,13 +93,13 @@ impl<'a> CheckpointWriter<'a> {
         add(&mut self.values, name, value)
     }
 
-    /// Notes that the replay was left out because of its size. A run that continues from such a checkpoint does so with an empty
-    /// replay, so [`super::latest_complete`] passes over it, and [`super::keep`] keeps one that has its replay beside it.
+    /// Notes that the replay was left out because of its size. A run that continues from such a checkpoint starts with an empty replay,
+    /// so [`super::latest_complete`] passes over it, and [`super::keep`] also keeps the newest checkpoint that includes its replay.
     pub fn lacks_replay(&mut self) {
         self.lacks_replay = true;
     }
 
-    /// Adds a file of its own, such as `model.safetensors`.
+    /// Adds a separate file, such as `model.safetensors`.
     pub fn file(
         &mut self,
         name: &str,
@@ -115,25 +115,25 @@ impl<'a> CheckpointWriter<'a> {
         add(&mut self.files, name, bytes.into())
     }
 
-    /// Writes everything to `dir` (an absent directory or an older checkpoint, which it replaces). Its parent must be there: one that
-    /// has vanished meanwhile is an error, and not made again.
+    /// Writes the checkpoint to `dir`, which does not exist or is an older checkpoint that is replaced. The parent directory must exist
+    /// and is not created.
     ///
-    /// On errors, a full disk for one, and on crashes, `dir` is what it was before.
+    /// After an error (such as a full disk) or a crash, `dir` is unchanged.
     pub fn commit(self, dir: &Path) -> Result<(), CheckpointError> {
         let parent = parent_of(dir);
         let (temp, _writing) = locked_temp(dir)?;
         let done = self.write_into(&temp, dir).and_then(|()| {
             put_in_place(&temp, dir)?;
-            // Before what was replaced goes: after a power cut one of the two is there, whole.
+            // Before the replaced checkpoint is deleted: after a power cut one of the two exists, complete.
             Ok(sync_dir(parent)?)
         });
         if fs::symlink_metadata(&temp).is_ok() {
-            let _ = fs::remove_dir_all(&temp); // our failure, or the checkpoint that was replaced
+            let _ = fs::remove_dir_all(&temp); // an incomplete checkpoint after an error, or the replaced one
         }
         done
     }
 
-    /// Into `dir`, which will be renamed to `to`.
+    /// Writes all files into `dir`, which will be renamed to `to`.
     pub(super) fn write_into(&self, dir: &Path, to: &Path) -> Result<(), CheckpointError> {
         let mut manifest = Manifest {
             format: FORMAT,
@@ -208,12 +208,12 @@ fn bad_name(name: &str, message: &str) -> CheckpointError {
     CheckpointError::Entry { name: name.to_owned(), message: message.to_owned() }
 }
 
-/// An empty directory beside `dir` that cleaning up leaves alone while we hold its lock.
+/// Creates an empty directory beside `dir`, which [`super::keep`] does not remove while its lock is held.
 pub(super) fn locked_temp(dir: &Path) -> Result<(PathBuf, Flock<File>), FileError> {
     loop {
         let temp = temp_beside(dir);
         fs::create_dir(&temp).map_err(FileError::at("create", &temp))?;
-        let Ok(open) = File::open(&temp) else { continue }; // cleaned up before we held the lock
+        let Ok(open) = File::open(&temp) else { continue }; // removed before the lock was taken
         let lock = Flock::lock(open, FlockArg::LockExclusive);
         let lock = lock.map_err(|(_, e)| FileError::at("lock", &temp)(e.into()))?;
         if lock.metadata().is_ok_and(|m| m.nlink() > 0) && temp.is_dir() {
@@ -222,7 +222,7 @@ pub(super) fn locked_temp(dir: &Path) -> Result<(PathBuf, Flock<File>), FileErro
     }
 }
 
-/// Renames `temp` to `dir`; what was there gets the name `temp`.
+/// Renames `temp` to `dir`; an existing directory `dir` gets the name `temp`.
 fn put_in_place(temp: &Path, dir: &Path) -> Result<(), FileError> {
     let replaces = dir.is_dir();
     let flags =

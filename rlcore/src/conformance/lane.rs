@@ -1,4 +1,4 @@
-//! One instance under test, with cells of its own; what it did last can be compared with another.
+//! One instance under test, with its own cells; its last results can be compared with those of another instance.
 use crate::EnvRank;
 use crate::cells::{CellRef, Tree};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step};
@@ -44,7 +44,7 @@ pub(super) fn spaces_of<E: Env>(env: &E) -> Result<EnvSpaces, Failure> {
     guarded(|| Ok(env.spaces()))
 }
 
-/// What the observation cell holds before the environment writes it.
+/// Content of the observation cell before the environment writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paint {
     /// Zero bytes.
@@ -59,9 +59,9 @@ pub(super) struct Lane<E> {
     paint: Paint,
     observation: Tree,
     info: Tree,
-    /// What the last step returned; `None` after a reset.
+    /// Result of the last step; `None` after a reset.
     pub(super) last: Option<Step>,
-    /// What the environment told after the last call, if that was a reset or asked for one.
+    /// Notes of the environment after the last call, if that was a reset or asked for one.
     pub(super) notes: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl<E: Env> Lane<E> {
         self.painted();
         self.last = None;
         guarded(|| self.env.reset(&mut self.observation.cell_mut(0, 0)))?;
-        // A slice asks before the reset: what is told only now would be lost, or told of the next episode.
+        // A slice takes notes before the reset: notes that exist only now would be lost, or belong to the next episode.
         self.notes = guarded(|| Ok(self.env.take_notes()))?;
         Ok(())
     }
@@ -122,7 +122,7 @@ impl<E: Env> Lane<E> {
         Ok(step)
     }
 
-    /// A reset where one is due, a step otherwise.
+    /// Performs a reset if one is due, otherwise a step.
     pub(super) fn advance(&mut self, action: Option<CellRef<'_>>) -> Result<(), Failure> {
         match action {
             Some(action) => self.step(action).map(|_| ()),
@@ -153,7 +153,7 @@ impl<E: Env> Lane<E> {
         self.info.cell(0, 0)
     }
 
-    /// Plays some steps of its own, up to the end of an episode at most, and asks for the notes of them.
+    /// Plays some steps with its own actions, at most to the end of an episode, and takes the notes.
     pub(super) fn wear(
         &mut self,
         declared: &EnvSpaces,
@@ -173,10 +173,10 @@ impl<E: Env> Lane<E> {
         Ok(())
     }
 
-    /// How the last call differed from that of `other`, or `None` where they agree to the bit; completes "in".
+    /// How the last call differed from that of `other`, or `None` if they agree to the bit; completes a sentence after "in".
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let trees = [(&self.observation, &other.observation), (&self.info, &other.info)];
-        // A reset leaves the info of the step before.
+        // After a reset the cell holds the info of the step before.
         for (mine, theirs) in &trees[..if self.last.is_some() { 2 } else { 1 }] {
             for (leaf, spec) in mine.specs().iter().enumerate() {
                 let (a, b) = (mine.cell(0, 0).bytes(leaf), theirs.cell(0, 0).bytes(leaf));
@@ -215,7 +215,7 @@ impl Actions {
         Self { rng: seed::rng(seed), spaces: spaces.clone(), cell }
     }
 
-    /// A uniform draw among the actions that are allowed; `None` where none is.
+    /// A uniform draw among the allowed actions; `None` if no action is allowed.
     pub(super) fn draw(&mut self, observation: CellRef<'_>) -> Option<CellRef<'_>> {
         match self.spaces.action_mask {
             None => self.spaces.action.sample(&mut self.rng, &mut self.cell.cell_mut(0, 0)),
@@ -232,7 +232,7 @@ impl Actions {
         Some(self.cell.cell(0, 0))
     }
 
-    /// The action drawn last, changed at one place.
+    /// The action that was drawn last, with one changed component.
     pub(super) fn spoiled(&mut self, leaf: usize, element: usize, value: i64) -> CellRef<'_> {
         self.cell.cell_mut(0, 0).i64(leaf)[element] = value;
         self.cell.cell(0, 0)

@@ -5,7 +5,7 @@ use crate::env::{Env, EnvSpaces, MakeEnv, Step};
 use crate::seed::{Role, seed_of};
 use std::fmt;
 
-/// Plays `options.steps` steps; `None` where a violation made the rest meaningless.
+/// Plays `options.steps` steps; `None` if a violation made the rest meaningless.
 pub(super) fn run<M: MakeEnv>(
     settings: &M,
     sent: &M,
@@ -31,7 +31,7 @@ pub(super) fn run<M: MakeEnv>(
     Some(run.coverage)
 }
 
-/// An instance that takes the same actions, and the clause that is broken when it differs.
+/// An instance that takes the same actions, and the clause that is violated if it differs.
 struct Follower<E> {
     clause: Clause,
     lane: Lane<E>,
@@ -54,14 +54,14 @@ enum Due {
     Step,
 }
 
-/// Where in the run a sentence is about.
+/// The position in the run that a sentence refers to.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     due: Due,
     after_lost_life: bool,
-    /// Steps before.
+    /// Number of steps before.
     steps: usize,
-    /// Episodes before.
+    /// Number of episodes before.
     episodes: usize,
 }
 
@@ -85,12 +85,13 @@ struct Run<'a, E> {
     actions: Actions,
     first: Lane<E>,
     followers: Vec<Follower<E>>,
-    /// Has another seed; gone once it differed.
+    /// An instance with another seed; removed once it differed.
     stranger: Option<Lane<E>>,
     coverage: Coverage,
     /// The number of the last truncated step.
     truncated_at: Option<usize>,
-    /// A Fibonacci number and the next: save there, so that states of all ages continue for short and long.
+    /// A Fibonacci number and the next one: states are saved at these steps, so that old and young states continue for short and long
+    /// times.
     save_at: (usize, usize),
 }
 
@@ -107,13 +108,13 @@ impl<'a, E: Env> Run<'a, E> {
         let mut first = lane(settings, Paint::Zero)?;
         let mut stranger = lane(settings, Paint::Zero)?;
         let mut used = lane(settings, Paint::Zero)?;
-        // The order matters: what follows the first that differs means nothing.
+        // The order matters: comparisons after the first difference are meaningless.
         let mut followers = vec![
             Follower { clause: Clause::Deterministic, lane: lane(settings, Paint::Zero)? },
             Follower { clause: Clause::WholeObservation, lane: lane(settings, Paint::Ones)? },
             Follower { clause: Clause::Settings, lane: lane(sent, Paint::Zero)? },
         ];
-        // What fails in here fails in the run as well, where its place is told.
+        // A failure here also occurs in the main run, where its position is reported.
         let _ = used.wear(declared, other_seed, 37);
         followers.push(Follower { clause: Clause::Reseed, lane: used });
         let mut seeded = [first.seed(options.seed), stranger.seed(other_seed)].to_vec();
@@ -140,7 +141,7 @@ impl<'a, E: Env> Run<'a, E> {
         self.first.last.is_some_and(|s| s.reset)
     }
 
-    /// One call of every instance, and all checks of what came back.
+    /// One call of every instance, and all checks of the results.
     fn advance(&mut self, due: Due) -> Option<()> {
         let Self { first, followers, found, actions, .. } = self;
         let after_lost_life = first.last.is_some_and(|s| s.done() && !s.reset);
@@ -262,7 +263,7 @@ impl<'a, E: Env> Run<'a, E> {
         self.at_end() && self.coverage.episodes == 1
     }
 
-    /// Puts the state of the first instance into a used one, which follows from here on.
+    /// Restores the state of the first instance in a used one, which then follows it.
     fn save_and_restore<M: MakeEnv<Env = E>>(&mut self, settings: &M) {
         let state = match self.first.save() {
             Ok(Some(state)) => state,

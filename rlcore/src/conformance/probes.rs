@@ -1,14 +1,14 @@
-//! Calls that must be refused, or forgiven; each on an instance of its own.
+//! Calls that must be refused, or tolerated; each on its own instance.
 use super::lane::{Actions, Failure, Lane, Paint};
 use super::{Clause, Options, Violations, fresh};
 use crate::env::{Env, EnvSpaces, MakeEnv, Step};
 use crate::seed::{Role, seed_of};
 use crate::space::Space;
 
-/// Components of an action space that are tried: the first ones.
+/// Number of components of an action space that are tried: the first ones.
 const TRIED: usize = 8;
 
-/// What was wrong about the answer to a call that must be refused, or `None`.
+/// What was wrong with the answer to a call that must be refused, or `None`.
 fn not_refused(answer: Result<Step, Failure>) -> Option<String> {
     match answer {
         Err(Failure::Error(_)) => None,
@@ -17,7 +17,7 @@ fn not_refused(answer: Result<Step, Failure>) -> Option<String> {
     }
 }
 
-/// An instance at the start of its first episode; what fails here failed in the main run.
+/// An instance at the start of its first episode; a failure here has occurred in the main run too.
 fn started<M: MakeEnv>(
     settings: &M,
     declared: &EnvSpaces,
@@ -30,7 +30,7 @@ fn started<M: MakeEnv>(
     Some((lane, Actions::new(declared, seed_of(options.seed, Role::Act, 1))))
 }
 
-/// Plays to the end of an episode and one step further, then resets. Nothing to say where no episode ends in time.
+/// Plays to the end of an episode and one step further, then resets. Reports nothing if no episode ends in time.
 pub(super) fn step_after_end<M: MakeEnv>(
     settings: &M,
     declared: &EnvSpaces,
@@ -87,7 +87,7 @@ pub(super) fn invalid_actions<M: MakeEnv>(
     Some(())
 }
 
-/// Closes twice.
+/// Calls `close` twice.
 pub(super) fn close<M: MakeEnv>(
     settings: &M,
     declared: &EnvSpaces,

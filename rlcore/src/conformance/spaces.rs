@@ -1,11 +1,11 @@
-//! Whether declared spaces make sense by themselves: memory is laid out from them, so this comes first.
+//! Checks that the declared spaces are consistent. This check comes first, because memory is laid out from the spaces.
 use super::{Clause, Violations};
 use crate::env::{EnvSpaces, Reduce};
 use crate::schema::{DType, LeafSpec};
 use crate::space::{BoxSpace, Space};
 use std::collections::HashSet;
 
-/// `None` where nothing can be laid out from them.
+/// `None` if no memory can be laid out from the spaces.
 pub(super) fn consistent(spaces: &EnvSpaces, found: &mut Violations) -> Option<()> {
     let before = found.0.len();
     let faults = [

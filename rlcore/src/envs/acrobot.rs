@@ -2,8 +2,8 @@
 //!
 //! Follows Gymnasium 1.4 (`envs/classic_control/acrobot.py`, after Sutton 1996, with the equations "of the book": Sutton and
 //! Barto 2018, section 11.3): the state is `f64` (its start rounded to `f32`), one Runge-Kutta step of fourth order of 0.2 s,
-//! then the angles are wrapped and the velocities limited. The reward is -1 on every step but the one that reaches the
-//! height, which has 0. Every operation is Gymnasium's, in its order, so that states and observations are the same to the bit,
+//! then the angles are wrapped and the velocities limited. The reward is -1 on every step except the one that reaches
+//! the height, which has reward 0. Every operation is Gymnasium's, in its order, so that states and observations are the same to the bit,
 //! where NumPy takes sine, cosine and powers from the same C library as this program. The observation of a reset may differ by
 //! one unit in the last place of `f32`: there NumPy computes in `f32`.
 use super::classic::{ClassicEnv, Outcome, Task, squared, symmetric_box};
@@ -25,13 +25,13 @@ const GRAVITY: f64 = 9.8;
 const DT: f64 = 0.2;
 /// rad/s.
 const MAX_SPEEDS: [f64; 2] = [4.0 * PI, 9.0 * PI];
-/// An episode starts within this of hanging at rest, rad and rad/s.
+/// Largest deviation of a start from hanging at rest, rad and rad/s.
 const START: f64 = 0.1;
 
 /// Angle of the first link from hanging, of the second from the first (rad), and their velocities (rad/s).
 pub type State = [f64; 4];
 
-/// How fast the state changes under a torque (Nm).
+/// Time derivative of the state under a torque (Nm).
 #[inline]
 fn derivative([theta1, theta2, dot1, dot2]: State, torque: f64) -> State {
     let (sin2, cos2) = theta2.sin_cos();
@@ -47,7 +47,7 @@ fn derivative([theta1, theta2, dot1, dot2]: State, torque: f64) -> State {
     [dot1, dot2, acc1, acc2]
 }
 
-/// The state after 0.2 s of this torque (Nm).
+/// The state after this torque (Nm) has acted for 0.2 s.
 #[inline]
 pub fn dynamics(state: State, torque: f64) -> State {
     let ahead = |dt: f64, slope: State| std::array::from_fn(|i| state[i] + dt * slope[i]);
@@ -63,7 +63,7 @@ pub fn dynamics(state: State, torque: f64) -> State {
     [wrapped(theta1), wrapped(theta2), dots[0], dots[1]]
 }
 
-/// The angle in -pi..=pi, a turn at a time: a step makes few of them.
+/// Wraps an angle to -pi..=pi, one turn at a time: a step makes few turns.
 #[inline]
 fn wrapped(mut angle: f64) -> f64 {
     while angle > PI {
@@ -107,7 +107,7 @@ impl MakeEnv for Acrobot {
 /// torque -1, 0, 1 Nm.
 pub type AcrobotEnv = ClassicEnv<Equations>;
 
-/// Those of this file.
+/// Acrobot's equations of motion.
 #[derive(Debug)]
 pub enum Equations {}
 

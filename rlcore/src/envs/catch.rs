@@ -1,8 +1,8 @@
-//! Catch: a ball falls down a board, a paddle on the bottom row should be under it.
+//! Catch: a ball falls down a board, and the paddle in the bottom row must be below it when it lands.
 //!
 //! After bsuite (`bsuite/environments/catch.py`) and dm_env's example of the same name: the ball starts in a random column
-//! of the top row and falls a row each step; the paddle starts in the middle. We store 0 and 255 in bytes, they 0 and 1 in
-//! floats. The best return is 1; the mean return of any player who ignores the ball is `2/columns - 1`.
+//! of the top row and falls one row per step; the paddle starts in the middle. Observations are bytes 0 and 255, instead of floats
+//! 0 and 1. The best return is 1; the mean return of any policy that ignores the ball is `2/columns - 1`.
 use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catch {
-    /// Height of the board, at least 2; an episode is one step shorter (bsuite: 10).
+    /// Number of rows, at least 2; an episode has one step less (bsuite: 10).
     pub rows: usize,
-    /// Width of the board, at least 1 (bsuite: 5).
+    /// Number of columns, at least 1 (bsuite: 5).
     pub columns: usize,
 }
 

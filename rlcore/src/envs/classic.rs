@@ -1,8 +1,8 @@
-//! What the classic-control tasks have in common: a state that is stepped, observed and cut off after a number of steps.
+//! The common part of the classic-control tasks: stepping and observing a state, and truncation after a number of steps.
 //!
 //! Gymnasium registers each of them with a time limit of its own, which sets `truncated` whether or not the task also ended
-//! in that step; so here the limit is a setting of every task. A task brings its equations as a [`Task`]; starts are drawn
-//! from our own generator, so single episodes differ from Gymnasium's.
+//! in that step; so here the limit is a setting of every task. A task implements its equations as a [`Task`]; initial states
+//! are drawn from this crate's generator, so individual episodes differ from Gymnasium's.
 use super::{after_end, at_least};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvError, EnvSpaces, Step, from_state, to_state};
@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 
 /// The equations of one task.
 pub trait Task: Send + 'static {
-    /// Everything that the future depends on, but for the steps elapsed and the random stream.
+    /// The complete state, except the number of elapsed steps and the random stream.
     type State: Copy + Debug + Send + Serialize + DeserializeOwned;
     /// `[f32; n]`, one leaf.
     type Observation: AsRef<[f32]>;
@@ -23,28 +23,28 @@ pub trait Task: Send + 'static {
     /// Observations and actions.
     fn spaces() -> EnvSpaces;
 
-    /// Draws the state in which an episode starts.
+    /// Draws the initial state of an episode.
     fn start(rng: &mut Rng) -> Self::State;
 
-    /// The state after an action; an error where the action is none of the task's.
+    /// The result of an action; an error if the action is not valid.
     fn act(state: &Self::State, action: CellRef<'_>) -> Result<Outcome<Self::State>, EnvError>;
 
-    /// What is seen of a state.
+    /// The observation of a state.
     fn observe(state: &Self::State) -> Self::Observation;
 }
 
-/// What one action led to.
+/// The result of one action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome<S> {
     /// The state after it.
     pub next: S,
     /// Reward of the step.
     pub reward: f64,
-    /// The task ends in `next`.
+    /// Whether the task ends in `next`.
     pub terminated: bool,
 }
 
-/// The environment of a task. Build one from the task's settings.
+/// The environment of a task; built from the settings of the task.
 #[derive(Debug)]
 pub struct ClassicEnv<T: Task> {
     max_steps: usize,
@@ -118,25 +118,25 @@ impl<T: Task> Env for ClassicEnv<T> {
     }
 }
 
-/// The square as NumPy's `x**2` of a `float64` has it: the C library's `pow`, which is not always the rounded product.
+/// The square as NumPy computes `x**2` of a `float64`: with the C library's `pow`, which is not always the rounded product.
 #[inline]
 pub(super) fn squared(x: f64) -> f64 {
-    // A constant exponent would be compiled to `x * x`.
+    // The compiler would replace a constant exponent by `x * x`.
     x.powf(std::hint::black_box(2.0))
 }
 
-/// A vector of f32 between these bounds.
+/// A box of `f32` with these bounds.
 pub(super) fn f32_box<const N: usize>(low: [f64; N], high: [f64; N]) -> Space {
     let (low, high) = (low.to_vec(), high.to_vec());
     Space::Box(BoxSpace { dtype: DType::F32, shape: vec![N], low, high })
 }
 
-/// A vector of f32 between these bounds and their negatives.
+/// A box of `f32` with these upper bounds and their negatives as lower bounds.
 pub(super) fn symmetric_box<const N: usize>(high: [f64; N]) -> Space {
     f32_box(high.map(|h| -h), high)
 }
 
-/// A continuous action of one number, `[1] f32`. Infinite is refused as NaN is: both mean an agent that has diverged.
+/// Reads a continuous action of one number, `[1] f32`. Infinite values are refused like NaN: both mean that the agent has diverged.
 #[inline]
 pub(super) fn continuous(action: CellRef<'_>) -> Result<f32, EnvError> {
     let value = action.f32(0)[0];

@@ -1,5 +1,5 @@
-//! Environments of one type side by side: the slice of any [`Env`], with its step inlined, so that no indirect call is paid for
-//! each environment.
+//! The slice of environments of one type: steps each [`Env`] in turn, with its step inlined, so that there is no indirect call per
+//! environment.
 use crate::cells::StepCells;
 use crate::env::{Env, EnvSpaces};
 use crate::slice::{EnvSlice, ResetIo, SliceError, StepIo, Ticks};
@@ -12,7 +12,7 @@ pub struct EnvColumns<E> {
 }
 
 impl<E: Env> EnvColumns<E> {
-    /// One column for each environment.
+    /// A slice with one column per environment.
     pub fn new(envs: Vec<E>) -> Self {
         Self { envs, notes: Vec::new() }
     }
@@ -35,7 +35,7 @@ impl<E: Env> EnvSlice for EnvColumns<E> {
 
     fn end_step(&mut self, io: &mut StepIo<'_>) -> Result<(), SliceError> {
         let n = self.envs.len();
-        // One bound check for each row instead of one for each step.
+        // One bounds check per row instead of one per step.
         let (running, reward) = (&io.running[..n], &mut io.reward[..n]);
         let (terminated, truncated, reset) =
             (&mut io.terminated[..n], &mut io.truncated[..n], &mut io.reset[..n]);

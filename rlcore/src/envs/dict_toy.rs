@@ -1,9 +1,9 @@
-//! DictToy: a walk on a 3x3 grid with everything that a plain environment lacks: a dict observation, an action mask, lost
-//! lives, numeric info and notes. For tests of the machinery that carries them; small enough to learn in seconds.
+//! DictToy: a walk on a 3x3 grid with every optional feature of an environment: a dict observation, an action mask, lost lives, numeric
+//! info and notes. For tests of these features; small enough to be learned in seconds.
 //!
-//! The goal gives 1 and moves elsewhere. The trap takes 1 and a life and moves elsewhere; the walk goes on (`terminated`
-//! without `reset`) until the last life. Who never steps on a trap walks for ever: wrap it in
-//! [`TimeLimit`](super::TimeLimit).
+//! Stepping onto the goal gives reward 1; stepping onto the trap gives reward -1 and costs a life; either then moves to another cell. The
+//! walk continues after a lost life (`terminated` without `reset`) until the last one. An agent that never steps onto a trap walks
+//! for ever: wrap the environment in [`TimeLimit`](super::TimeLimit).
 use super::{after_end, at_least, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{
@@ -30,7 +30,7 @@ const BUMPS: usize = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DictToy {
-    /// Steps onto a trap until the episode ends, at least 1.
+    /// Number of lives: steps onto the trap until the episode ends, at least 1.
     pub lives: usize,
 }
 
@@ -76,7 +76,7 @@ struct Now {
     rng: Rng,
 }
 
-/// What a note says.
+/// The content of a note.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Walk {
     steps: usize,
@@ -93,7 +93,7 @@ impl Walk {
     }
 }
 
-/// The cell that an action leads to, or `None` out of the grid.
+/// The cell that an action leads to, or `None` if that is outside the grid.
 fn neighbour(cell: usize, action: usize) -> Option<usize> {
     let (row, column) = (cell / SIDE, cell % SIDE);
     match action {
@@ -109,7 +109,7 @@ fn distance(a: usize, b: usize) -> usize {
     (a / SIDE).abs_diff(b / SIDE) + (a % SIDE).abs_diff(b % SIDE)
 }
 
-/// A uniform draw among the cells that are not taken.
+/// A uniform draw among the free cells.
 fn free_cell(rng: &mut Rng, taken: [usize; 2]) -> usize {
     loop {
         let cell = rng.random_range(0..CELLS);
@@ -213,7 +213,7 @@ impl Env for DictToyEnv {
     }
 
     fn take_notes(&mut self) -> Vec<String> {
-        // None of a walk that has not begun.
+        // No note for a walk that has not begun.
         if self.now.walk.steps > 0 { vec![self.now.walk.note()] } else { vec![] }
     }
 }

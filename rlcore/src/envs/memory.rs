@@ -1,12 +1,12 @@
-//! Memory: remember a cue for some steps, then say which it was.
+//! Memory: remember a cue for some steps, then repeat it.
 //!
 //! The T-maze of Bakker (2001), "Reinforcement Learning with Long Short-Term Memory", without its corridor: the cue is seen
 //! at the first step only, blank observations follow, and at the query the action should be the cue. At the query all
-//! episodes look the same, so with two cues whatever looks at the current observation only has a mean return of 0 (with n
-//! cues, `2/n - 1`); one who remembers has 1. Actions before the query have no effect.
+//! episodes look the same, so with two cues a policy that only uses the current observation has a mean return of 0 (with n
+//! cues, `2/n - 1`); a policy that remembers the cue has 1. Actions before the query have no effect.
 //!
-//! An agent that is fed its previous action can write the cue there and pass it on from step to step. To show that a
-//! recurrent state works, compare with agents that are fed the observation alone.
+//! An agent that receives its previous action as an input can encode the cue in its actions. To show that a recurrent state works, use
+//! agents that receive the observation alone.
 use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};

@@ -1,7 +1,7 @@
-//! Native environments, and the slice that steps many of one kind.
+//! Native environments, and the slice that steps many environments of one type.
 //!
-//! Each file holds the settings that build an environment ([`MakeEnv`](crate::env::MakeEnv), the name to use elsewhere) and
-//! the environment itself. All of them pass [`crate::conformance`], save their state, and refuse a step after the end.
+//! Each file holds the settings of an environment ([`MakeEnv`](crate::env::MakeEnv), the type that users name) and the environment
+//! itself. All of them pass [`crate::conformance`], save their state, and refuse a step after the end.
 //!
 //! | settings | observation | actions | what it is for |
 //! |---|---|---|---|
@@ -11,10 +11,10 @@
 //! | [`Pendulum`] | `[3] f32` | `[1] f32` | the first continuous action, never terminates; Gymnasium's `Pendulum-v1` |
 //! | [`MountainCarContinuous`] | `[2] f32` | `[1] f32` | exploration; Gymnasium's `MountainCarContinuous-v0` |
 //! | [`Catch`] | `[1, rows, columns] u8` | 3 | images, with a known best return of 1 |
-//! | [`Memory`] | `[cues + 1] f32` | cues | recurrent agents: what to do is only visible at the start |
+//! | [`Memory`] | `[cues + 1] f32` | cues | recurrent agents: the cue is only visible in the first step |
 //! | [`DictToy`] | dict of image, position, mask | 4 | nested observations, action mask, lost lives, info, notes |
-//! | [`Null`] | `[n] f32` | 2 | the cost of everything but the environment |
-//! | [`Slow`] | `[n] f32` | 2 | an environment of a known cost |
+//! | [`Null`] | `[n] f32` | 2 | the cost of everything except the environment |
+//! | [`Slow`] | `[n] f32` | 2 | an environment with a known cost per step |
 //! | [`TimeLimit`] | as the wrapped one | as the wrapped one | truncates any of them |
 //!
 //! # Equality with Gymnasium
@@ -74,7 +74,7 @@ fn invalid_action(action: i64, n: usize) -> EnvError {
     EnvError::new(format!("action {action} is not one of 0..{n}"))
 }
 
-/// Refuses settings below what the environment needs.
+/// Returns an error if a setting is below the minimum of the environment.
 fn at_least(setting: &str, value: usize, least: usize) -> Result<(), EnvError> {
     if value >= least {
         return Ok(());
@@ -82,11 +82,11 @@ fn at_least(setting: &str, value: usize, least: usize) -> Result<(), EnvError> {
     Err(EnvError::new(format!("`{setting}` is {value}, it must be at least {least}")))
 }
 
-/// Most elements of an array and most steps of a counter: products and sums of a few of them do not overflow. Whether there is
-/// memory for an array is the caller's question, who knows how many are needed.
+/// Most elements of an array and most steps of a counter: products and sums of a few of these do not overflow. Whether an array fits
+/// into memory is checked by the caller, who knows how many are needed.
 const MOST: usize = 1 << 31;
 
-/// Refuses settings above what can be counted.
+/// Returns an error if a setting is too large to be counted with.
 fn at_most(setting: &str, value: usize, most: usize) -> Result<(), EnvError> {
     if value <= most {
         return Ok(());

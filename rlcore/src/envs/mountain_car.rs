@@ -58,11 +58,11 @@ impl MakeEnv for MountainCar {
 /// The environment. Observation `[2] f32`: position, velocity; actions left, none, right.
 pub type MountainCarEnv = ClassicEnv<Equations>;
 
-/// Those of this file.
+/// MountainCar's equations of motion.
 #[derive(Debug)]
 pub enum Equations {}
 
-/// What is seen in both mountain cars.
+/// The observation space of both mountain cars.
 pub(super) fn observation() -> Space {
     f32_box([MIN_POSITION, -MAX_SPEED], [MAX_POSITION, MAX_SPEED])
 }

@@ -2,8 +2,8 @@
 //!
 //! Follows Gymnasium 1.4 (`envs/classic_control/continuous_mountain_car.py`), its number types included. The state is `f32`
 //! after every step and `f64` only after a reset; NumPy 2 computes in the type of the state, and so do we. The action is
-//! clipped to [-1, 1] as a force, but the cost `0.1 action^2` is that of the action as given. The reward at the goal is 100,
-//! less the cost.
+//! clipped to [-1, 1] as a force, but the cost is `0.1 action^2` of the action before clipping. The reward at the goal is 100,
+//! minus the cost.
 use super::classic::{ClassicEnv, Outcome, Task, continuous, symmetric_box};
 use super::mountain_car::{GRAVITY, MAX_POSITION, MAX_SPEED, MIN_POSITION, START, observation};
 use crate::cells::CellRef;
@@ -13,10 +13,10 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 const POWER: f64 = 0.0015;
-/// The episode ends from here on, unless the car rolls back.
+/// The episode ends at or beyond this position, unless the car rolls back.
 pub const GOAL: f64 = 0.45;
 
-/// Position, velocity (position per step), in the type that the next step is computed in.
+/// Position and velocity (position per step), in the type in which the next step is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum State {
     /// After a reset.
@@ -34,18 +34,18 @@ pub fn dynamics(state: &State, action: f32) -> [f32; 2] {
     }
 }
 
-/// To the nearest `f32`.
+/// Rounds to the nearest `f32`.
 #[inline]
 fn rounded(v: f64) -> f64 {
     f64::from(v as f32)
 }
 
-/// `held` rounds to the type of the state. A sum or product of two `f32` that is computed in `f64` and then rounded is the
-/// one that `f32` arithmetic gives, so one formula serves both types.
+/// `held` rounds to the type of the state. A sum or product of two `f32` that is computed in `f64` and then rounded equals the result of
+/// `f32` arithmetic, so one formula serves both types.
 #[inline]
 fn moved([position, velocity]: [f64; 2], action: f32, held: impl Fn(f64) -> f64) -> [f32; 2] {
     let slope = GRAVITY * held(3.0 * position).cos();
-    // A clipped action has become a Python float: f64. One within the limits is still a NumPy f32.
+    // In Gymnasium a clipped action is a Python float (f64); an action within the limits is still a NumPy f32.
     let pull = if action.abs() > 1.0 {
         f64::from(action.signum()) * POWER - slope
     } else {
@@ -83,7 +83,7 @@ impl MakeEnv for MountainCarContinuous {
 /// The environment. Observation `[2] f32`: position, velocity; action `[1] f32` in [-1, 1].
 pub type MountainCarContinuousEnv = ClassicEnv<Equations>;
 
-/// Those of this file.
+/// MountainCarContinuous's equations of motion.
 #[derive(Debug)]
 pub enum Equations {}
 

@@ -1,4 +1,4 @@
-//! Null: an environment that costs nothing, so that a benchmark of it shows what everything else costs.
+//! Null: an environment that does nothing, so that a benchmark with it measures everything else.
 use super::{MOST, after_end, at_least, at_most, invalid_action};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
@@ -37,7 +37,7 @@ impl MakeEnv for Null {
 #[derive(Clone, Debug)]
 pub struct NullEnv {
     settings: Null,
-    /// Steps left in the episode; 0: it is over.
+    /// Steps left in the episode; 0 after its end.
     left: usize,
 }
 

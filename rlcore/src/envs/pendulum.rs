@@ -2,8 +2,8 @@
 //!
 //! Follows Gymnasium 1.4 (`envs/classic_control/pendulum.py`) operation by operation: the state is `f64` with an angle that
 //! is never wrapped, the torque is clipped to [-2, 2], its two products are rounded to `f32` (the action's type, which NumPy 2
-//! keeps), the cost is that of the state before the step, the new velocity moves the pendulum. No state ends an episode, only
-//! the time limit does. States, rewards and observations are Gymnasium's to the bit, where NumPy takes sine, cosine and powers
+//! keeps), the cost is that of the state before the step, the new velocity moves the pendulum. Only the time limit ends an
+//! episode. States, rewards and observations are Gymnasium's to the bit, where NumPy takes sine, cosine and powers
 //! from the same C library as this program.
 use super::classic::{ClassicEnv, Outcome, Task, continuous, squared, symmetric_box};
 use crate::cells::CellRef;
@@ -19,17 +19,17 @@ const GRAVITY: f64 = 15.0;
 const TORQUE: f32 = 3.0;
 /// Seconds per step.
 const DT: f64 = 0.05;
-/// Nm.
+/// Largest torque, Nm.
 const MAX_TORQUE: f32 = 2.0;
-/// rad/s.
+/// Largest angular velocity, rad/s.
 const MAX_SPEED: f64 = 8.0;
-/// An episode starts within these of zero: rad, rad/s.
+/// Largest absolute values of a start: angle (rad), angular velocity (rad/s).
 const START: State = [PI, 1.0];
 
 /// Angle from upright (rad, not wrapped), angular velocity (rad/s).
 pub type State = [f64; 2];
 
-/// The state after 0.05 s of this torque (Nm, within the limits).
+/// The state after this torque (Nm, within the limits) has acted for 0.05 s.
 #[inline]
 pub fn dynamics([theta, theta_dot]: State, torque: f32) -> State {
     let theta_acc = GRAVITY * theta.sin() + f64::from(TORQUE * torque);
@@ -37,7 +37,7 @@ pub fn dynamics([theta, theta_dot]: State, torque: f32) -> State {
     [theta + theta_dot * DT, theta_dot]
 }
 
-/// What a torque (Nm, within the limits) costs in this state.
+/// The cost of a torque (Nm, within the limits) in this state.
 #[inline]
 pub fn cost([theta, theta_dot]: State, torque: f32) -> f64 {
     let angle = wrapped(theta);
@@ -46,7 +46,7 @@ pub fn cost([theta, theta_dot]: State, torque: f32) -> f64 {
     squared(angle) + 0.1 * squared(theta_dot) + f64::from(0.001 * torque_squared)
 }
 
-/// The angle in -pi..pi.
+/// Wraps an angle to -pi..pi.
 #[inline]
 fn wrapped(theta: f64) -> f64 {
     (theta + PI).rem_euclid(TAU) - PI
@@ -78,7 +78,7 @@ impl MakeEnv for Pendulum {
 /// [-2, 2].
 pub type PendulumEnv = ClassicEnv<Equations>;
 
-/// Those of this file.
+/// Pendulum's equations of motion.
 #[derive(Debug)]
 pub enum Equations {}
 

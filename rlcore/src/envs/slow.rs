@@ -1,6 +1,6 @@
-//! Slow: [`Null`] whose steps take a known time, so that a benchmark has a bound to compare with.
+//! Slow: [`Null`] with steps that take a known time, so that a benchmark has a bound to compare with.
 //!
-//! It reads the clock in a loop instead of sleeping: a simulator occupies its core as well.
+//! A step reads the clock in a loop instead of sleeping, because a simulator occupies its core too.
 use super::null::{Null, NullEnv};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step};
@@ -41,7 +41,7 @@ impl MakeEnv for Slow {
     }
 }
 
-/// The environment. As [`NullEnv`], only later.
+/// The environment: as [`NullEnv`], with slower steps.
 #[derive(Clone, Debug)]
 pub struct SlowEnv {
     busy: Duration,

@@ -1,7 +1,7 @@
 //! TimeLimit: truncates the episodes of any environment.
 //!
-//! As Gymnasium's wrapper of that name: after `max_steps` steps since the reset `truncated` is set, and `terminated` stays as
-//! it is. A lost life is not a reset, so it does not start the count anew.
+//! Equals Gymnasium's wrapper of that name: `max_steps` steps after the reset `truncated` is set, and `terminated` is unchanged. A lost
+//! life is not a reset, so it does not restart the count.
 use super::{after_end, at_least};
 use crate::cells::{CellMut, CellRef};
 use crate::env::{Env, EnvContext, EnvError, EnvSpaces, MakeEnv, Step, from_state, to_state};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeLimit<M> {
-    /// Settings of the environment within.
+    /// Settings of the wrapped environment.
     pub env: M,
     /// Steps after which an episode is truncated, at least 1.
     pub max_steps: usize,
@@ -27,7 +27,7 @@ impl<M: MakeEnv> MakeEnv for TimeLimit<M> {
     }
 }
 
-/// The environment within, cut short.
+/// The wrapped environment with a time limit.
 #[derive(Clone, Debug)]
 pub struct TimeLimitEnv<E> {
     env: E,

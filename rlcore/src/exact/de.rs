@@ -1,10 +1,10 @@
-//! A deserialiser of JSON values that understands the mark.
+//! A deserialiser of JSON values that converts marked objects back to floats.
 use super::MARK;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde_json::{Error, Value};
 
-/// A JSON value, as a deserialiser.
+/// A deserialiser over a JSON value.
 pub(super) struct Node(pub(super) Value);
 
 impl IntoDeserializer<'_, Error> for Node {
@@ -70,7 +70,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 }
 
-/// A key of a JSON object; maps with integer or bool keys have theirs as text.
+/// A key of a JSON object; integer and bool keys are stored as text.
 struct Key(String);
 
 impl IntoDeserializer<'_, Error> for Key {

@@ -1,8 +1,8 @@
-//! A serialiser around another that writes what is not finite in its own way.
+//! A wrapper around a serialiser that writes floats that are not finite as marked objects.
 use super::MARK;
 use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
-/// A value to be serialised, or a serialiser or a part of one, that passes itself on to all below it.
+/// Wraps a value, a serialiser or a part of one, and everything nested in it.
 pub(super) struct Exact<T>(pub(super) T);
 
 impl<T: Serialize + ?Sized> Serialize for Exact<&T> {

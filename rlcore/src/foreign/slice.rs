@@ -8,7 +8,7 @@ use serde_json::json;
 #[derive(Debug)]
 pub struct ForeignSlice {
     program: Program,
-    /// By column: what the next reset begins from.
+    /// Per column: the seed that the next reset uses.
     seeds: Vec<Option<u64>>,
     notes: Vec<(usize, String)>,
 }
@@ -19,7 +19,7 @@ impl ForeignSlice {
         Self { program, seeds: vec![None; columns], notes: Vec::new() }
     }
 
-    /// The program failed: in the environment that it called last.
+    /// An error in the environment that the program called last.
     fn failed(&self, error: EnvError) -> SliceError {
         let column = self.program.column();
         SliceError::new(column.min(self.seeds.len() - 1), error)

@@ -1,4 +1,4 @@
-//! Starts programs in such a way that each dies with this process, and not with the thread that asked for it.
+//! Starting programs so that each is killed when this process ends, and not when the thread that requested it ends.
 //!
 //! The kernel sends the parent-death signal when the *thread* that forked ends, and a sampler may be built in one thread and used
 //! in another. So one thread, which lives as long as this process, forks all programs.
@@ -16,10 +16,11 @@ use std::sync::{Mutex, PoisonError};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The jobs of the starting thread, and the process in which that thread runs: a forked copy of this process lacks it.
+/// The job queue of the starting thread, and the id of the process in which that thread runs: a fork of this process has no such
+/// thread.
 static STARTER: Mutex<Option<(u32, Sender<Job>)>> = Mutex::new(None);
 
-/// Runs `job` in the starting thread, which is begun where there is none yet.
+/// Runs `job` in the starting thread; starts that thread if it does not exist yet.
 fn in_starting_thread(job: Job) -> io::Result<()> {
     let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
     let own = std::process::id();
@@ -36,7 +37,7 @@ fn in_starting_thread(job: Job) -> io::Result<()> {
     sent.map(|()| *starter = Some((own, jobs)))
 }
 
-/// Starts `command` on the CPUs of the calling thread, with these two descriptors open under their numbers of now.
+/// Starts `command` on the CPUs of the calling thread. The program inherits the two descriptors under their current numbers.
 pub(super) fn start(command: Command, socket: UnixStream, segment: Option<OwnedFd>) -> io::Result<Child> {
     let (reply, started) = channel();
     let cpus = affinity::allowed_cpus();
@@ -44,7 +45,7 @@ pub(super) fn start(command: Command, socket: UnixStream, segment: Option<OwnedF
         // The program inherits the CPUs of the thread that forks it.
         let pinned = if affinity::allowed_cpus() == cpus { Ok(()) } else { affinity::pin(&cpus) };
         let child = pinned.and_then(|()| spawn(command, &socket, segment.as_ref()));
-        // Whoever asked waits for it.
+        // The requesting thread waits for the reply.
         let _ = reply.send(child);
     }))?;
     started.recv().unwrap_or_else(|e| Err(io::Error::other(e)))
@@ -57,7 +58,7 @@ fn spawn(mut command: Command, socket: &UnixStream, segment: Option<&OwnedFd>) -
     let parent = nix::unistd::getpid();
     let settle = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // It may have died before.
+        // The parent may have died before the signal was set.
         if nix::unistd::getppid() != parent {
             return Err(nix::errno::Errno::ESRCH.into());
         }

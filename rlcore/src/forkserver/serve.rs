@@ -13,7 +13,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 
-/// Serves until the master ends or its socket does; no worker outlives that.
+/// Serves until the master ends or closes its socket, then kills and reaps all workers.
 pub(super) fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> {
     die_with(master);
     let mut children = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> 
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
     for pid in children {
-        // Dies of the signal, whatever it does. Interrupted: no signal has a handler here.
+        // The signal kills it in any state. The wait is not interrupted: no signal has a handler here.
         let _ = waitpid(Pid::from_raw(pid), None);
     }
     match served {
@@ -33,7 +33,7 @@ pub(super) fn serve(channel: &Channel, master: Pid) -> Result<(), ChannelError> 
 
 fn obey(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> {
     ignore_interrupts();
-    // `ps` and `pgrep` show this name.
+    // The name that `ps` and `pgrep` show.
     let _ = prctl::set_name(c"colony-fork");
     let io = |e: nix::errno::Errno| ChannelError::Io(e.into());
     let mut mask = SigSet::empty();
@@ -87,15 +87,15 @@ fn obey(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> 
     }
 }
 
-/// Writes out what an environment printed: leaving by `_exit` would lose it.
+/// Flushes output that an environment has printed, which `_exit` would discard.
 fn flush() {
-    // A closed pipe is no reason to fail at the end.
+    // A closed pipe is no error at this point.
     let _ = std::io::stdout().flush();
     // SAFETY: flushes all of C's streams; the process has no thread that could hold one for ever.
     unsafe { nix::libc::fflush(std::ptr::null_mut()) };
 }
 
-/// Dies with `parent`, also if that happened already.
+/// Makes this process die with `parent`; ends it now if `parent` is already dead.
 fn die_with(parent: Pid) {
     if prctl::set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
         exit_now(1);
@@ -121,7 +121,7 @@ fn reap(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> 
     }
 }
 
-/// A worker must not hold the server's end of the master's socket: the master would not see the server die.
+/// Closes the server's descriptors in a worker: if a worker held the socket, the master would not see the server's death.
 fn close_server(channel: &Channel, signals: &SignalFd) {
     for fd in [channel.fd().as_raw_fd(), signals.as_fd().as_raw_fd()] {
         // SAFETY: the child never uses these again: it runs `entry` and exits without unwinding into `serve`.
@@ -138,7 +138,7 @@ fn settle(s: &Surroundings, directory: Option<PathBuf>, variables: &[(OsString, 
         // SAFETY: the child has one thread.
         unsafe { std::env::remove_var(name) };
     }
-    // Few differ from the snapshot, and each change copies the whole environment.
+    // Sets only the variables that differ: each change copies the whole environment.
     let differs = |v: &&(OsString, OsString)| std::env::var_os(&v.0).as_ref() != Some(&v.1);
     for (name, value) in variables.iter().filter(differs) {
         // SAFETY: the child has one thread.

@@ -1,28 +1,28 @@
-//! What a result depends on besides its configuration: versions, machine, threads, source.
+//! What a result depends on in addition to its configuration: versions, machine, threads, source code.
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One start of a run. `meta.json` holds one for the first start and one for every resume.
+/// The description of one start of a run. `meta.json` holds one for the first start and one per resume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// UTC, RFC 3339.
+    /// Time of the start: UTC, RFC 3339.
     pub started: String,
     /// The command line, program first.
     pub command: Vec<String>,
-    /// By component; `colony` always.
+    /// Versions by component; always includes `colony`.
     pub versions: BTreeMap<String, String>,
-    /// Where it ran.
+    /// The machine that it ran on.
     pub machine: Machine,
-    /// By role, such as `learner`; threads.
+    /// Numbers of threads by role, such as `learner`.
     pub threads: BTreeMap<String, usize>,
     /// The source tree that the process was started in.
     pub git: Option<Git>,
 }
 
-/// A computer as its operating system describes it.
+/// A machine as its operating system describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Host name.
@@ -33,24 +33,24 @@ pub struct Machine {
     pub cpu: String,
     /// Logical processors of the machine.
     pub cpus: usize,
-    /// Of those, how many this process may use (affinity, control group).
+    /// Logical processors that this process may use (affinity, control group).
     pub cpus_allowed: usize,
     /// Memory of the machine, bytes.
     pub memory: u64,
-    /// Of that, what could be had when the run started, bytes.
+    /// Memory that was available when the run started, bytes.
     pub memory_available: u64,
 }
 
 /// State of a git tree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Git {
-    /// Commit, in full.
+    /// Full hash of the commit.
     pub commit: String,
-    /// Whether tracked files differ from it.
+    /// Whether tracked files differ from the commit.
     pub dirty: bool,
 }
 
-/// This program's version with a checksum of its file: another build of the same version differs.
+/// Version of this program and a checksum of its executable, which distinguishes builds of the same version.
 pub fn binary_version() -> String {
     let version = env!("CARGO_PKG_VERSION");
     match std::fs::read("/proc/self/exe") {
@@ -60,7 +60,7 @@ pub fn binary_version() -> String {
 }
 
 impl Meta {
-    /// What can be found out now; `versions` and `threads` are added by who knows them.
+    /// Collects what this crate can find out; the caller adds to `versions` and `threads`.
     pub fn collect() -> Self {
         let colony = ("colony".to_owned(), binary_version());
         Self {
@@ -75,7 +75,7 @@ impl Meta {
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn this() -> Self {
         let read = |path: &str| read_to_string(path).unwrap_or_default().trim().to_owned();
         let cpuinfo = read("/proc/cpuinfo");
@@ -100,7 +100,7 @@ impl Machine {
 }
 
 impl Git {
-    /// `None` outside a git tree or without git.
+    /// The state of the current git tree; `None` outside a git tree or without git.
     pub fn of_working_directory() -> Option<Self> {
         let git = |args: &[&str]| {
             let out = Command::new("git").args(args).output().ok()?;

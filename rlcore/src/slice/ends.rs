@@ -1,7 +1,7 @@
-//! What the end of an episode entails, in one place for every slice.
+//! Handling of the ends of episodes, shared by all slices.
 //!
 //! - A truncated episode that did not terminate keeps its true last observation in `final_observation`: row `k` of the column
-//!   for its `k`-th in this batch. The block has as many rows as `EnvSpaces::truncates_every` allows; more is an error.
+//!   for its `k`-th in this batch. The block has as many rows as `EnvSpaces::truncates_every` allows; more truncations are an error.
 //! - A reset without `terminated` or `truncated` is an error.
 //! - [`ResetMode::AtOnce`]: an environment that asks for a reset is reset in the same step, after its last observation was kept.
 use super::{ResetMode, SliceError};
@@ -15,7 +15,7 @@ pub struct Ends<'a> {
     mode: ResetMode,
     finals: &'a mut Tree,
     used: &'a mut [usize],
-    /// Column of `finals` that is the slice's column 0.
+    /// Column of `finals` that corresponds to column 0 of the slice.
     first: usize,
 }
 
@@ -26,12 +26,12 @@ impl<'a> Ends<'a> {
         Self { mode, finals, used, first: 0 }
     }
 
-    /// What a finished episode does.
+    /// When an environment is reset after the end of an episode.
     pub fn mode(&self) -> ResetMode {
         self.mode
     }
 
-    /// Rows of `final_observation` that a column has used in this batch: its next one has this index.
+    /// Number of rows of `final_observation` that a column has used in this batch, which is the index of the next one.
     pub fn used(&self, column: usize) -> usize {
         self.used[column]
     }
@@ -41,7 +41,7 @@ impl<'a> Ends<'a> {
         Ends { mode: self.mode, finals: &mut *self.finals, used: &mut self.used[columns], first }
     }
 
-    /// The step of `column` was done or asks for a reset; `seen` is its observation. True: it must be reset now.
+    /// Called when a step of `column` was done or asks for a reset; `seen` is its observation. Returns whether it must be reset now.
     pub fn end(
         &mut self,
         column: usize,
@@ -56,8 +56,8 @@ impl<'a> Ends<'a> {
         Ok(reset)
     }
 
-    /// As [`Ends::end`], for whoever has written the last observation to row [`Ends::used`] already, and has reset the
-    /// environment if it must be.
+    /// As [`Ends::end`], for a slice that has already written the last observation to row [`Ends::used`], and has already reset the
+    /// environment if necessary.
     pub fn end_written(&mut self, column: usize, step: Step) -> Result<bool, SliceError> {
         let failed = |text| Err(SliceError { column, error: EnvError::new(text) });
         if step.reset && !step.done() {

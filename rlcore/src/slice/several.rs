@@ -1,4 +1,4 @@
-//! Several slices side by side, at work at the same time: all begin a step, then all end it.
+//! Several slices as one slice, which step at the same time: all begin a step before the first ends it.
 use super::{EnvSlice, ResetIo, SliceError, StepIo, Ticks};
 use crate::env::EnvSpaces;
 use std::ops::Range;
@@ -16,13 +16,13 @@ impl std::fmt::Debug for Several {
 }
 
 impl Several {
-    /// Slices with the columns of each, in order and without a gap; at least one.
+    /// Combines slices, given with the columns of each in order and without gaps; at least one.
     pub fn new(parts: Vec<(Range<usize>, Box<dyn EnvSlice>)>) -> Self {
         assert!(!parts.is_empty() && parts.windows(2).all(|p| p[0].0.end == p[1].0.start));
         Self { parts }
     }
 
-    /// The slice that has `column`, with the columns of that slice.
+    /// The slice that contains `column`, with its columns.
     fn of(&mut self, column: usize) -> (&Range<usize>, &mut dyn EnvSlice) {
         let i = self.parts.partition_point(|(columns, _)| columns.end <= column);
         let (columns, slice) = &mut self.parts[i];

@@ -1,11 +1,11 @@
 //! TensorBoard's event file: every number of `progress.csv` as a scalar under its column's name, over environment steps.
 //!
 //! Records (`tfrecord`) of the message `Event` (`tensorboard/compat/proto/{event,summary}.proto`), encoded by hand: a version, a
-//! mark that a session starts, then one record for each row. Scalars are f32, as TensorBoard keeps them; NaN (the
-//! statistics of nothing) is left out.
+//! session start, then one record per row. Scalars are f32, as TensorBoard stores them; NaN (statistics
+//! of an empty list) is left out.
 //!
-//! As with TensorFlow, each process that continues a run begins a new file, and a mark at its head makes a TensorBoard that is
-//! open forget later steps. Files of before are cut where they are: they may be open, and a reader that misses one waits for it.
+//! As in TensorFlow, each process that continues a run begins a new file, whose session start makes a running TensorBoard discard later
+//! steps. Earlier event files are truncated in place, because TensorBoard may have them open and waits for a file that disappears.
 use super::Cell;
 use super::tfrecord::{framed, records};
 use crate::file::{FileError, sync_dir};
@@ -14,16 +14,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What TensorBoard knows an event file by; then follow seconds since 1970 and, where others put the machine, the run's name.
+/// Prefix by which TensorBoard recognises an event file; followed by seconds since 1970 and by the run's name (TensorFlow puts the host
+/// name there).
 pub(crate) const NAME: &str = "events.out.tfevents";
 
-/// Bytes of a run's name in a file's name, which may have 255 in all.
+/// Most bytes of the run's name in a file name, which is limited to 255 bytes.
 const LONGEST: usize = 100;
 
-/// Records before the first row.
+/// Number of records before the first row.
 const HEAD: usize = 2;
 
-/// Numbers of `Event`'s fields.
+/// Field numbers of `Event`.
 const FILE_VERSION: u8 = 3;
 const SUMMARY: u8 = 5;
 const SESSION_LOG: u8 = 7;
@@ -32,12 +33,12 @@ const SESSION_LOG: u8 = 7;
 #[derive(Debug)]
 pub struct Events {
     dir: PathBuf,
-    /// Steps from here on are this process's.
+    /// First step that this process may write.
     from: u64,
     out: Option<Out>,
 }
 
-/// What event files will be cut back to.
+/// The parts of the event files that will be kept.
 #[derive(Debug)]
 pub struct KeptEvents {
     dir: PathBuf,
@@ -47,17 +48,17 @@ pub struct KeptEvents {
 }
 
 impl Events {
-    /// Those of the run in `dir`, from its beginning. A file is made with the first row.
+    /// Events of a new run in `dir`. The file is created with the first row.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), from: 0, out: None }
     }
 
-    /// Finds the rows after `step` (environment steps), and what a crash cut off. A record that is damaged ends its file.
+    /// Finds rows after `step` (environment steps) and incomplete records. A damaged record ends its file.
     pub fn look(dir: &Path, step: u64) -> Result<KeptEvents, FileError> {
         let mut cuts = Vec::new();
         for path in files(dir)? {
             let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
-            // The head has no rows; its mark may name a later step.
+            // The records of the head are no rows; their step may be later.
             let kept = |(i, (_, event)): &(usize, (&[u8], &[u8]))| {
                 *i < HEAD || step_of(event).is_some_and(|s| s <= step)
             };
@@ -70,14 +71,14 @@ impl Events {
         Ok(KeptEvents { dir: dir.to_owned(), from: step + 1, cuts })
     }
 
-    /// Makes the rows so far survive a power cut.
+    /// Flushes the rows to the disk.
     pub fn sync(&mut self) -> Result<(), FileError> {
         let Some(out) = &self.out else { return Ok(()) };
         out.file.sync_all().map_err(FileError::at("flush", &out.path))
     }
 
-    /// Appends a row's numbers at `step` (environment steps) and hands them to the system; texts and NaN are left out. After
-    /// an error the file is as before.
+    /// Appends a row's numbers at `step` (environment steps) to the file; texts and NaN are left out. After
+    /// an error the file is unchanged.
     pub fn row<S: AsRef<str>>(&mut self, step: u64, cells: &[(S, Cell)]) -> Result<(), FileError> {
         let mut summary = Vec::new();
         for (tag, cell) in cells {
@@ -103,7 +104,7 @@ impl Events {
 }
 
 impl KeptEvents {
-    /// Cuts the files; the next row begins a new one.
+    /// Truncates the files and flushes them to the disk; the next row begins a new file.
     pub fn cut(self) -> Result<Events, FileError> {
         for (path, size) in self.cuts {
             let file = File::options().write(true).open(&path);
@@ -134,7 +135,7 @@ impl Out {
 
     fn write(&mut self, records: &[u8]) -> Result<(), FileError> {
         if let Err(e) = self.file.write_all(records) {
-            let _ = self.file.set_len(self.bytes); // a part of it may have got through
+            let _ = self.file.set_len(self.bytes); // a part of the record may have been written
             return Err(FileError::at("write", &self.path)(e));
         }
         self.bytes += records.len() as u64;
@@ -142,7 +143,7 @@ impl Out {
     }
 }
 
-/// What a file begins with: its version, and a mark: who reads it forgets the steps from `from` on.
+/// The head of a file: its version, and a session start that makes a reader discard the steps from `from` on.
 fn head(from: u64) -> Vec<u8> {
     let version = event(from, FILE_VERSION, b"brain.Event:2");
     let start = event(from, SESSION_LOG, &[8, 1]); // status: START

@@ -1,33 +1,33 @@
-//! Reading a log that may be cut off or damaged: the whole rows from its head, and what stands where they end.
+//! Parsing a log that may be incomplete or damaged: the complete rows at its head, and the reason why they end.
 use super::unquoted;
 
 /// The rows at the head of a log.
 #[derive(Debug, Default)]
 pub(super) struct Head<'a> {
     pub(super) columns: Vec<String>,
-    /// Each with its end of line.
+    /// The rows, each with its line break.
     pub(super) rows: Vec<&'a str>,
-    /// Why there are fewer rows than asked for.
+    /// Why the rows end.
     pub(super) end: End,
 }
 
-/// What stands behind the last row that was taken.
+/// What follows the last row that was taken.
 #[derive(Debug, Default, PartialEq)]
 pub(super) enum End {
-    /// All rows that were asked for are there.
+    /// All requested rows exist.
     #[default]
     Enough,
-    /// Nothing, or a row that was being written when the system stopped: a part of it, or zeros. What follows was lost.
+    /// Nothing, or a row that was being written when the system stopped: a part of it, or zeros. Later rows were lost.
     Lost,
-    /// A line, counted from 1, that no run wrote, and what is wrong with it.
+    /// A damaged line, counted from 1, and what is wrong with it.
     Damaged { line: usize, what: String },
 }
 
-/// The header and `rows` rows, if there are so many.
+/// Parses the header and at most `rows` rows.
 pub(super) fn head(bytes: &[u8], rows: u64) -> Head<'_> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        // A crash may have cut a character in two; what is whole ends before it.
+        // A crash may have cut a character in two; the complete text ends before it.
         Err(e) => std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default(),
     };
     let mut out = Head::default();
@@ -79,7 +79,7 @@ fn line(text: &str) -> Line<'_> {
         FieldStart,
         Plain,
         Quoted,
-        /// Behind a quote within quotes: the field's end, or the first of a pair.
+        /// After a quote within quotes: the end of the field, or the first quote of a pair.
         Quote,
     }
     let mut state = At::FieldStart;

@@ -1,13 +1,13 @@
-//! Five numbers for a list of values, under rlpyt's names (`record_tabular_misc_stat` of its logger), computed as numpy does.
+//! Five numbers for a list of values, under rlpyt's names (`record_tabular_misc_stat` of its logger), computed as NumPy does.
 
 /// Summary of a list. All are NaN when the list is empty or holds a NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stats {
     /// Mean.
     pub average: f64,
-    /// Standard deviation of the population (numpy's default: divided by n).
+    /// Population standard deviation (NumPy's default: divided by n).
     pub std: f64,
-    /// Median; of an even number the mean of the middle two.
+    /// Median; for an even count the mean of the middle two.
     pub median: f64,
     /// Least.
     pub min: f64,
@@ -16,7 +16,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Of `values`, in any order.
+    /// The statistics of `values`, in any order.
     pub fn of(values: &[f64]) -> Self {
         if values.is_empty() || values.iter().any(|x| x.is_nan()) {
             return Self {

@@ -18,7 +18,7 @@ pub(crate) fn framed(data: &[u8]) -> Vec<u8> {
     [&length, &head[..], data, &tail[..]].concat()
 }
 
-/// Splits whole, sound records off `file`: each with its frame, and what is within. Ends before the first that is torn.
+/// Iterates over the complete, undamaged records of `file`: each with its frame, and its content. Ends before the first damaged record.
 pub(crate) fn records(mut file: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (length, rest) = file.split_first_chunk::<8>()?;

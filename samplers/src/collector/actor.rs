@@ -21,7 +21,7 @@ pub(crate) struct Actor {
     state_interval: usize,
     /// By slot.
     rows: Vec<RowViews>,
-    /// The slot of this batch.
+    /// The slot that the current batch fills.
     slot: usize,
     /// Recurrent state, one row; in a segment so that agents see it as tensors.
     state: Tree,
@@ -41,7 +41,7 @@ pub(crate) struct RowViews {
 }
 
 impl RowViews {
-    /// Of these columns.
+    /// The row tensors of these columns.
     pub(crate) fn of(c: &Columns) -> Self {
         Self {
             observation: c.observation.row_tensors(),
@@ -115,7 +115,8 @@ impl Actor {
         })
     }
 
-    /// An error where a running column may take no action. A column that waits shows zeros, its mask included.
+    /// Returns an error if the mask of a running column allows no action. The observation of a waiting column, mask included, is
+    /// zero.
     fn check_masks(&self, t: usize, c: &Columns, running: &[u8]) -> Result<(), CollectorError> {
         let Some(leaf) = self.mask else { return Ok(()) };
         for column in others(running, 0) {
@@ -129,7 +130,7 @@ impl Actor {
         Ok(())
     }
 
-    /// The acting streams of a training run, from their beginning.
+    /// Seeds the acting streams of a training run.
     pub(crate) fn seed(&mut self, run: u64) {
         for (c, rng) in self.rng.iter_mut().enumerate() {
             *rng = seed::rng(seed::seed_of(run, Role::Act, self.first_rank.offset(c).0 as u64));
@@ -137,7 +138,7 @@ impl Actor {
         self.state.zero();
     }
 
-    /// Those of evaluation `number`.
+    /// Seeds the acting streams of evaluation `number`.
     pub(super) fn seed_evaluation(&mut self, run: u64, number: u64) {
         for (c, rng) in self.rng.iter_mut().enumerate() {
             let rank = self.first_rank.offset(c).0 as u64;
@@ -146,7 +147,7 @@ impl Actor {
         self.state.zero();
     }
 
-    /// The rows of the next batch are those of `slot`.
+    /// Selects the slot that the next batch fills.
     pub(crate) fn begin_batch(&mut self, slot: usize) {
         self.slot = slot;
     }
@@ -181,7 +182,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Step `t` has been taken: an episode that ended leaves no recurrent state behind.
+    /// Called after step `t`: zeroes the recurrent state of columns whose episode ended.
     pub(crate) fn finish_step(&mut self, t: usize, c: &Columns) {
         if self.state.row(0).leaves() == 0 {
             return;
@@ -194,7 +195,7 @@ impl Actor {
         }
     }
 
-    /// The value of row T, where it is recorded.
+    /// Computes the value of row T, if the block records it.
     pub(crate) fn bootstrap(
         &mut self,
         c: &mut Columns,
@@ -210,7 +211,7 @@ impl Actor {
         agent.value(&seen, out).map_err(failed)
     }
 
-    /// What a checkpoint keeps, by column.
+    /// The state that a checkpoint keeps, one entry per column.
     pub(crate) fn save(&self) -> Vec<ActState> {
         let streams = self.rng.iter().enumerate();
         streams
@@ -218,7 +219,7 @@ impl Actor {
             .collect()
     }
 
-    /// Takes back what [`Actor::save`] gave. A column that starts a new episode has no recurrent state.
+    /// Restores the state that [`Actor::save`] returned. A column that starts a new episode has no recurrent state.
     pub(crate) fn load<'a>(&mut self, saved: impl Iterator<Item = (&'a ActState, Continues)>) {
         for (c, (saved, continues)) in saved.enumerate() {
             self.rng[c] = saved.rng.clone();
@@ -230,11 +231,11 @@ impl Actor {
     }
 }
 
-/// What a loaded column goes on with.
+/// How a restored column continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Continues {
-    /// The episode that was saved.
+    /// With the episode that was saved.
     Episode,
-    /// A new one.
+    /// With a new episode.
     Nothing,
 }

@@ -1,4 +1,4 @@
-//! The beginning and the end of a collector's environments, and what a checkpoint keeps of them.
+//! Starting a collector's environments, and saving and restoring their state for a checkpoint.
 use super::actor::Continues;
 use super::status::{Then, Turn};
 use super::stepper::{Stepper, last_row};
@@ -66,7 +66,7 @@ impl Stepper {
             }
             self.final_used.fill(0);
             self.step_envs(columns, at, ResetMode::AtOnce, progress)?;
-            // Of episodes that belong to no batch.
+            // Drops the notes: these episodes belong to no batch.
             self.envs.take_notes();
             for c in (0..steps.len()).filter(|c| step < steps[*c]) {
                 let [terminated, truncated, reset, _] = columns.flags.row_mut(at).split::<u8, 4>();
@@ -74,7 +74,7 @@ impl Stepper {
                 if reset[c] != 0 {
                     self.trackers.restart(c);
                 }
-                // The rows are used anew by columns that take more steps.
+                // Columns that take more steps overwrite these rows.
                 columns.prev_action.cell_mut(last, c).copy_from(columns.action.cell(at, c));
                 columns.prev_reward.row_mut(last).get::<f32>(0)[c] =
                     columns.reward.row(at).get::<f32>(0)[c];
@@ -86,7 +86,7 @@ impl Stepper {
         Ok(())
     }
 
-    /// Everything that the future of each environment depends on, taken between batches.
+    /// Saves the complete state of each environment; called between batches.
     pub(crate) fn save(
         &mut self,
         columns: &Columns,
@@ -111,8 +111,8 @@ impl Stepper {
         Ok((0..self.spec.columns).map(one).collect())
     }
 
-    /// Takes back what [`Stepper::save`] gave. Environments that could not save start a new episode, with a seed that their
-    /// acting stream gives, so that no resume repeats the run's first episodes.
+    /// Restores the states that [`Stepper::save`] returned. An environment that could not save its state starts a new episode, seeded
+    /// from its acting stream, so that a resumed run does not repeat the first episodes of the run.
     pub(crate) fn load(
         &mut self,
         columns: &mut Columns,
@@ -145,7 +145,7 @@ impl Stepper {
     }
 }
 
-/// What each of these columns goes on with after it is loaded.
+/// How this column continues after it is restored.
 pub(crate) fn continues(saved: &ColumnState) -> Continues {
     if saved.env.env.is_some() { Continues::Episode } else { Continues::Nothing }
 }
@@ -183,7 +183,7 @@ impl Collector {
         stepper.reset_all(columns, progress)
     }
 
-    /// Everything that the future of each column depends on, taken between batches.
+    /// Saves the complete state of each column; called between batches.
     pub(crate) fn save(
         &mut self,
         columns: &Columns,
@@ -194,7 +194,7 @@ impl Collector {
         Ok(columns.map(|(env, act)| ColumnState { env, act }).collect())
     }
 
-    /// Takes back what [`Collector::save`] gave.
+    /// Restores the states that [`Collector::save`] returned.
     pub(crate) fn load(
         &mut self,
         columns: &mut Columns,

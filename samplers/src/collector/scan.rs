@@ -1,4 +1,4 @@
-//! Looking over rows of flags and numbers, most of which are as usual.
+//! Fast scans of rows of flags and numbers for rare values.
 use rlcore::cells::Row;
 
 /// Column and leaf of a NaN.
@@ -6,15 +6,15 @@ pub(super) fn nan_in(row: Row<'_>) -> Option<(usize, String)> {
     row.find_nan().map(|(leaf, column)| (column, format!("a NaN in observation leaf {leaf}")))
 }
 
-/// A pass without branches first, since nothing is wrong but once.
+/// Fast branch-free pass first: a non-finite value is rare and ends the run.
 pub(super) fn not_finite(reward: &[f32]) -> Option<(usize, String)> {
     let any = reward.iter().fold(false, |any, r| any | !r.is_finite());
     let column = any.then(|| reward.iter().position(|r| !r.is_finite())).flatten()?;
     Some((column, format!("the reward {}", reward[column])))
 }
 
-/// Positions of the bytes that differ from `usual`, which most do not.
-// PERF: eight at a time; a branch a byte costs 3 of the 27 ns of a CartPole step (`experiments bench samplers`).
+/// Positions of the bytes that differ from `usual`; most bytes are equal to it.
+// PERF: eight bytes at a time; one branch per byte costs 3 ns of the 27 ns of a CartPole step (`experiments bench samplers`).
 pub(super) fn others(bytes: &[u8], usual: u8) -> impl Iterator<Item = usize> + '_ {
     let chunks = bytes.chunks(8).enumerate();
     let unusual = chunks.filter(move |(_, chunk)| match <[u8; 8]>::try_from(*chunk) {

@@ -1,4 +1,4 @@
-//! What a collector is told, and how it fails.
+//! The settings of a collector, and its error.
 use crate::error::Cause;
 use rlcore::segment::SegmentError;
 use rlcore::slice::ResetMode;
@@ -6,24 +6,24 @@ use rlcore::slice::SliceError;
 use rlcore::{EnvFactory, EnvRank, EnvSpaces};
 use serde::{Deserialize, Serialize};
 
-/// What a collector does, the same for every sampler.
+/// Settings of a collector, the same under every sampler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CollectorSpec {
     /// The environments.
     pub(crate) env: EnvFactory,
-    /// Their spaces, as an example had them: the memory was laid out from these.
+    /// Their spaces, taken from an example environment; the memory was laid out from these.
     pub(crate) spaces: EnvSpaces,
-    /// Environment of the first column; the others follow.
+    /// Env rank of the first column; ranks of the others are consecutive.
     pub(crate) first_rank: EnvRank,
-    /// Columns.
+    /// Number of columns.
     pub(crate) columns: usize,
     /// What a finished episode does.
     pub(crate) mode: ResetMode,
-    /// Of the run.
+    /// Seed of the run.
     pub(crate) seed: u64,
-    /// For `DiscountedReturn`.
+    /// Discount of the logged `DiscountedReturn`.
     pub(crate) discount: f64,
-    /// Recurrent state is recorded every this many steps.
+    /// The recurrent state is recorded every `state_interval` steps.
     pub(crate) state_interval: usize,
 }
 
@@ -33,7 +33,7 @@ impl CollectorSpec {
         self.first_rank.offset(column).0
     }
 
-    /// An error where a column (first) gave something that is not a number (second).
+    /// Returns an error for `(column, description)` of a value that is not finite.
     pub(super) fn not_finite(&self, found: Option<(usize, String)>) -> Result<(), CollectorError> {
         let error = |(column, what)| {
             CollectorError::Cause(Cause::Gave { env_rank: self.rank(column), what })
@@ -52,9 +52,9 @@ impl CollectorSpec {
 /// Why a collector stopped.
 #[derive(Debug)]
 pub(crate) enum CollectorError {
-    /// Somebody's fault.
+    /// An environment or the agent failed.
     Cause(Cause),
-    /// No memory.
+    /// Memory could not be allocated.
     Memory(SegmentError),
 }
 
@@ -65,7 +65,7 @@ impl From<SegmentError> for CollectorError {
 }
 
 impl CollectorError {
-    /// As a cause that can be sent.
+    /// Converts this error into a cause that can be sent to the master.
     pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Cause(cause) => cause,
