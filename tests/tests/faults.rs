@@ -11,6 +11,8 @@ mod cases;
 mod kills;
 #[path = "faults/lives.rs"]
 mod lives;
+#[path = "faults/logs.rs"]
+mod logs;
 #[path = "faults/processes.rs"]
 mod processes;
 #[path = "faults/program.rs"]
@@ -31,7 +33,13 @@ fn main() -> ExitCode {
         eprintln!("error: {e}");
         return ExitCode::FAILURE;
     }
-    let tests =
-        [cases::tests(), acting::tests(), kills::tests(), lives::tests(), programs::tests()];
+    let tests = [
+        cases::tests(),
+        acting::tests(),
+        kills::tests(),
+        lives::tests(),
+        logs::tests(),
+        programs::tests(),
+    ];
     tests::main(tests.into_iter().flatten().collect())
 }
