@@ -6,13 +6,13 @@
 //! rlcore::conformance::assert_conforms(&rlcore::envs::CartPole::default());
 //! ```
 //!
-//! Violations are listed in full sentences. Several instances ("lanes") take the same random actions side by side and
+//! Violations are listed in full sentences. Several instances take the same random actions side by side and
 //! are compared to the bit: one built from the same settings, one from settings that were serialised, one that writes into
 //! cells full of garbage, one that was used before, and some restored from a saved state. So nothing has to be recorded, and a
 //! check of any length needs the memory of one step. A panic counts as a failure of the call that panicked.
 //!
 //! The suite cannot check whether rewards and dynamics are correct.
-mod lane;
+mod instance;
 mod lockstep;
 mod probes;
 mod spaces;
@@ -22,7 +22,7 @@ mod tests;
 use crate::env::{EnvSpaces, MakeEnv};
 use crate::exact;
 use crate::factory::EnvFactory;
-use lane::{Lane, Paint};
+use instance::{Instance, Paint};
 use std::fmt;
 
 /// Options of a check.
@@ -205,7 +205,7 @@ fn examine<M: MakeEnv>(
 }
 
 fn declared_spaces<M: MakeEnv>(settings: &M, found: &mut Violations) -> Option<EnvSpaces> {
-    match lane::build(settings).and_then(|env| lane::spaces_of(&env)) {
+    match instance::build(settings).and_then(|env| instance::spaces_of(&env)) {
         Ok(spaces) => Some(spaces),
         Err(e) => {
             found.add(Clause::Runs, format!("Building the environment {e}"));
@@ -220,7 +220,7 @@ fn sent_settings<M: MakeEnv>(
     declared: &EnvSpaces,
     found: &mut Violations,
 ) -> Option<M> {
-    let seen = lane::guarded(|| EnvFactory::new(settings)?.spaces());
+    let seen = instance::guarded(|| EnvFactory::new(settings)?.spaces());
     match seen {
         Ok(spaces) if spaces == *declared => {}
         Ok(_) => found
@@ -239,7 +239,7 @@ fn fresh<M: MakeEnv>(
     declared: &EnvSpaces,
     paint: Paint,
     found: &mut Violations,
-) -> Option<Lane<M::Env>> {
-    let lane = Lane::new(settings, declared, paint);
-    lane.map_err(|e| found.add(Clause::Runs, format!("Building the environment {e}"))).ok()
+) -> Option<Instance<M::Env>> {
+    let instance = Instance::new(settings, declared, paint);
+    instance.map_err(|e| found.add(Clause::Runs, format!("Building the environment {e}"))).ok()
 }

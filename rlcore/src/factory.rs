@@ -49,7 +49,7 @@ pub trait MakeSlice: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// What a factory's function is to build.
-enum Order {
+enum Wanted {
     Spaces,
     Slice(Vec<EnvContext>, SlicePlace),
 }
@@ -60,7 +60,7 @@ enum Built {
     Slice(Box<dyn EnvSlice>),
 }
 
-type Build = fn(&[u8], &Order, &Progress) -> Result<Built, SliceError>;
+type Build = fn(&[u8], &Wanted, &Progress) -> Result<Built, SliceError>;
 
 /// Builds slices of environments in any process of this program. Two factories are equal if they have the same type of settings with the
 /// same values.
@@ -95,8 +95,8 @@ impl EnvFactory {
         place: &SlicePlace,
         progress: &Progress,
     ) -> Result<Box<dyn EnvSlice>, SliceError> {
-        let order = Order::Slice(contexts.to_vec(), place.clone());
-        match (self.build.get())(&self.settings, &order, progress)? {
+        let wanted = Wanted::Slice(contexts.to_vec(), place.clone());
+        match (self.build.get())(&self.settings, &wanted, progress)? {
             Built::Slice(slice) => Ok(slice),
             Built::Spaces(_) => unreachable!("a slice was ordered"),
         }
@@ -105,7 +105,7 @@ impl EnvFactory {
     /// The spaces of an environment, from an example if the settings cannot tell.
     pub fn spaces(&self) -> Result<EnvSpaces, EnvError> {
         let progress = Progress::default();
-        match (self.build.get())(&self.settings, &Order::Spaces, &progress) {
+        match (self.build.get())(&self.settings, &Wanted::Spaces, &progress) {
             Ok(Built::Spaces(spaces)) => Ok(spaces),
             Ok(Built::Slice(_)) => unreachable!("spaces were ordered"),
             Err(e) => Err(e.error),
@@ -128,11 +128,11 @@ fn received<M: DeserializeOwned>(settings: &[u8]) -> Result<M, SliceError> {
 
 fn envs<M: MakeEnv>(
     settings: &[u8],
-    order: &Order,
+    wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Built, SliceError> {
     let settings: M = received(settings)?;
-    let Order::Slice(contexts, _) = order else {
+    let Wanted::Slice(contexts, _) = wanted else {
         let mut one = settings
             .make(&EnvContext { env_rank: EnvRank(0) })
             .map_err(|e| SliceError::new(0, e))?;
@@ -150,11 +150,11 @@ fn envs<M: MakeEnv>(
 
 fn slices<M: MakeSlice>(
     settings: &[u8],
-    order: &Order,
+    wanted: &Wanted,
     progress: &Progress,
 ) -> Result<Built, SliceError> {
     let settings: M = received(settings)?;
-    let Order::Slice(contexts, place) = order else {
+    let Wanted::Slice(contexts, place) = wanted else {
         return settings.spaces().map(Built::Spaces).map_err(|e| SliceError::new(0, e));
     };
     let n = contexts.len().div_ceil(settings.most_columns().max(1)).max(1);

@@ -1,7 +1,7 @@
 //! The workers of a parallel sampler and the segment that they share: started together, waited for together, ended together.
 use crate::config::EvalConfig;
 use crate::error::{Cause, SamplerError};
-use crate::evaluation::{Evaluation, Order};
+use crate::evaluation::{Evaluation, EvaluationOrder};
 use crate::host::{FAREWELL, WorkerHandle};
 use crate::protocol::{Acting, CHECK_EVERY, FromWorker, Lane, LaneState, ToWorker, WorkerSetup};
 use crate::setup::Plan;
@@ -259,7 +259,7 @@ impl Crew {
         now: GlobalSteps,
         config: EvalConfig,
     ) -> Result<Evaluation, SamplerError> {
-        let order = Order { number: series.number(), now, episodes, config };
+        let order = EvaluationOrder { number: series.number(), now, episodes, config };
         let messages: Vec<_> = self.workers.iter().map(|_| ToWorker::Evaluate(order)).collect();
         self.ask(&messages, now)?;
         let parts = self.answers("an evaluation", |_, answer| match answer {
@@ -352,7 +352,10 @@ mod tests {
         crew.wait(0).unwrap();
         // Both workers are at the gate, which is not opened.
         let error = crew.wait(0).unwrap_err().to_string();
-        assert!(error.contains("env ranks 0..4, 4..8): deadlock: the master and all workers"), "{error}");
+        assert!(
+            error.contains("env ranks 0..4, 4..8): deadlock: the master and all workers"),
+            "{error}"
+        );
     }
     #[test]
     fn an_unexpected_answer_is_an_error_that_names_the_worker() {

@@ -52,7 +52,7 @@ impl Evaluation {
 
 /// An order to run an evaluation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct EvaluationOrder {
     /// See [`rlcore::seed::EvalSeries::number`].
     pub(crate) number: u64,
     pub(crate) now: GlobalSteps,
@@ -60,7 +60,7 @@ pub(crate) struct Order {
     pub(crate) config: EvalConfig,
 }
 
-impl Order {
+impl EvaluationOrder {
     fn quota(&self, ranks: &Range<usize>) -> Vec<usize> {
         let (n_envs, n_episodes) = (self.config.n_envs, self.episodes);
         ranks
@@ -103,7 +103,7 @@ impl Evaluator {
     pub(crate) fn run(
         &mut self,
         agent: &mut dyn Agent,
-        order: &Order,
+        order: &EvaluationOrder,
         progress: &Progress,
     ) -> Result<Evaluation, CollectorError> {
         let Self { collector, columns, ranks, .. } = self;

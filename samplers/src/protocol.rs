@@ -1,7 +1,7 @@
 //! Messages between master and worker over the worker's socket. The layout of their shared segment: [`rlcore::manifest`].
 use crate::collector::CollectorSpec;
 use crate::error::Cause;
-use crate::evaluation::{Evaluation, Order};
+use crate::evaluation::{Evaluation, EvaluationOrder};
 use crate::state::{ActState, ColumnState, EnvState};
 use agents::{AgentContext, AgentFactory};
 use rlcore::block::AgentSchema;
@@ -48,7 +48,7 @@ pub(crate) enum Acting {
 /// Orders that need more than the control words.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
-    Evaluate(Order),
+    Evaluate(EvaluationOrder),
     Save,
     /// One entry per lane.
     Load(Vec<Vec<ColumnState>>),

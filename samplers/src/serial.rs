@@ -2,7 +2,7 @@
 use crate::collector::actor::RowViews;
 use crate::collector::{Collector, CollectorError};
 use crate::error::{Cause, SamplerError, panic_text};
-use crate::evaluation::{Evaluation, Evaluator, Order};
+use crate::evaluation::{Evaluation, EvaluationOrder, Evaluator};
 use crate::sampler::{Sampler, Samples};
 use crate::setup::{Plan, Setup};
 use crate::slots::Slots;
@@ -158,7 +158,7 @@ impl Sampler for SerialSampler {
         self.slots.idle("evaluate")?;
         let config = self.plan.eval_config()?;
         let Some(eval) = &mut self.eval else { return Err(SamplerError::Unusable) };
-        let order = Order { number: series.number(), now, episodes, config };
+        let order = EvaluationOrder { number: series.number(), now, episodes, config };
         self.weights.order_here(&mut *self.agent, &mut self.held);
         let agent = &mut *self.agent;
         let who = evaluating(eval.ranks().clone());

@@ -49,8 +49,8 @@ pub(crate) fn main(channel: Channel) -> i32 {
     let control = &setup.manifest.control(segment)[setup.index];
     control.set_first_rank(setup.lanes[0].spec.first_rank.0);
     match catch_unwind(AssertUnwindSafe(|| run(&setup, segment, control, &channel))) {
-        Ok(Ok(()) | Err(Stop::MasterGone)) => 0,
-        Ok(Err(Stop::Cause(cause))) => fail(&channel, cause),
+        Ok(Ok(()) | Err(Ending::MasterGone)) => 0,
+        Ok(Err(Ending::Cause(cause))) => fail(&channel, cause),
         Err(payload) => {
             let env_rank = called(&control.progress, control.first_rank());
             fail(&channel, Cause::Panic { env_rank, text: panic_text(&*payload) })
@@ -65,18 +65,18 @@ fn fail(channel: &Channel, cause: Cause) -> i32 {
     FATAL
 }
 
-enum Stop {
+enum Ending {
     Cause(Cause),
     MasterGone,
 }
 
-impl From<CollectorError> for Stop {
+impl From<CollectorError> for Ending {
     fn from(e: CollectorError) -> Self {
         Self::Cause(e.into_cause())
     }
 }
 
-impl From<ChannelError> for Stop {
+impl From<ChannelError> for Ending {
     fn from(e: ChannelError) -> Self {
         match e {
             ChannelError::Closed => Self::MasterGone,
@@ -112,7 +112,7 @@ fn run(
     segment: &'static Segment,
     control: &'static WorkerControl,
     channel: &Channel,
-) -> Result<(), Stop> {
+) -> Result<(), Ending> {
     // Starts at 0, not at the current value: the master may already have ordered this worker to quit.
     let mut seen = 0;
     let mut patience = Patience::default();
@@ -148,21 +148,23 @@ fn run(
 /// How often an idle worker checks that its master lives.
 const IDLE_CHECK: Duration = Duration::from_millis(200);
 
-fn alive(channel: &Channel) -> Result<(), Stop> {
-    if channel.closed() { Err(Stop::MasterGone) } else { Ok(()) }
+fn alive(channel: &Channel) -> Result<(), Ending> {
+    if channel.closed() { Err(Ending::MasterGone) } else { Ok(()) }
 }
 
 /// Sends notes. The master reads them when it finishes the batch, which may be long after they have filled the socket, so this waits
 /// as long as the master lives.
-fn say(channel: &Channel, notes: Vec<(usize, String)>) -> Result<(), Stop> {
+fn say(channel: &Channel, notes: Vec<(usize, String)>) -> Result<(), Ending> {
     if notes.is_empty() {
         return Ok(());
     }
     Ok(channel.send_unhurried(&FromWorker::Notes(notes))?)
 }
 
-fn out_of_place(what: &str) -> Stop {
-    Stop::Cause(Cause::Protocol(format!("was told to {what}, which this kind of sampler does not")))
+fn out_of_place(what: &str) -> Ending {
+    Ending::Cause(Cause::Protocol(format!(
+        "was told to {what}, which this kind of sampler does not"
+    )))
 }
 
 impl<'a> Worker<'a> {
@@ -171,7 +173,7 @@ impl<'a> Worker<'a> {
         segment: &'static Segment,
         control: &'static WorkerControl,
         channel: &'a Channel,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Ending> {
         let manifest = &setup.manifest;
         let memory = SharedMemory { segment, manifest: Arc::new(manifest.clone()) };
         let slots = 0..manifest.block.slots.len();
@@ -185,7 +187,7 @@ impl<'a> Worker<'a> {
         let build = || setup.agent.build(&setup.context);
         let wanted = setup.acting == Acting::Worker || setup.eval.is_some();
         let agent = wanted.then(build).transpose();
-        let agent = agent.map_err(|e| Stop::Cause(Cause::Agent(e.to_string())))?;
+        let agent = agent.map_err(|e| Ending::Cause(Cause::Agent(e.to_string())))?;
         let steps = setup.max_decorrelation_steps;
         let work = match setup.acting {
             Acting::Worker => {
@@ -246,7 +248,7 @@ impl<'a> Worker<'a> {
         self.control.take(version);
     }
 
-    fn collect(&mut self, task: Task) -> Result<(), Stop> {
+    fn collect(&mut self, task: Task) -> Result<(), Ending> {
         let (Work::Collect(collector, slots), Some(agent)) = (&mut self.work, &mut self.agent)
         else {
             return Err(out_of_place("choose actions"));
@@ -261,7 +263,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Steps one batch with the master's actions; returns early on an order to quit.
-    fn serve(&mut self, slot: usize) -> Result<(), Stop> {
+    fn serve(&mut self, slot: usize) -> Result<(), Ending> {
         let Work::Serve(steppers) = &mut self.work else {
             return Err(out_of_place("step with the master's actions"));
         };
@@ -295,7 +297,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn answer(&mut self, order: ToWorker) -> Result<FromWorker, Stop> {
+    fn answer(&mut self, order: ToWorker) -> Result<FromWorker, Ending> {
         let (control, progress) = (self.control, &self.control.progress);
         match order {
             ToWorker::Evaluate(order) => {
@@ -326,7 +328,7 @@ impl<'a> Worker<'a> {
                 let wanted: Vec<usize> = self.setup.lanes.iter().map(|l| l.columns.len()).collect();
                 let given: Vec<usize> = lanes.iter().map(Vec::len).collect();
                 if given != wanted {
-                    return Err(Stop::Cause(Cause::Protocol(format!(
+                    return Err(Ending::Cause(Cause::Protocol(format!(
                         "was given the states of {given:?} environments, it has {wanted:?}"
                     ))));
                 }

@@ -1,5 +1,5 @@
 //! The main run: one instance plays, others follow it action by action and must agree.
-use super::lane::{Actions, Lane, Paint};
+use super::instance::{Actions, Instance, Paint};
 use super::{Clause, Coverage, Options, Randomness, Violations, fresh};
 use crate::env::{Env, EnvSpaces, MakeEnv, Step};
 use crate::seed::{Role, seed_of};
@@ -34,7 +34,7 @@ pub(super) fn run<M: MakeEnv>(
 /// An instance that takes the same actions, and the clause that is violated if it differs.
 struct Follower<E> {
     clause: Clause,
-    lane: Lane<E>,
+    instance: Instance<E>,
 }
 
 /// How a sentence about a follower begins.
@@ -83,10 +83,10 @@ struct Run<'a, E> {
     options: &'a Options,
     found: &'a mut Violations,
     actions: Actions,
-    first: Lane<E>,
+    first: Instance<E>,
     followers: Vec<Follower<E>>,
     /// An instance with another seed; removed once it differed.
-    stranger: Option<Lane<E>>,
+    stranger: Option<Instance<E>>,
     coverage: Coverage,
     /// The number of the last truncated step.
     truncated_at: Option<usize>,
@@ -104,21 +104,21 @@ impl<'a, E: Env> Run<'a, E> {
         found: &'a mut Violations,
     ) -> Option<Self> {
         let other_seed = seed_of(options.seed, Role::Env, 1);
-        let mut lane = |settings: &M, paint| fresh(settings, declared, paint, found);
-        let mut first = lane(settings, Paint::Zero)?;
-        let mut stranger = lane(settings, Paint::Zero)?;
-        let mut used = lane(settings, Paint::Zero)?;
+        let mut instance = |settings: &M, paint| fresh(settings, declared, paint, found);
+        let mut first = instance(settings, Paint::Zero)?;
+        let mut stranger = instance(settings, Paint::Zero)?;
+        let mut used = instance(settings, Paint::Zero)?;
         // The order matters: comparisons after the first difference are meaningless.
         let mut followers = vec![
-            Follower { clause: Clause::Deterministic, lane: lane(settings, Paint::Zero)? },
-            Follower { clause: Clause::WholeObservation, lane: lane(settings, Paint::Ones)? },
-            Follower { clause: Clause::Settings, lane: lane(sent, Paint::Zero)? },
+            Follower { clause: Clause::Deterministic, instance: instance(settings, Paint::Zero)? },
+            Follower { clause: Clause::WholeObservation, instance: instance(settings, Paint::Ones)? },
+            Follower { clause: Clause::Settings, instance: instance(sent, Paint::Zero)? },
         ];
         // A failure here also occurs in the main run, where its position is reported.
         let _ = used.wear(declared, other_seed, 37);
-        followers.push(Follower { clause: Clause::Reseed, lane: used });
+        followers.push(Follower { clause: Clause::Reseed, instance: used });
         let mut seeded = [first.seed(options.seed), stranger.seed(other_seed)].to_vec();
-        seeded.extend(followers.iter_mut().map(|f| f.lane.seed(options.seed)));
+        seeded.extend(followers.iter_mut().map(|f| f.instance.seed(options.seed)));
         if let Some(e) = seeded.into_iter().find_map(Result::err) {
             found.add(Clause::Runs, format!("Seeding {e}"));
             return None;
@@ -157,10 +157,10 @@ impl<'a, E: Env> Run<'a, E> {
         }
         let mut broken = None;
         followers.retain_mut(|f| {
-            let fault = match f.lane.advance(action) {
+            let fault = match f.instance.advance(action) {
                 _ if broken.is_some() => return true,
                 Err(e) => format!("{}, at {place}: the call {e}", subject(f.clause)),
-                Ok(()) => match first.difference(&f.lane) {
+                Ok(()) => match first.difference(&f.instance) {
                     None => return true,
                     Some(what) => format!("{} differed at {place} in {what}.", subject(f.clause)),
                 },
@@ -270,17 +270,17 @@ impl<'a, E: Env> Run<'a, E> {
             Ok(None) => return,
             Err(e) => return self.found.add(Clause::SaveState, format!("`save_state` {e}")),
         };
-        let Some(mut lane) = fresh(settings, self.declared, Paint::Zero, self.found) else {
+        let Some(mut instance) = fresh(settings, self.declared, Paint::Zero, self.found) else {
             return;
         };
-        let _ = lane.wear(self.declared, seed_of(self.options.seed, Role::Env, 2), 5);
-        if let Err(e) = lane.load(&state) {
+        let _ = instance.wear(self.declared, seed_of(self.options.seed, Role::Env, 2), 5);
+        if let Err(e) = instance.load(&state) {
             let text = format!("`load_state` of what `save_state` gave {e}");
             return self.found.add(Clause::SaveState, text);
         }
         self.coverage.restored += usize::from(!self.at_end());
         self.followers.retain(|f| f.clause != Clause::SaveState);
-        self.followers.push(Follower { clause: Clause::SaveState, lane });
+        self.followers.push(Follower { clause: Clause::SaveState, instance });
     }
 
     fn check_spaces(&mut self) {

@@ -1,5 +1,5 @@
 //! Calls that must be refused, or tolerated; each on its own instance.
-use super::lane::{Actions, Failure, Lane, Paint};
+use super::instance::{Actions, Failure, Instance, Paint};
 use super::{Clause, Options, Violations, fresh};
 use crate::env::{Env, EnvSpaces, MakeEnv, Step};
 use crate::seed::{Role, seed_of};
@@ -23,11 +23,11 @@ fn started<M: MakeEnv>(
     declared: &EnvSpaces,
     options: &Options,
     found: &mut Violations,
-) -> Option<(Lane<M::Env>, Actions)> {
-    let mut lane = fresh(settings, declared, Paint::Zero, found)?;
-    lane.seed(options.seed).ok()?;
-    lane.reset().ok()?;
-    Some((lane, Actions::new(declared, seed_of(options.seed, Role::Act, 1))))
+) -> Option<(Instance<M::Env>, Actions)> {
+    let mut instance = fresh(settings, declared, Paint::Zero, found)?;
+    instance.seed(options.seed).ok()?;
+    instance.reset().ok()?;
+    Some((instance, Actions::new(declared, seed_of(options.seed, Role::Act, 1))))
 }
 
 /// Plays to the end of an episode and one step further, then resets. Reports nothing if no episode ends in time.
@@ -37,25 +37,25 @@ pub(super) fn step_after_end<M: MakeEnv>(
     options: &Options,
     found: &mut Violations,
 ) -> Option<()> {
-    let (mut lane, mut actions) = started(settings, declared, options, found)?;
-    let ended = (0..options.steps).find_map(|_| step(&mut lane, &mut actions).filter(|s| s.reset));
+    let (mut instance, mut actions) = started(settings, declared, options, found)?;
+    let ended = (0..options.steps).find_map(|_| step(&mut instance, &mut actions).filter(|s| s.reset));
     ended?;
-    let action = actions.draw(lane.observation())?;
-    if let Some(fault) = not_refused(lane.step(action)) {
+    let action = actions.draw(instance.observation())?;
+    if let Some(fault) = not_refused(instance.step(action)) {
         let text = format!("A step after the end of an episode {fault}; it must return an error.");
         found.add(Clause::StepAfterEnd, text);
         return None;
     }
-    if let Err(e) = lane.reset() {
+    if let Err(e) = instance.reset() {
         let text = format!("After the error of a step after the end, the reset {e}");
         found.add(Clause::StepAfterEnd, text);
     }
     Some(())
 }
 
-fn step<E: Env>(lane: &mut Lane<E>, actions: &mut Actions) -> Option<Step> {
-    let action = actions.draw(lane.observation())?;
-    lane.step(action).ok()
+fn step<E: Env>(instance: &mut Instance<E>, actions: &mut Actions) -> Option<Step> {
+    let action = actions.draw(instance.observation())?;
+    instance.step(action).ok()
 }
 
 /// Tries the two values next to each discrete component.
@@ -76,9 +76,9 @@ pub(super) fn invalid_actions<M: MakeEnv>(
     }
     for (leaf, element, n) in components.into_iter().take(TRIED) {
         for value in [-1, n] {
-            let (mut lane, mut actions) = started(settings, declared, options, found)?;
-            actions.draw(lane.observation())?;
-            if let Some(fault) = not_refused(lane.step(actions.spoiled(leaf, element, value))) {
+            let (mut instance, mut actions) = started(settings, declared, options, found)?;
+            actions.draw(instance.observation())?;
+            if let Some(fault) = not_refused(instance.step(actions.spoiled(leaf, element, value))) {
                 let text = format!("Action {value} of 0..{n} {fault}; it must return an error.");
                 found.add(Clause::InvalidAction, text);
             }
@@ -94,9 +94,9 @@ pub(super) fn close<M: MakeEnv>(
     options: &Options,
     found: &mut Violations,
 ) -> Option<()> {
-    let (mut lane, _) = started(settings, declared, options, found)?;
+    let (mut instance, _) = started(settings, declared, options, found)?;
     for time in ["first", "second"] {
-        if let Err(e) = lane.close() {
+        if let Err(e) = instance.close() {
             found.add(Clause::Close, format!("The {time} `close` {e}"));
         }
     }

@@ -6,7 +6,7 @@
 //! the height, which has reward 0. Every operation is Gymnasium's, in its order, so that states and observations are the same to the bit,
 //! where NumPy takes sine, cosine and powers from the same C library as this program. The observation of a reset may differ by
 //! one unit in the last place of `f32`: there NumPy computes in `f32`.
-use super::classic::{ClassicEnv, Outcome, Task, squared, symmetric_box};
+use super::classic::{ClassicEnv, TaskStep, Task, squared, symmetric_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -126,14 +126,14 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+    fn act(state: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
         let action = action.discrete();
         if !(0..3).contains(&action) {
             return Err(invalid_action(action, 3));
         }
         let next = dynamics(*state, (action - 1) as f64);
         let terminated = is_up(&next);
-        Ok(Outcome { next, reward: if terminated { 0.0 } else { -1.0 }, terminated })
+        Ok(TaskStep { next, reward: if terminated { 0.0 } else { -1.0 }, terminated })
     }
 
     #[inline]
@@ -147,7 +147,7 @@ impl Task for Equations {
 mod tests {
     use super::*;
     use crate::envs::golden::Golden;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// Broken by any other integrator, constant, limit, threshold or flag.
     #[test]
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn starts_fill_the_documented_range_and_are_f32() {
-        let mut stage = Stage::new(&Acrobot::default(), 7);
+        let mut stage = Fixture::new(&Acrobot::default(), 7);
         stage.starts_fill(|env| env.now.state, [(-START, START); 4]);
         assert!(stage.env.now.state.iter().all(|v| *v == f64::from(*v as f32)));
     }

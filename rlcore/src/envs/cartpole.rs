@@ -3,7 +3,7 @@
 //! Follows Gymnasium 1.4 (`envs/classic_control/cartpole.py`, after Barto, Sutton, Anderson 1983) operation by operation: the
 //! state is `f64`, Euler's method uses the old velocities, the observation is the state cast to `f32`, the reward is 1 on
 //! every step, the last included.
-use super::classic::{ClassicEnv, Outcome, Task, symmetric_box};
+use super::classic::{ClassicEnv, TaskStep, Task, symmetric_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -136,11 +136,11 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+    fn act(state: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
         let action = action.discrete();
         let push = Push::from_action(action).ok_or_else(|| invalid_action(action, 2))?;
         let next = dynamics(*state, push);
-        Ok(Outcome { next, reward: 1.0, terminated: fallen(&next) })
+        Ok(TaskStep { next, reward: 1.0, terminated: fallen(&next) })
     }
 
     #[inline]
@@ -153,7 +153,7 @@ impl Task for Equations {
 mod tests {
     use super::*;
     use crate::envs::golden::Golden;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// Broken by any other integrator, constant, threshold or flag.
     #[test]
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn starts_fill_the_documented_range() {
-        let mut stage = Stage::new(&CartPole::default(), 7);
+        let mut stage = Fixture::new(&CartPole::default(), 7);
         stage.starts_fill(|env| env.now.state, [(-START, START); 4]);
     }
 

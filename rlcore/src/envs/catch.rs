@@ -128,10 +128,10 @@ impl Env for CatchEnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// The return and the length of one episode of a player who sees ball and paddle columns.
-    fn play(stage: &mut Stage<CatchEnv>, player: impl Fn(usize, usize) -> i64) -> (f64, usize) {
+    fn play(stage: &mut Fixture<CatchEnv>, player: impl Fn(usize, usize) -> i64) -> (f64, usize) {
         stage.reset();
         for length in 1.. {
             let action = player(stage.env.now.ball[1], stage.env.now.paddle);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn who_follows_the_ball_catches_it_and_who_flees_does_not() {
-        let mut stage = Stage::new(&Catch::default(), 3);
+        let mut stage = Fixture::new(&Catch::default(), 3);
         for _ in 0..50 {
             let follow = |ball: usize, paddle: usize| 1 + (ball as i64 - paddle as i64).signum();
             assert_eq!(play(&mut stage, follow), (1.0, 9));
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_image_is_a_ball_over_a_paddle() {
-        let mut stage = Stage::new(&Catch { rows: 3, columns: 3 }, 1);
+        let mut stage = Fixture::new(&Catch { rows: 3, columns: 3 }, 1);
         stage.env.now.ball = [0, 2];
         stage.step(0).unwrap();
         assert_eq!(stage.observation().u8(0), [0, 0, 0, 0, 0, 255, 255, 0, 0]);

@@ -27,7 +27,7 @@ pub trait Task: Send + 'static {
     fn start(rng: &mut Rng) -> Self::State;
 
     /// The result of an action; an error if the action is not valid.
-    fn act(state: &Self::State, action: CellRef<'_>) -> Result<Outcome<Self::State>, EnvError>;
+    fn act(state: &Self::State, action: CellRef<'_>) -> Result<TaskStep<Self::State>, EnvError>;
 
     /// The observation of a state.
     fn observe(state: &Self::State) -> Self::Observation;
@@ -35,7 +35,7 @@ pub trait Task: Send + 'static {
 
 /// The result of one action.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome<S> {
+pub struct TaskStep<S> {
     /// The state after it.
     pub next: S,
     /// Reward of the step.
@@ -99,7 +99,7 @@ impl<T: Task> Env for ClassicEnv<T> {
         if now.over {
             return Err(after_end());
         }
-        let Outcome { next, reward, terminated } = T::act(&now.state, action)?;
+        let TaskStep { next, reward, terminated } = T::act(&now.state, action)?;
         now.state = next;
         now.elapsed += 1;
         let truncated = now.elapsed >= self.max_steps;

@@ -222,10 +222,10 @@ impl Env for DictToyEnv {
 mod tests {
     use super::*;
     use crate::envs::TimeLimit;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// Walks to a neighbouring cell onto which `place` has put something.
-    fn walk_onto(stage: &mut Stage<DictToyEnv>, place: impl Fn(&mut Now, usize)) -> Step {
+    fn walk_onto(stage: &mut Fixture<DictToyEnv>, place: impl Fn(&mut Now, usize)) -> Step {
         let action = (0..ACTIONS).find(|a| neighbour(stage.env.now.walker, *a).is_some()).unwrap();
         let target = neighbour(stage.env.now.walker, action).unwrap();
         let away = free_cell(&mut seed::rng(5), [stage.env.now.walker, target]);
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn two_lives_are_lost_and_the_third_ends_the_episode() {
-        let mut stage = Stage::new(&DictToy::default(), 2);
+        let mut stage = Fixture::new(&DictToy::default(), 2);
         for _ in 0..2 {
             assert_eq!(walk_onto(&mut stage, |now, cell| now.trap = cell), Step::life_lost(-1.0));
             assert_eq!(stage.info().i64(BUMPS), [1]);
@@ -257,7 +257,7 @@ mod tests {
         for (seed, action) in
             (0..60).flat_map(|seed| (0..ACTIONS).map(move |action| (seed, action)))
         {
-            let mut stage = Stage::new(&DictToy::default(), seed);
+            let mut stage = Fixture::new(&DictToy::default(), seed);
             let allowed = stage.observation().u8(MASK)[action] != 0;
             let [row, column] = [stage.env.now.walker / SIDE, stage.env.now.walker % SIDE];
             assert_eq!(allowed, [row > 0, column < 2, row < 2, column > 0][action]);
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_lost_life_does_not_start_the_time_limit_anew() {
         let mut stage =
-            Stage::new(&TimeLimit { env: DictToy { lives: usize::MAX }, max_steps: 60 }, 4);
+            Fixture::new(&TimeLimit { env: DictToy { lives: usize::MAX }, max_steps: 60 }, 4);
         let mut lost = 0;
         for t in 1..=60 {
             let mask = stage.observation().u8(MASK);

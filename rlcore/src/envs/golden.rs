@@ -1,6 +1,6 @@
 //! Recorded steps of Gymnasium's classic control, against ours; the files' `doc` fields define the fields.
 use super::classic::{ClassicEnv, Task};
-use super::testing::Stage;
+use super::testing::Fixture;
 use crate::env::{Env, MakeEnv};
 use ::golden::{cases_with, list, numbers, size};
 use serde_json::Value;
@@ -67,7 +67,7 @@ impl<T: Task<State: Numbers>> Golden<T> {
     where
         M: MakeEnv<Env = ClassicEnv<T>>,
     {
-        let mut stage = Stage::new(settings, 1);
+        let mut stage = Fixture::new(settings, 1);
         let every = stage.env.spaces().truncates_every.map(|n| n as u64);
         assert_eq!(self.case["max_episode_steps"].as_u64(), every);
         assert_eq!(list(&self.case["transitions"]).len(), count);
@@ -83,7 +83,7 @@ impl<T: Task<State: Numbers>> Golden<T> {
     pub(super) fn rollouts<M: MakeEnv<Env = ClassicEnv<T>>>(&self, settings: &M) {
         assert_eq!(list(&self.case["rollouts"]).len(), 3);
         for rollout in list(&self.case["rollouts"]) {
-            let mut stage = Stage::new(settings, 1);
+            let mut stage = Fixture::new(settings, 1);
             stage.env.now.state = T::State::from_numbers(&numbers(&rollout["start"]));
             for (t, action) in list(&rollout["actions"]).iter().enumerate() {
                 let want = ["next_state", "reward", "terminated"];
@@ -101,7 +101,7 @@ impl<T: Task<State: Numbers>> Golden<T> {
     ) {
         assert_eq!(list(&self.case["first_step"]).len(), 24);
         for t in list(&self.case["first_step"]) {
-            let mut stage = Stage::new(settings, 1);
+            let mut stage = Fixture::new(settings, 1);
             stage.env.now.state = start(&numbers(&t["state"]));
             self.step(&mut stage, &t["action"], t);
         }
@@ -170,7 +170,7 @@ impl<T: Task<State: Numbers>> Golden<T> {
     }
 
     /// One step, compared with the fields that were recorded of it.
-    fn step(&self, stage: &mut Stage<ClassicEnv<T>>, action: &Value, want: &Value) {
+    fn step(&self, stage: &mut Fixture<ClassicEnv<T>>, action: &Value, want: &Value) {
         let step = stage.act(action.as_f64().unwrap()).unwrap();
         self.state_is(stage, &want["next_state"], want);
         self.number_is(step.reward, &want["reward"], want);

@@ -128,11 +128,11 @@ impl Env for MemoryEnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// The return of one episode with this cue under a policy that maps (observation, own state) to (action, own state).
     fn play(task: &Memory, cue: usize, mut policy: impl FnMut(&[f32]) -> usize) -> f64 {
-        let mut stage = Stage::new(task, 0);
+        let mut stage = Fixture::new(task, 0);
         while stage.env.now.cue != cue {
             stage.reset();
         }

@@ -3,7 +3,7 @@
 //! Follows Gymnasium 1.4 (`envs/classic_control/mountain_car.py`, after Moore 1990) operation by operation: the state is
 //! `f64`, the velocity is limited before it moves the car, the left wall stops the car, the observation is the state cast to
 //! `f32`, the reward is -1 on every step, the last included.
-use super::classic::{ClassicEnv, Outcome, Task, f32_box};
+use super::classic::{ClassicEnv, TaskStep, Task, f32_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -81,7 +81,7 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(&[position, velocity]: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+    fn act(&[position, velocity]: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
         let action = action.discrete();
         if !(0..3).contains(&action) {
             return Err(invalid_action(action, 3));
@@ -92,7 +92,7 @@ impl Task for Equations {
         let position = (position + velocity).clamp(MIN_POSITION, MAX_POSITION);
         let at_wall = position == MIN_POSITION && velocity < 0.0;
         let next = [position, if at_wall { 0.0 } else { velocity }];
-        Ok(Outcome { next, reward: -1.0, terminated: at_goal(&next) })
+        Ok(TaskStep { next, reward: -1.0, terminated: at_goal(&next) })
     }
 
     #[inline]
@@ -105,7 +105,7 @@ impl Task for Equations {
 mod tests {
     use super::*;
     use crate::envs::golden::Golden;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// Broken by any other constant, order of limits, threshold or flag.
     #[test]
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn starts_fill_the_documented_range() {
-        let mut stage = Stage::new(&MountainCar::default(), 7);
+        let mut stage = Fixture::new(&MountainCar::default(), 7);
         stage.starts_fill(|env| env.now.state, [(START.start, START.end), (0.0, 0.0)]);
     }
 }

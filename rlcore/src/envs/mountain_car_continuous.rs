@@ -4,7 +4,7 @@
 //! after every step and `f64` only after a reset; NumPy 2 computes in the type of the state, and so do we. The action is
 //! clipped to [-1, 1] as a force, but the cost is `0.1 action^2` of the action before clipping. The reward at the goal is 100,
 //! minus the cost.
-use super::classic::{ClassicEnv, Outcome, Task, continuous, symmetric_box};
+use super::classic::{ClassicEnv, TaskStep, Task, continuous, symmetric_box};
 use super::mountain_car::{GRAVITY, MAX_POSITION, MAX_SPEED, MIN_POSITION, START, observation};
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -101,13 +101,13 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+    fn act(state: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
         let action = continuous(action)?;
         let next = dynamics(state, action);
         let terminated = next[0] >= GOAL as f32 && next[1] >= 0.0;
         let cost = f64::from(action) * f64::from(action) * 0.1;
         let reward = if terminated { 100.0 - cost } else { -cost };
-        Ok(Outcome { next: State::Moving(next), reward, terminated })
+        Ok(TaskStep { next: State::Moving(next), reward, terminated })
     }
 
     #[inline]
@@ -123,7 +123,7 @@ impl Task for Equations {
 mod tests {
     use super::*;
     use crate::envs::golden::{Golden, Numbers};
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     impl Numbers for State {
         fn from_numbers(numbers: &[f64]) -> Self {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn starts_fill_the_documented_range() {
-        let mut stage = Stage::new(&MountainCarContinuous::default(), 7);
+        let mut stage = Fixture::new(&MountainCarContinuous::default(), 7);
         let state = |env: &MountainCarContinuousEnv| match env.now.state {
             State::Start(state) => state,
             State::Moving(_) => panic!("a start is f64"),
@@ -163,6 +163,6 @@ mod tests {
 
     #[test]
     fn an_action_that_is_no_number_is_refused() {
-        Stage::new(&MountainCarContinuous::default(), 1).refuses_what_is_no_number();
+        Fixture::new(&MountainCarContinuous::default(), 1).refuses_what_is_no_number();
     }
 }

@@ -84,11 +84,11 @@ impl Env for NullEnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     #[test]
     fn episodes_have_the_length_asked_for() {
-        let mut stage = Stage::new(&Null { observation: 3, episode: 2 }, 0);
+        let mut stage = Fixture::new(&Null { observation: 3, episode: 2 }, 0);
         assert_eq!(stage.step(0).unwrap(), Step::running(0.0));
         assert_eq!(stage.step(1).unwrap(), Step::terminated(0.0));
         assert!(stage.step(0).is_err());

@@ -5,7 +5,7 @@
 //! keeps), the cost is that of the state before the step, the new velocity moves the pendulum. Only the time limit ends an
 //! episode. States, rewards and observations are Gymnasium's to the bit, where NumPy takes sine, cosine and powers
 //! from the same C library as this program.
-use super::classic::{ClassicEnv, Outcome, Task, continuous, squared, symmetric_box};
+use super::classic::{ClassicEnv, TaskStep, Task, continuous, squared, symmetric_box};
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
@@ -97,10 +97,10 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(state: &State, action: CellRef<'_>) -> Result<Outcome<State>, EnvError> {
+    fn act(state: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
         let torque = continuous(action)?.clamp(-MAX_TORQUE, MAX_TORQUE);
         let next = dynamics(*state, torque);
-        Ok(Outcome { next, reward: -cost(*state, torque), terminated: false })
+        Ok(TaskStep { next, reward: -cost(*state, torque), terminated: false })
     }
 
     #[inline]
@@ -114,7 +114,7 @@ impl Task for Equations {
 mod tests {
     use super::*;
     use crate::envs::golden::Golden;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     /// Broken by any other integrator, constant, limit, rounding or flag.
     #[test]
@@ -136,12 +136,12 @@ mod tests {
 
     #[test]
     fn starts_fill_the_documented_range() {
-        let mut stage = Stage::new(&Pendulum::default(), 7);
+        let mut stage = Fixture::new(&Pendulum::default(), 7);
         stage.starts_fill(|env| env.now.state, START.map(|high| (-high, high)));
     }
 
     #[test]
     fn an_action_that_is_no_number_is_refused() {
-        Stage::new(&Pendulum::default(), 1).refuses_what_is_no_number();
+        Fixture::new(&Pendulum::default(), 1).refuses_what_is_no_number();
     }
 }

@@ -87,11 +87,11 @@ impl Env for SlowEnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
 
     #[test]
     fn a_step_takes_at_least_the_time_asked_for() {
-        let mut stage = Stage::new(&Slow { busy_us: 300.0, ..Slow::default() }, 0);
+        let mut stage = Fixture::new(&Slow { busy_us: 300.0, ..Slow::default() }, 0);
         let start = Instant::now();
         stage.step(0).unwrap();
         stage.step(1).unwrap();

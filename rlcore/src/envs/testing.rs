@@ -4,14 +4,14 @@ use crate::env::{Env, EnvContext, EnvError, MakeEnv, Step};
 use crate::schema::LeafSpec;
 
 /// One environment, and cells for it.
-pub(super) struct Stage<E> {
+pub(super) struct Fixture<E> {
     pub(super) env: E,
     observation: Tree,
     info: Tree,
     action: Tree,
 }
 
-impl<E: Env> Stage<E> {
+impl<E: Env> Fixture<E> {
     /// Built, seeded and reset.
     pub(super) fn new<M: MakeEnv<Env = E>>(settings: &M, seed: u64) -> Self {
         let mut env = settings.make(&EnvContext { env_rank: crate::EnvRank(0) }).unwrap();

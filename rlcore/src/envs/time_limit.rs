@@ -102,20 +102,20 @@ impl<E: Env> Env for TimeLimitEnv<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envs::testing::Stage;
+    use crate::envs::testing::Fixture;
     use crate::envs::{CartPole, Null};
 
     #[test]
     fn the_limit_truncates_and_keeps_what_terminated() {
         let env = Null { observation: 1, episode: 3 };
-        let mut short = Stage::new(&TimeLimit { env: env.clone(), max_steps: 2 }, 0);
+        let mut short = Fixture::new(&TimeLimit { env: env.clone(), max_steps: 2 }, 0);
         for _ in 0..2 {
             assert_eq!(short.step(0).unwrap(), Step::running(0.0));
             assert_eq!(short.step(0).unwrap(), Step::truncated(0.0));
             assert!(short.step(0).is_err(), "though the environment within would go on");
             short.reset();
         }
-        let mut equal = Stage::new(&TimeLimit { env, max_steps: 3 }, 0);
+        let mut equal = Fixture::new(&TimeLimit { env, max_steps: 3 }, 0);
         equal.step(0).unwrap();
         equal.step(0).unwrap();
         let last = Step { truncated: true, ..Step::terminated(0.0) };
@@ -130,7 +130,7 @@ mod tests {
         };
         for (inner, limit, want) in [(3, 9, 3), (9, 3, 3), (9, 9, 5)] {
             let settings = outer(inner, limit);
-            let mut stage = Stage::new(&settings, 1);
+            let mut stage = Fixture::new(&settings, 1);
             assert_eq!(stage.env.spaces().truncates_every, Some(want));
             for t in 1..=want {
                 assert_eq!(stage.step(t as i64 % 2).unwrap().truncated, t == want);

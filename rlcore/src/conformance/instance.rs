@@ -54,7 +54,7 @@ pub(super) enum Paint {
 }
 
 /// An instance.
-pub(super) struct Lane<E> {
+pub(super) struct Instance<E> {
     env: E,
     paint: Paint,
     observation: Tree,
@@ -65,7 +65,7 @@ pub(super) struct Lane<E> {
     pub(super) notes: Vec<String>,
 }
 
-impl<E: Env> Lane<E> {
+impl<E: Env> Instance<E> {
     pub(super) fn new<M: MakeEnv<Env = E>>(
         settings: &M,
         declared: &EnvSpaces,
