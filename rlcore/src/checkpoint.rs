@@ -8,10 +8,10 @@
 //!                     model.safetensors   extra files, such as the weights under PyTorch's names
 //! ```
 //!
-//! [`CheckpointWriter::commit`] writes a temporary directory beside, flushes every file and the directory, then renames; a checkpoint of
-//! the same name is exchanged for the new one in one step, or, where the file system cannot do that, steps aside to `step_*.old`, under
-//! which it is found until the new one has its place. So after a crash at any moment a `step_*` directory is complete, and what
-//! the crash left has another name, which [`keep`] removes once its writer is dead (each holds a `flock` on what it writes).
+//! [`CheckpointWriter::commit`] writes a temporary directory beside the final one, flushes every file and the directory, then renames it. A
+//! checkpoint of the same name is exchanged atomically; on a file system that cannot do that it is first renamed to `step_*.old`, under
+//! which name it is found until the new one is in place. So after a crash at any moment every `step_*` directory is complete. The
+//! temporary directory that a crash leaves is removed by [`keep`] once its writer is dead (each writer holds a `flock` on its directory).
 //! [`CheckpointReader::open`] checks names and sizes; checksums (XXH64) are checked when the bytes are read, so that opening is cheap.
 //!
 //! Compatibility: a reader refuses a `format` newer than its own; values are JSON with named fields, so that a struct with

@@ -144,7 +144,7 @@ impl Violations {
     }
 }
 
-/// What a check came across.
+/// What a check has covered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Number of steps of the first instance.

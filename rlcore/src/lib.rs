@@ -73,7 +73,7 @@
 //! assert_conforms_with(&Corridor { length: 6 }, &options);
 //! ```
 
-// Under the model checker only the wake word, how it is waited for, and the gate exist: the rest needs real memory and real processes.
+// Under the model checker only the wake word, its waiting policy and the gate exist: the rest needs real memory and processes.
 macro_rules! unless_loom {
     ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
 }

@@ -92,8 +92,8 @@ fn tightest(groups: &[(Version, PathBuf)]) -> Option<u64> {
     groups.iter().filter_map(|(version, dir)| left_in(*version, dir)).min()
 }
 
-/// Limit minus use of the control group in `dir`; none where it has no limit. The cache of files counts as use and goes when
-/// memory is wanted: a checkpoint that was just written takes nothing from the next run.
+/// Limit minus use of the control group in `dir`; `None` if it has no limit. Cached files count as used but are dropped when memory is
+/// needed, so they are subtracted: a checkpoint that was just written takes no memory from the next run.
 fn left_in(version: Version, dir: &Path) -> Option<u64> {
     let (limit, used, total) = match version {
         Version::Two => ("memory.max", "memory.current", ""),
@@ -105,7 +105,7 @@ fn left_in(version: Version, dir: &Path) -> Option<u64> {
     Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(cached)))
 }
 
-/// Bytes of cached files in a group's `memory.stat`, whose names begin with `total_` where they count groups below.
+/// Bytes of cached files in a group's `memory.stat`; in version 1 the names begin with `total_` to include child groups.
 fn cached(stat: &str, total: &str) -> u64 {
     let of = |name: &str| {
         let value = |line: &str| line.strip_prefix(total)?.strip_prefix(name)?.trim().parse().ok();

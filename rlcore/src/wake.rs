@@ -53,7 +53,7 @@ impl WakeWord {
         self.seq.load(Ordering::Acquire)
     }
 
-    /// Hands over: everything written before is visible to whoever sees the new number. One poster only.
+    /// Posts: everything that was written before is visible to a waiter that sees the new number. There must be only one poster.
     pub fn post(&self) {
         let next = self.seq.load(Ordering::Relaxed).wrapping_add(1);
         self.seq.store(next, Ordering::Release);
@@ -84,7 +84,7 @@ impl WakeWord {
         (now != old).then_some(now)
     }
 
-    /// Looks and yields until the number differs from `old`; the time of the first yield where that takes too long.
+    /// Looks and yields until the number differs from `old`; if that takes too long, returns the time of the first yield as an error.
     fn watch(&self, old: u32, patience: &mut Patience) -> Result<u32, Instant> {
         // When the watch began, and when its last yield ended.
         let mut times: Option<(Instant, Instant)> = None;

@@ -1,4 +1,4 @@
-//! The workers of a parallel sampler and the segment that they share: started together, waited for together, ended together.
+//! The workers of a parallel sampler and their shared segment: starts, waits for and ends all workers together.
 use crate::config::EvalConfig;
 use crate::error::{Cause, SamplerError};
 use crate::evaluation::{Evaluation, EvaluationOrder};

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 /// Row and column in one word.
 // PERF: cells are handed from function to function in memory; two halves stored apart and loaded together would wait for the
-// store buffer: 55 ns a step of CartPole instead of 27 (`experiments bench samplers`, random actions).
+// store buffer: 55 ns per step of CartPole instead of 27 ns (`experiments bench samplers`, random actions).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At(u64);
 

@@ -134,8 +134,8 @@ fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     Ok(steps)
 }
 
-/// Removes temporary directories whose writers are gone: the kernel released their locks. A checkpoint that stepped aside gets its
-/// name back, or goes where its replacement is in place. Failing to is no reason to stop a run.
+/// Removes temporary directories whose writers are dead, which released their locks. A checkpoint that was renamed to `step_*.old` gets its
+/// name back, or is removed if its replacement is in place. Errors are ignored: they are no reason to stop a run.
 fn remove_leftovers(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if let Some(place) = place_of(&entry.path()) {

@@ -1,25 +1,25 @@
-//! What a stepper knows of each of its columns, beside the bytes that whole-row passes read.
+//! The state of one column in a stepper, in addition to the bytes that whole-row passes read.
 
-/// One column between two batches and within one.
+/// The state of one column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnStatus {
     pub(super) turn: Turn,
-    /// Trajectories that were completed in this batch.
+    /// Number of trajectories that were completed in this batch.
     pub(super) finished: usize,
-    /// Episodes that may still be completed; none: no limit.
+    /// Number of episodes that may still be completed; `None`: no limit.
     pub(super) quota: Option<usize>,
 }
 
-/// Whether a column is stepped. `running` holds the same as bytes, for passes over whole rows.
+/// Whether a column is stepped. `Stepper::running` holds the same information as bytes, for passes over whole rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It is stepped.
+    /// The column is stepped.
     Runs,
-    /// Its episode ended and it waits for the next batch with the observation in this row.
+    /// Its episode has ended, and the column waits for the next batch.
     Waits {
-        /// Row of the observation that it keeps until then.
+        /// Row of its last observation, which is copied to row T.
         row: usize,
-        /// What happens before the next batch.
+        /// How the column begins the next batch.
         then: Then,
     },
 }
@@ -27,9 +27,9 @@ pub(super) enum Turn {
 /// How a waiting column begins the next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
-    /// Its environment is reset.
+    /// The environment is reset.
     Reset,
-    /// Its environment goes on as it is.
+    /// The environment continues without a reset.
     Continue,
 }
 

@@ -1,4 +1,4 @@
-//! The environments' half of a collector: steps one slice of columns and writes what comes of it straight into the block.
+//! The environments' half of a collector: steps one slice of columns and writes the results directly into the block.
 use super::scan::{nan_in, not_finite, others};
 use super::status::{ColumnStatus, Then, Turn};
 use super::{CollectorError, CollectorSpec};
@@ -11,35 +11,35 @@ use rlcore::slice::{BlockRow, Ends, EnvSlice, ResetIo, ResetMode, SliceError, St
 use rlcore::traj::Trackers;
 use rlcore::{EnvSpaces, SlicePlace};
 
-/// Environments side by side, with everything that belongs to them but not to whoever acts.
+/// The environments of a slice of columns, with their state other than that of acting.
 pub(crate) struct Stepper {
     pub(super) spec: CollectorSpec,
     pub(super) spaces: EnvSpaces,
     pub(super) envs: Box<dyn EnvSlice>,
-    /// Of the block: the slot that the batch goes to.
+    /// The slot of the block that the current batch fills.
     slot: usize,
     pub(super) trackers: Trackers,
-    /// One cell with the null action.
+    /// A cell that holds the null action.
     null_action: Tree,
-    /// The last step was `done`: the next one has no previous action and reward.
+    /// Not zero if the last step was `done`, so that the next step has no previous action and reward.
     pub(super) fresh: Vec<u8>,
-    /// Stepped in this batch.
+    /// Not zero for columns that are stepped.
     pub(super) running: Vec<u8>,
     /// Rows of `final_observation` that each column has used in this batch.
     pub(super) final_used: Vec<usize>,
-    /// What else is known of each column.
+    /// The other state of each column.
     pub(super) status: Vec<ColumnStatus>,
     notes: Vec<(usize, String)>,
 }
 
-/// One cell with the action that stands for none.
+/// A cell that holds the null action, which stands for no action.
 pub(super) fn null_action(spaces: &EnvSpaces) -> Tree {
     let mut null = Tree::owned(&spaces.action.leaves("action"), 1, 1);
     spaces.action.null(&mut null.cell_mut(0, 0));
     null
 }
 
-/// T: the row after the last step.
+/// T, the index of the row after the last step.
 pub(super) fn last_row(c: &Columns) -> usize {
     c.observation.rows() - 1
 }
@@ -53,7 +53,7 @@ fn continue_row(tree: &mut Tree, last: Option<&Tree>) {
 }
 
 impl Stepper {
-    /// Builds the environments, whose columns lie in `place`; each constructor ticks. Nothing is reset yet.
+    /// Builds the environments, whose columns lie in `place`, without resetting them. Ticks before each constructor.
     pub(crate) fn new(
         spec: CollectorSpec,
         place: &SlicePlace,
@@ -63,7 +63,7 @@ impl Stepper {
         let contexts: Vec<_> =
             (0..n).map(|c| EnvContext { env_rank: spec.first_rank.offset(c) }).collect();
         let envs = spec.env.build(&contexts, place, progress).map_err(|e| spec.env_failed(e))?;
-        // What is constructed next is none of the environments.
+        // What is constructed next is not an environment.
         progress.tick(NOBODY);
         let spaces = envs.spaces();
         if spaces != spec.spaces {
@@ -149,8 +149,8 @@ impl Stepper {
         Ok(())
     }
 
-    /// Begins a batch in `c`, which lies in this slot of the block: the last row of the batch before it, which lies in `last` or, where that is none, in `c` too,
-    /// becomes row 0.
+    /// Begins a batch in `c`, the columns of this slot of the block. The last row of the batch before becomes row 0; that batch lies in
+    /// `last`, or in `c` if `last` is `None`.
     pub(crate) fn begin_batch(
         &mut self,
         slot: usize,
@@ -167,7 +167,7 @@ impl Stepper {
                 self.reset(c, column, 0, progress)?;
             }
         }
-        // What came from a reset outside a step was not looked at yet.
+        // Observations of resets outside a step have not been checked yet.
         self.spec.not_finite(nan_in(c.observation.row(0)))?;
         let row = last_row(c);
         for (status, running) in self.status.iter_mut().zip(&mut self.running) {
@@ -180,7 +180,7 @@ impl Stepper {
         Ok(())
     }
 
-    /// Takes the actions of row `t`.
+    /// Steps the environments with the actions of row `t`.
     pub(crate) fn step(
         &mut self,
         c: &mut Columns,
@@ -205,7 +205,7 @@ impl Stepper {
     fn finish_step(&mut self, c: &mut Columns, t: usize) {
         let [terminated, truncated, reset, valid] = c.flags.row_mut(t).split::<u8, 4>();
         if t + 1 < c.observation.rows() - 1 {
-            // A waiting column shows nothing; row T is filled with what it holds.
+            // The observation of a waiting column is zero; row T will receive the observation that the column holds.
             for column in others(valid, 1) {
                 c.observation.cell_mut(t + 1, column).zero();
             }
@@ -214,7 +214,7 @@ impl Stepper {
         {
             *fresh = *terminated | *truncated;
         }
-        // A waiting column stays as its last step left it.
+        // A waiting column stays `fresh`: its last step was `done`.
         for column in others(valid, 1) {
             self.fresh[column] = 1;
         }
@@ -248,7 +248,7 @@ impl Stepper {
         }
     }
 
-    /// What the step after row `t` is told of it.
+    /// Writes the previous action and reward for row `t + 1`.
     fn write_previous(&mut self, c: &mut Columns, t: usize) {
         let (mut action, [reward]) =
             (c.prev_action.row_mut(t + 1), c.prev_reward.row_mut(t + 1).split::<f32, 1>());
@@ -260,7 +260,7 @@ impl Stepper {
         }
     }
 
-    /// The next step of `column` has none before it: writes that into row T.
+    /// Writes the null action and zero reward into row T: the next step of `column` has no step before it.
     pub(super) fn no_previous(&self, c: &mut Columns, column: usize) {
         let last = last_row(c);
         let null = self.null_action.cell(0, 0);
@@ -273,12 +273,12 @@ impl Stepper {
         std::mem::take(&mut self.notes)
     }
 
-    /// Asks the environments to end, where that takes time.
+    /// Asks environments that lie outside this process to end, without waiting for them.
     pub(crate) fn begin_close(&mut self) {
         self.envs.begin_close();
     }
 
-    /// Ends the environments in order.
+    /// Closes the environments; waits for those that were asked to end.
     pub(crate) fn close(&mut self) {
         self.envs.close();
     }
