@@ -1,6 +1,6 @@
 //! Worker logs of environments that print: a resume that is refused leaves the run directory as it was, logs included.
 use agents::model::QMlp;
-use agents::{AgentFactory, DqnAgentConfig};
+use agents::{AgentFactory, DqnAgentConfig, EpsilonGreedy};
 use algos::{Dqn, DqnConfig, LearnContext};
 use libtest_mimic::Failed;
 use rlcore::checkpoint::latest;
@@ -29,8 +29,9 @@ impl MakeEnv for Printing {
 
 /// A sampler with this many workers, and an algorithm whose network has this width.
 fn parts(workers: usize, width: usize, logs: &Path) -> Result<(Box<dyn Sampler>, Dqn), Failed> {
-    let model = QMlp { hidden: vec![width] };
-    let agent = DqnAgentConfig { model: model.clone(), ..Default::default() };
+    let model = QMlp { hidden: vec![width], ..Default::default() };
+    let exploration = EpsilonGreedy::default();
+    let agent = DqnAgentConfig { model: model.clone(), exploration };
     let mut setup = setups::serial(&Printing {}, &agent, 8, ResetMode::AtOnce);
     setup.agent = AgentFactory::new(&agent)?;
     setup.options = rlcore::block::BlockOptions::default();
@@ -40,7 +41,8 @@ fn parts(workers: usize, width: usize, logs: &Path) -> Result<(Box<dyn Sampler>,
     let config = DqnConfig { replay_size: 800, min_steps_learn: 1000, ..Default::default() };
     let context = LearnContext::new(sampler.spaces(), sampler.spec(), GlobalSteps(160), 7);
     let replay = config.uniform_replay(&context)?;
-    Ok((sampler, Dqn::new(config, &model, replay, &context)?))
+    let algo = Dqn::new(config, &model, replay, &context)?;
+    Ok((sampler, algo))
 }
 
 /// Broken by logs that keep what the workers of the refused resume printed, and by a log of a worker that the run did not have.
