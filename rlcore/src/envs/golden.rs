@@ -116,7 +116,7 @@ impl<T: Task<State: Numbers>> Golden<T> {
     ) {
         let case = cases_with("classic_rollouts", "env", self.env).remove(0);
         for rollout in list(&case["rollouts"]) {
-            let mut stage = Stage::new(settings, 1);
+            let mut stage = Fixture::new(settings, 1);
             stage.env.now.state = start(&numbers(&rollout["start"]));
             let mut recorded = list(&rollout["at"]).iter();
             let (mut total, mut want) = (0.0, recorded.next());
@@ -139,13 +139,13 @@ impl<T: Task<State: Numbers>> Golden<T> {
         }
     }
 
-    fn state_is(&self, stage: &Stage<ClassicEnv<T>>, want: &Value, of: &Value) {
+    fn state_is(&self, stage: &Fixture<ClassicEnv<T>>, want: &Value, of: &Value) {
         let got = stage.env.now.state.numbers();
         assert_eq!(got.len(), list(want).len());
         got.iter().zip(list(want)).for_each(|(got, want)| self.number_is(*got, want, of));
     }
 
-    fn observation_is(&self, stage: &Stage<ClassicEnv<T>>, want: &Value, of: &Value) {
+    fn observation_is(&self, stage: &Fixture<ClassicEnv<T>>, want: &Value, of: &Value) {
         let (got, want) = (stage.observation().f32(0), numbers(want));
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(want.into_iter().map(|w| w as f32)) {
