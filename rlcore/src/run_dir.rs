@@ -324,7 +324,7 @@ pub fn default_name(preset: &str, seed: u64) -> String {
 }
 
 /// Whether `root` is missing or holds nothing but what a run makes before it has settings: a lock file and empty directories.
-fn is_unused(root: &Path) -> Result<bool, FileError> {
+pub fn is_unused(root: &Path) -> Result<bool, FileError> {
     let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut d| d.next().is_none());
     let is_begun = |e: &fs::DirEntry| {
         let name = e.file_name();

@@ -4,12 +4,18 @@
 mod columns;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/plots.rs"]
 mod plots;
 #[path = "cli/refusals.rs"]
 mod refusals;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/saved.rs"]
+mod saved;
+#[path = "cli/seeds.rs"]
+mod seeds;
 #[path = "cli/settings.rs"]
 mod settings;
 

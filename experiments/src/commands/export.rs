@@ -1,5 +1,5 @@
 //! `experiments export`.
-use super::saved_run::{best, config_of};
+use super::saved_run::{Which, checkpoint, config_of};
 use super::summary;
 use crate::assemble::torch_policy;
 use crate::program::Program;
@@ -18,9 +18,9 @@ const WEIGHTS: &str = "policy.safetensors";
 pub(super) struct ExportArgs {
     /// The run's directory, such as runs/cartpole-dqn-s0.
     run: PathBuf,
-    /// Checkpoint to export [default: the one with the best return, or else the newest].
-    #[arg(long, value_name = "DIR")]
-    checkpoint: Option<PathBuf>,
+    /// Checkpoint to export: best, newest, a number of steps, or its directory [default: best; newest where there is no evaluation].
+    #[arg(long, value_name = "WHICH")]
+    checkpoint: Option<Which>,
     /// Where the two files go [default: export/ in the run].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -29,10 +29,7 @@ pub(super) struct ExportArgs {
 impl ExportArgs {
     pub(super) fn run(self, program: &Program) -> Result<()> {
         let config = config_of(program, &self.run)?;
-        let checkpoint = match self.checkpoint {
-            Some(path) => path,
-            None => best(&self.run)?,
-        };
+        let checkpoint = checkpoint(&self.run, self.checkpoint.as_ref())?.path;
         let torch = torch_policy(program, &config)?;
         let weights = runners::weights(&checkpoint)?;
         // Read once, so that weights of another model are refused here and not in Python.

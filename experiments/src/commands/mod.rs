@@ -6,14 +6,17 @@ mod list;
 mod plot;
 mod resume;
 pub(crate) mod saved_run;
+mod seeds;
 mod summary;
 mod train;
 mod watch;
 
 use crate::config::Config;
 use crate::program::Program;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use self::summary::quoted;
+use samplers::SamplerKind;
 use std::path::{Path, PathBuf};
 
 /// Train and measure reinforcement-learning agents: samplers in worker processes, learning on libtorch.
@@ -30,7 +33,7 @@ enum Command {
     Train(train::TrainArgs),
     /// Continue a run from its newest checkpoint.
     Resume(resume::ResumeArgs),
-    /// Measure the agent of a run over fresh episodes.
+    /// Measure the agents of runs over fresh episodes.
     Eval(eval::EvalArgs),
     /// Draw learning curves of runs: mean and band over seeds, several configurations in one figure, as SVG and PNG.
     Plot(plot::PlotArgs),
@@ -47,14 +50,18 @@ enum Command {
     /// Measure speed on this machine.
     #[command(subcommand)]
     Bench(crate::bench::BenchCommand),
+    /// One run of `train --jobs`, in its process.
+    #[command(hide = true)]
+    Job(seeds::JobArgs),
 }
 
 /// Where a configuration comes from: preset, then file, then settings, each over the one before.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
-    /// Preset to start from; `experiments list` shows them.
-    preset: String,
-    /// TOML file of settings that differ from the preset's, named as `show-config` prints them.
+    /// Preset to start from; `experiments list` shows them. Not needed with a --config that says everything.
+    preset: Option<String>,
+    /// TOML file of settings that differ from the preset's, named as `show-config` prints them; without a preset, of all that the run
+    /// needs, such as what `show-config` prints, or the config.toml of a run.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// One setting, such as `algo.learning_rate=3e-4`; may be given several times. `show-config` prints the names; `key=` with
@@ -77,7 +84,6 @@ pub struct ConfigArgs {
 
 impl ConfigArgs {
     fn resolve(&self, program: &Program, seed: Option<u64>) -> Result<Config> {
-        let preset = program.preset_named(&self.preset)?;
         let file = match &self.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
@@ -98,7 +104,59 @@ impl ConfigArgs {
         short("device", self.device.clone());
         short("seed", seed.map(|s| s.to_string()));
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
-        Ok(program.resolve(&preset, file, &sets)?)
+        let config = match (&self.preset, file) {
+            (Some(name), file) => program.resolve(&program.preset_named(name)?, file, &sets)?,
+            (None, Some((path, text))) => {
+                let whole = program.read(path, text).with_context(|| {
+                    format!("{} is given without a preset, and so has to say all that a run needs", path.display())
+                })?;
+                program.resolve(&whole, None, &sets)?
+            }
+            (None, None) => {
+                let names: Vec<&str> = program.presets().iter().map(|p| p.name).collect();
+                bail!("which experiment? give a preset ({}), or --config FILE", names.join(", "))
+            }
+        };
+        if let (Some(n), SamplerKind::Serial) = (self.workers, config.sampler.kind) {
+            bail!(
+                "--workers {n}: the serial sampler has no workers; add --sampler cpu (or gpu, alternating), or leave --workers out"
+            );
+        }
+        Ok(config)
+    }
+
+    /// What to call a run: by its preset, as long as it trains what the preset does, or else by its environment and algorithm.
+    fn name(&self, program: &Program, config: &Config) -> Result<String> {
+        if let Some(name) = &self.preset {
+            let preset = program.preset_named(name)?;
+            let kinds = |c: &Config| [&c.env, &c.agent, &c.algo].map(|s| s.kind.clone());
+            let parts = |c: &Config| {
+                let model = c.agent.settings.get("model").and_then(toml::Value::as_table);
+                // An LSTM that is there or not, another kind of network.
+                model.map(|m| (m.get("kind").cloned(), m.keys().cloned().collect::<Vec<_>>()))
+            };
+            if kinds(&preset) == kinds(config) && parts(&preset) == parts(config) {
+                return Ok(name.clone());
+            }
+        }
+        Ok(format!("{}-{}", config.env.kind, config.algo.kind))
+    }
+
+    /// The arguments that choose these settings, as they can be given again; the seed is not among them.
+    fn given(&self) -> String {
+        let mut all: Vec<String> = self.preset.iter().map(|p| quoted(p)).collect();
+        let mut option = |name: &str, value: Option<String>| {
+            all.extend(value.map(|v| format!("--{name} {}", quoted(&v))));
+        };
+        option("config", self.config.as_ref().map(|p| p.display().to_string()));
+        option("env", self.env.clone());
+        for set in &self.sets {
+            option("set", Some(set.clone()));
+        }
+        option("sampler", self.sampler.clone());
+        option("workers", self.workers.map(|n| n.to_string()));
+        option("device", self.device.clone());
+        all.join(" ")
     }
 }
 
@@ -134,6 +192,7 @@ impl Cli {
             }
             Command::Doctor => Ok(doctor::run()),
             Command::Bench(command) => command.run().map(|()| 0),
+            Command::Job(args) => args.run(program),
         }
     }
 }

@@ -119,15 +119,22 @@ impl PlotArgs {
                 names.push(name.to_owned());
             }
         }
-        let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+        let mut kept = Vec::new();
+        // By reason.
+        let mut left_out: Vec<(String, Vec<String>)> = Vec::new();
         for run in runs {
-            match why_not(&run) {
-                None => kept.push(run),
-                Some(why) => left_out.push(format!("{} {why}", run.path.display())),
+            let Some(why) = why_not(&run) else {
+                kept.push(run);
+                continue;
+            };
+            let path = run.path.display().to_string();
+            match left_out.iter_mut().find(|(w, _)| *w == why) {
+                Some((_, paths)) => paths.push(path),
+                None => left_out.push((why, vec![path])),
             }
         }
         if kept.is_empty() {
-            let none = match left_out.len() {
+            let none = match left_out.iter().map(|(_, paths)| paths.len()).sum() {
                 1 => String::new(),
                 n => format!("none of these {n} runs can be drawn: "),
             };
@@ -136,10 +143,11 @@ impl PlotArgs {
             } else {
                 format!("there are: {}", names.join(", "))
             };
-            anyhow::bail!("{none}{}; {there}", left_out[0]);
+            let (why, paths) = &left_out[0];
+            anyhow::bail!("{none}{} {why}; {there}", paths[0]);
         }
-        for note in left_out {
-            let _ = writeln!(std::io::stderr(), "note: {note}: it is left out");
+        for (why, paths) in left_out {
+            let _ = writeln!(std::io::stderr(), "note: left out: {} ({why})", paths.join(", "));
         }
         Ok(kept)
     }
@@ -197,7 +205,7 @@ impl PlotArgs {
         };
         let episodes = ["Length", "Return", "NonzeroRewards", "DiscountedReturn"];
         let source = match mean {
-            Some("TrainReturn") => ", mean of the episodes since the last row",
+            Some("TrainReturn") => ", mean since the last row",
             Some(m) if episodes.contains(&m) && runs().all(Run::is_evaluated) => {
                 ", mean of evaluation episodes"
             }

@@ -66,14 +66,25 @@ pub(super) fn ours(arguments: &str) -> String {
     format!("{} {arguments}", std::env::args().next().unwrap_or_else(|| "experiments".into()))
 }
 
+/// An argument as a shell takes it.
+pub(super) fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
+    }
+}
+
 /// The commands that show what became of `runs`, all of them in the directory `above` or it itself.
 pub(super) fn looks(program: &Program, runs: &[PathBuf], above: &Path) -> Vec<Next> {
-    let all: Vec<String> = runs.iter().map(|r| r.display().to_string()).collect();
+    let all: Vec<String> = runs.iter().map(|r| quoted(&r.display().to_string())).collect();
     let mut looks = vec![("draw it", ours(&format!("plot {}", all.join(" "))))];
     if watchable(program, &runs[0]) {
         looks.push(("watch it", ours(&format!("watch {}", all[0]))));
     }
-    looks.push(("TensorBoard", format!("tensorboard --logdir {}", above.display())));
+    let above = quoted(&above.display().to_string());
+    looks.push(("TensorBoard", format!("tensorboard --logdir {above}")));
     looks
 }
 

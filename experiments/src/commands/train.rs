@@ -1,17 +1,15 @@
 //! `experiments train`.
 use super::ConfigArgs;
-use super::summary::{self, ours};
+use super::seeds::{self, Place, Seeds};
+use super::summary::{self, ours, quoted};
 use crate::assemble::prepare;
 use crate::config::Config;
 use crate::program::Program;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use rlcore::run_dir::{Existing, RunDir};
+use rlcore::run_dir::{Existing, RunDir, RunDirError, default_name};
 use runners::{MinibatchRl, Outcome, Stop, signals};
-use std::path::PathBuf;
-
-/// More seeds than this in one command are a slip of the hand.
-const MOST_SEEDS: u64 = 10_000;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -21,10 +19,14 @@ pub(super) struct TrainArgs {
     /// Seed of the run [default: the preset's, which is 0].
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Several runs, one after another: `0..4` for the seeds 0, 1, 2, 3 and 4, or `0,7,9`.
+    /// A run for each seed: `0..4` for the seeds 0, 1, 2, 3 and 4, or `0,7,9`. The same command again completes what was stopped.
     #[arg(long, value_name = "RANGE")]
     seeds: Option<String>,
-    /// Where to write the run [default: runs/<preset>-s<seed>, then ...-2, ...-3]. With --seeds each run is in DIR/s<seed>.
+    /// With --seeds: how many runs at a time, each in a process of its own; 0 for one per CPU.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "seeds")]
+    jobs: usize,
+    /// Where to write the run [default: runs/<preset>-s<seed>, then ...-2, ...-3; runs/<env>-<algo>-s<seed> where that is no longer
+    /// what the preset trains]. With --seeds each run is in DIR/s<seed>.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
     /// Delete the run that is in the directory already, and begin anew.
@@ -34,53 +36,61 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     pub(super) fn run(self, program: &Program) -> Result<i32> {
-        let preset = &self.config.preset;
         let Some(text) = &self.seeds else {
-            return finish(
-                program,
-                &self.one(program, self.seed, self.run_dir.clone())?,
-                Some(preset),
-            );
+            let config = self.config.resolve(program, self.seed)?;
+            let name = self.config.name(program, &config)?;
+            let mut runner = begun(program, &config, || self.new_dir(&name, config.seed))?;
+            return finish(program, &runner.run()?, Some(&self.config.given()));
         };
-        let mut runs = Vec::new();
-        for seed in parse_seeds(text)? {
-            crate::say!("seed {seed}");
-            let dir = self.run_dir.as_ref().map(|d| d.join(format!("s{seed}")));
-            let outcome = self.one(program, Some(seed), dir)?;
-            if matches!(outcome.stop, Stop::Signal(_)) {
-                return finish(program, &outcome, Some(preset));
-            }
-            summary::headline(&outcome);
-            runs.push(run_of(&outcome)?);
-            summary::places(&runs[runs.len() - 1], &outcome);
-            crate::say!("");
-        }
-        let above = runs[0].parent().context("a run lies in a directory")?.to_owned();
-        summary::next(&summary::looks(program, &runs, &above));
-        Ok(0)
+        let of_seed = |seed: u64| self.config.resolve(program, Some(seed));
+        let configs = seeds::parse(text)?.into_iter().map(of_seed).collect::<Result<Vec<_>>>()?;
+        let name = self.config.name(program, configs.first().context("there is a seed")?)?;
+        let jobs = match self.jobs {
+            0 => rlcore::affinity::cpu_count(),
+            n => n,
+        };
+        let place = Place { dir: self.run_dir.clone(), name, overwrite: self.overwrite };
+        Seeds { configs, place, jobs, again: self.again(text) }.run(program)
     }
 
-    fn one(&self, program: &Program, seed: Option<u64>, dir: Option<PathBuf>) -> Result<Outcome> {
-        let config = self.config.resolve(program, seed)?;
-        let prepared = prepare(program, &config)?;
+    fn new_dir(&self, name: &str, seed: u64) -> Result<RunDir, RunDirError> {
         let existing = if self.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let mut dir = match dir {
-            Some(dir) => RunDir::create(&dir, existing)?,
+        match &self.run_dir {
+            Some(dir) => RunDir::create(dir, existing),
             None if self.overwrite => {
-                let name = rlcore::run_dir::default_name(&self.config.preset, config.seed);
-                RunDir::create(&PathBuf::from("runs").join(name), existing)?
+                RunDir::create(&Path::new("runs").join(default_name(name, seed)), existing)
             }
-            None => {
-                RunDir::create_default(&PathBuf::from("runs"), &self.config.preset, config.seed)?
-            }
-        };
-        program.record(&mut dir, &config)?;
-        signals::listen()?;
-        let parts = prepared.start(Some(dir.workers()))?;
-        let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
-        introduce(&mut runner, &config);
-        Ok(runner.run()?)
+            None => RunDir::create_default(Path::new("runs"), name, seed),
+        }
     }
+
+    /// The command that completes what this one leaves: the same, except that nothing is overwritten again.
+    fn again(&self, seeds: &str) -> String {
+        let mut command = format!("train {} --seeds {}", self.config.given(), quoted(seeds));
+        if self.jobs != 1 {
+            command += &format!(" --jobs {}", self.jobs);
+        }
+        if let Some(dir) = &self.run_dir {
+            command += &format!(" --run-dir {}", quoted(&dir.display().to_string()));
+        }
+        ours(&command)
+    }
+}
+
+/// A new run with these settings. Everything that can be refused is refused before its directory is made.
+pub(super) fn begun(
+    program: &Program,
+    config: &Config,
+    dir: impl FnOnce() -> Result<RunDir, RunDirError>,
+) -> Result<MinibatchRl> {
+    let prepared = prepare(program, config)?;
+    let mut dir = dir()?;
+    program.record(&mut dir, config)?;
+    signals::listen()?;
+    let parts = prepared.start(Some(dir.workers()))?;
+    let mut runner = MinibatchRl::new(config.runner.clone(), parts.sampler, parts.algo, dir)?;
+    introduce(&mut runner, config);
+    Ok(runner)
 }
 
 /// The first line of a run.
@@ -94,10 +104,11 @@ pub(super) fn introduce(runner: &mut MinibatchRl, config: &Config) {
     ));
 }
 
-/// Says how training ended, where everything lies and what to do next; the exit code.
-pub(super) fn finish(program: &Program, outcome: &Outcome, preset: Option<&str>) -> Result<i32> {
+/// Says how training ended, where everything lies and what to do next; the exit code. `given`: what `train` was given to choose the
+/// settings, where it was `train`.
+pub(super) fn finish(program: &Program, outcome: &Outcome, given: Option<&str>) -> Result<i32> {
     let run = run_of(outcome)?;
-    let shown = run.display();
+    let shown = quoted(&run.display().to_string());
     summary::headline(outcome);
     summary::places(&run, outcome);
     if let Stop::Signal(signal) = outcome.stop {
@@ -112,10 +123,10 @@ pub(super) fn finish(program: &Program, outcome: &Outcome, preset: Option<&str>)
         let more = format!("resume {shown} --set runner.n_steps={}", 2 * outcome.env_steps.0);
         next.push(("go on", ours(&more)));
     }
-    if let Some(preset) = preset {
-        next.push(("other seeds", ours(&format!("train {preset} --seeds 1..4"))));
-        next.push(("change it", ours(&format!("train {preset} --set algo.learning_rate=1e-3"))));
-        next.push(("all settings", ours(&format!("show-config {preset}"))));
+    if let Some(given) = given {
+        next.push(("other seeds", ours(&format!("train {given} --seeds 0..4 --jobs 0"))));
+        next.push(("change it", ours(&format!("train {given} --set algo.learning_rate=1e-3"))));
+        next.push(("all settings", ours(&format!("show-config {given}"))));
     }
     summary::next(&next);
     Ok(0)
@@ -125,39 +136,4 @@ pub(super) fn finish(program: &Program, outcome: &Outcome, preset: Option<&str>)
 fn run_of(outcome: &Outcome) -> Result<PathBuf> {
     let run = outcome.checkpoint.parent().and_then(|p| p.parent());
     Ok(run.context("a checkpoint lies in a run")?.to_owned())
-}
-
-fn parse_seeds(text: &str) -> Result<Vec<u64>> {
-    let number = |s: &str| {
-        s.trim().parse::<u64>().with_context(|| format!("--seeds {text}: {s:?} is not a number"))
-    };
-    let seeds: Vec<u64> = match text.split_once("..") {
-        Some((first, last)) => {
-            let seeds = number(first)?..=number(last.trim_start_matches('='))?;
-            if seeds.end().saturating_sub(*seeds.start()) >= MOST_SEEDS {
-                bail!("--seeds {text} names more than {MOST_SEEDS} seeds");
-            }
-            seeds.collect()
-        }
-        None => text.split(',').map(number).collect::<Result<_>>()?,
-    };
-    if seeds.is_empty() {
-        bail!("--seeds {text} names no seed: write it as 0..4 or 0,1,2");
-    }
-    Ok(seeds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seeds_are_inclusive_ranges_or_lists() {
-        assert_eq!(parse_seeds("0..4").unwrap(), [0, 1, 2, 3, 4]);
-        assert_eq!(parse_seeds("7").unwrap(), [7]);
-        assert_eq!(parse_seeds("1, 5").unwrap(), [1, 5]);
-        assert!(parse_seeds("4..0").unwrap_err().to_string().contains("0..4"));
-        assert!(parse_seeds("a").is_err());
-        assert!(parse_seeds("0..99999999999").unwrap_err().to_string().contains("more than"));
-    }
 }

@@ -1,5 +1,5 @@
 //! `experiments watch`.
-use super::saved_run::{best, config_of, eval_env};
+use super::saved_run::{Which, checkpoint, config_of, eval_env};
 use crate::assemble::{acting, agent_factory, env_factory, weights};
 use crate::program::Program;
 use crate::render::frame::shown;
@@ -26,12 +26,12 @@ pub(super) struct WatchArgs {
     /// Where the pictures go [default: watch/ in the run].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Checkpoint to watch [default: the one with the best return, or else the newest].
-    #[arg(long, value_name = "DIR")]
-    checkpoint: Option<PathBuf>,
-    /// Draws other episodes.
-    #[arg(long, default_value_t = 0)]
-    number: u32,
+    /// Checkpoint to watch: best, newest, a number of steps, or its directory [default: best; newest where there is no evaluation].
+    #[arg(long, value_name = "WHICH")]
+    checkpoint: Option<Which>,
+    /// Seed of the episodes: the same seed plays the same episodes again, another seed others.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    episode_seed: u32,
 }
 
 impl WatchArgs {
@@ -46,14 +46,12 @@ impl WatchArgs {
         let env = env_factory(program, "env", section, config.time_limit)?;
         let spaces = env.spaces()?;
         let renderer = program.renderer_of(section, &spaces)?;
-        let checkpoint = match self.checkpoint {
-            Some(path) => path,
-            None => best(&self.run)?,
-        };
+        let chosen = checkpoint(&self.run, self.checkpoint.as_ref())?;
+        let checkpoint = chosen.path;
         let weights = weights(&acting(program, &config)?, &checkpoint)?;
         let order = Order {
             seed: config.seed,
-            series: EvalSeries::Fresh(self.number),
+            series: EvalSeries::Fresh(self.episode_seed),
             env_steps: steps_of(&checkpoint).unwrap_or(1).max(1),
             episodes: self.episodes,
             max_steps: config.eval.max_steps,
@@ -75,7 +73,7 @@ impl WatchArgs {
             (dir.join(format!("{name}.gif")), dir.join(format!("{name}.png")));
         atomic_write(&animation, &gif(&renderer, &episodes)?)?;
         atomic_write(&picture, &sheet(&renderer, &episodes, &heading).png()?)?;
-        crate::say!("{}", checkpoint.display());
+        crate::say!("{} ({})", checkpoint.display(), chosen.what);
         for (i, episode) in episodes.iter().enumerate() {
             let cut = if episode.is_cut { ", cut off by eval.max_steps" } else { "" };
             let (steps, ret) = (episode.steps(), shown(episode.ret()));

@@ -137,7 +137,8 @@ pub fn draw<DB: DrawingBackend>(root: &Area<DB>, figure: &Figure) -> Drawn<DB> {
         let title = font(19, INK).pos(Pos::new(HPos::Left, VPos::Top));
         place.draw(&Text::new(panel.title.clone(), (px(MARGIN), px(14)), title))?;
         let top = legend(place, panel, px(44))?;
-        axes(&place.margin(top, 0, px(MARGIN), px(MARGIN + 10)), panel)?;
+        let below = if figure.panels.len() > 1 { px(8) } else { 0 };
+        axes(&place.margin(top, below, px(MARGIN), px(MARGIN + 10)), panel)?;
     }
     root.present()
 }
@@ -170,7 +171,8 @@ fn legend<DB: DrawingBackend>(root: &Area<DB>, panel: &Panel, top: i32) -> Drawn
 
 fn axes<DB: DrawingBackend>(area: &Area<DB>, panel: &Panel) -> Drawn<DB> {
     let curves = || panel.lines.iter().map(|l| &l.curve);
-    let (x0, x1) = extent(curves().flat_map(|c| &c.x), 0.0);
+    // Steps and time begin at 0, whether or not something was logged there.
+    let (x0, x1) = extent(curves().flat_map(|c| &c.x).chain(&[0.0]), 0.0);
     let (y0, y1) = extent(curves().flat_map(|c| c.low.iter().chain(&c.high)), 0.04);
     let mut chart = ChartBuilder::on(area)
         .set_label_area_size(LabelAreaPosition::Left, px(66))

@@ -23,32 +23,41 @@ pub struct Run {
 pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>> {
     let mut found: Vec<PathBuf> = Vec::new();
     for path in paths {
-        let mut here = if is_run(path) { vec![path.clone()] } else { runs_in(path)? };
-        found.append(&mut here);
+        if is_run(path) {
+            found.push(path.clone());
+            continue;
+        }
+        let mut within = runs_in(path);
+        ensure!(path.exists(), "there is no run {}: give a directory that `train` printed", path.display());
+        ensure!(
+            !within.is_empty(),
+            "{} is not a run directory (it has no config.toml), and none of its directories is one: give directories that `train` \
+             printed",
+            path.display()
+        );
+        found.append(&mut within);
     }
     let mut seen = std::collections::HashSet::new();
     found.retain(|p| seen.insert(p.canonicalize().unwrap_or_else(|_| p.clone())));
     found.iter().map(|p| Run::read(p)).collect()
 }
 
-fn is_run(path: &Path) -> bool {
+/// Whether this is the directory of a run.
+pub fn is_run(path: &Path) -> bool {
     path.join("config.toml").is_file()
 }
 
-fn runs_in(path: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).with_context(|| {
-        format!("there is no run {}: give a directory that `train` printed", path.display())
-    })?;
-    let mut runs: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| is_run(p)).collect();
-    ensure!(
-        !runs.is_empty(),
-        "{} is not a run directory (it has no config.toml), and none of its directories is one: give directories that `train` \
-         printed",
-        path.display()
-    );
-    runs.sort();
-    Ok(runs)
+/// The runs directly in a directory: by name, and seeds by their number. Empty where there is no such directory.
+pub fn runs_in(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> = entries.map(|e| e.path()).filter(|p| is_run(p)).collect();
+    runs.sort_by_cached_key(|run| {
+        let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+        let number = name[stem.len()..].parse::<u64>().ok();
+        (stem, number, name)
+    });
+    runs
 }
 
 impl Run {

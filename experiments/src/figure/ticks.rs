@@ -7,16 +7,26 @@ pub fn short(x: f64) -> String {
     let unit = units.iter().find(|(size, _)| x.abs() >= size * (1.0 - 1e-9));
     match unit {
         Some((size, letter)) => format!("{}{letter}", digits(x / size)),
-        None if x != 0.0 && x.abs() < 1e-3 => format!("{x:.1e}").replace(".0e", "e"),
+        None if x != 0.0 && x.abs() < 1e-3 => {
+            let text = format!("{x:.2e}");
+            let (value, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            format!("{}e{exponent}", without_zeros(value))
+        }
         None => digits(x),
     }
 }
 
-/// At most three decimals, and no zeros behind them.
+/// Three decimals, or as many as three digits take, and no zeros behind them.
 fn digits(x: f64) -> String {
-    let text = format!("{x:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
+    let decimals = if (1e-3..0.1).contains(&x.abs()) { 2.0 - x.abs().log10().floor() } else { 3.0 };
+    let decimals = decimals as usize;
+    let text = format!("{x:.decimals$}");
+    let text = without_zeros(&text);
     (if text == "-0" { "0" } else { text }).to_owned()
+}
+
+fn without_zeros(number: &str) -> &str {
+    number.trim_end_matches('0').trim_end_matches('.')
 }
 
 /// The unit in which a time of `seconds` is read best, and the seconds in one.
@@ -45,6 +55,10 @@ mod tests {
             (2_500_000.0, "2.5M"),
             (0.25, "0.25"),
             (0.000_3, "3e-4"),
+            (0.000_105, "1.05e-4"),
+            (0.001, "0.001"),
+            (0.001_05, "0.00105"),
+            (0.0125, "0.0125"),
             (0.1 + 0.2, "0.3"),
         ];
         for (x, text) in want {

@@ -1,7 +1,7 @@
 //! Runs on disk, for programs that train or act without the command line.
 use super::Program;
 use crate::assemble;
-use crate::commands::saved_run::{best, config_of};
+use crate::commands::saved_run::{self, config_of};
 use crate::config::Config;
 use agents::Policy;
 use anyhow::Result;
@@ -16,7 +16,10 @@ impl Program {
     /// No run, or one whose parts this program does not have; no checkpoint; too little memory.
     pub fn policy(&self, run: &Path, checkpoint: Option<&Path>) -> Result<Policy> {
         let config = config_of(self, run)?;
-        let checkpoint = checkpoint.map_or_else(|| best(run), |path| Ok(path.to_owned()))?;
+        let checkpoint = match checkpoint {
+            Some(path) => path.to_owned(),
+            None => saved_run::checkpoint(run, None)?.path,
+        };
         assemble::policy(self, &config, &checkpoint)
     }
 

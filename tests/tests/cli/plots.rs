@@ -54,7 +54,7 @@ fn curves_of_two_configurations_are_one_figure() {
     }
     // A run that has only begun is no reason to draw none.
     let end = program.succeeds(&["plot", "slow", "empty"]);
-    assert_eq!(end.stderr, "note: empty has no row in its progress.csv yet: it is left out\n");
+    assert_eq!(end.stderr, "note: left out: empty (has no row in its progress.csv yet)\n");
     assert!(end.stdout.starts_with("slow: seed 0, 1\n"), "{}", end.stdout);
 }
 
@@ -75,7 +75,7 @@ fn environments_have_panels_of_their_own() {
     let want = "catch: dqn-catch: seed 0\ncartpole: dqn: seed 0\ncartpole: ppo: seed 0\n\
                 plot.svg\nplot.png\n";
     assert_eq!(end.stdout, want);
-    assert!(end.stderr.starts_with("note: runs/empty has no row"), "{}", end.stderr);
+    assert!(end.stderr.starts_with("note: left out: runs/empty (has no row"), "{}", end.stderr);
     let svg = std::fs::read_to_string(program.path("plot.svg")).unwrap();
     assert!(svg.starts_with("<svg width=\"1320\" height=\"440\""));
     for text in ["catch: Return", "cartpole: Return", "dqn (1 seed)", "ppo (1 seed)"] {
@@ -93,7 +93,7 @@ fn environments_have_panels_of_their_own() {
         let end = program.succeeds(&["plot", "runs", "--y", y]);
         let svg = std::fs::read_to_string(program.path("plot.svg")).unwrap();
         assert!(svg.contains(title), "{y}: {title} is not in: {svg}");
-        let ppo = format!("note: runs/ppo-s0 has no column {y:?}: it is left out");
+        let ppo = format!("note: left out: runs/ppo-s0 (has no column {y:?})");
         assert_eq!(end.stderr.matches(&ppo).count(), left_out, "{}", end.stderr);
     }
 }

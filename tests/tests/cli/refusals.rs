@@ -51,10 +51,10 @@ fn arguments_are_refused_before_anything_is_there() {
             &["train", "cartpole-dqn", "--seeds", "0..99999999999"],
             &["--seeds 0..99999999999", "more than"],
         ),
-        (&["train", "cartpole-dqn", "--seeds", "one"], &["--seeds one", "not a number"]),
+        (&["train", "cartpole-dqn", "--seeds", "one"], &["--seeds one", "not a seed", "0..4"]),
         (&["train", "cartpole-dqn", "--config", "no.toml"], &["--config no.toml", "No such file"]),
-        (&["resume", "runs/none"], &["runs/none is not a run directory"]),
-        (&["eval", "runs/none"], &["runs/none is not a run directory"]),
+        (&["resume", "runs/none"], &["there is no runs/none"]),
+        (&["eval", "runs/none"], &["there is no runs/none"]),
         (&["show-config", "cartpole-dqn", "--set", "sampler.t=0"], &["sampler.t = 0"]),
     ];
     for (args, texts) in refused {
