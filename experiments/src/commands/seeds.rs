@@ -12,7 +12,7 @@ pub(super) use self::work::Place;
 use self::screen::Screen;
 use self::work::{Todo, Work};
 use super::summary::{self, ours};
-use crate::assemble::prepare;
+use crate::assemble::{check_together, prepare};
 use crate::config::Config;
 use crate::failure;
 use crate::program::Program;
@@ -51,7 +51,9 @@ impl Seeds {
             (false, 1) => one_by_one(program, &todo),
             (false, jobs) => {
                 // Settings that are refused are refused once.
-                drop(prepare(program, self.configs.first().context("there is a seed")?)?);
+                let config = self.configs.first().context("there is a seed")?;
+                check_together(program, config, jobs.min(todo.len()))?;
+                drop(prepare(program, config)?);
                 jobs::side_by_side(&todo, jobs, &mut Screen::new())?
             }
         };
