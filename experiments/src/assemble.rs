@@ -11,7 +11,7 @@ use agents::pg::PgSettings;
 use agents::torch::TorchPolicy;
 use agents::{AgentFactory, Policy};
 use algos::{Algo, LearnContext};
-use anyhow::{Error, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use rlcore::checkpoint::steps_of;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvFactory, GlobalSteps, World, memory};
