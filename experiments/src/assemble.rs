@@ -150,10 +150,11 @@ pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
 
 /// Refuses a run of which `runs` at a time do not fit into the memory that is free now. Nothing is built but what a plan takes.
 pub fn check_together(program: &Program, config: &Config, runs: usize) -> Result<()> {
-    let plan = planned(program, config)?;
+    let plan = acting(program, config)?;
     let share = memory::available() / runs.max(1) as u64;
     needs::check(program, config, &plan, share)
-        .with_context(|| format!("{runs} runs at a time share the memory: run fewer (--jobs), or"))
+        .with_context(|| format!("{runs} runs at a time share the memory: run fewer (--jobs), or"))?;
+    Ok(())
 }
 
 /// Builds the algorithm; everything about the configuration that can be refused is refused here, so that a mistake leaves no

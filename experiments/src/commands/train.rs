@@ -119,12 +119,16 @@ pub(super) fn finish(program: &Program, outcome: &Outcome, given: Option<&str>) 
     next.extend(summary::looks(program, std::slice::from_ref(&run), &run));
     if matches!(outcome.stop, Stop::Return(_)) {
         next.push(("go on", ours(&format!("resume {shown} --set runner.stop_return="))));
+    } else if outcome.stop == Stop::Seconds {
+        next.push(("go on", ours(&format!("resume {shown} --set runner.stop_seconds="))));
     } else if outcome.stop == Stop::Steps {
         let more = format!("resume {shown} --set runner.n_steps={}", 2 * outcome.env_steps.0);
         next.push(("go on", ours(&more)));
     }
     if let Some(given) = given {
-        next.push(("other seeds", ours(&format!("train {given} --seeds 0..4 --jobs 0"))));
+        let jobs = rlcore::affinity::cpu_count();
+        let seeds = format!("train {given} --seeds 0..4 --jobs {jobs}");
+        next.push(("other seeds", ours(&seeds)));
         next.push(("change it", ours(&format!("train {given} --set algo.learning_rate=1e-3"))));
         next.push(("all settings", ours(&format!("show-config {given}"))));
     }

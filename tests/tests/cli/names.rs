@@ -23,7 +23,7 @@ fn a_configuration_is_enough() {
     let config = "runs/cartpole-dqn-s3/config.toml";
     program.succeeds(&["train", "--config", config, "--run-dir", "again"]);
     let weights = |run: &str| {
-        let checkpoint = crate::newest(&program.path(run));
+        let checkpoint = tests::run::newest(&program.path(run));
         std::fs::read(checkpoint.join("model.safetensors")).unwrap()
     };
     assert!(weights("again") == weights("runs/cartpole-dqn-s3"));

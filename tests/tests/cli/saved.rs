@@ -1,7 +1,8 @@
 //! Commands that begin with a run on disk: which checkpoint they take, and what they say where there is nothing to do or to find.
-use crate::{BINARY, SHORT, entries, newest, train};
+use crate::{BINARY, SHORT, entries, train};
 use std::path::Path;
 use tests::program::Program;
+use tests::run::newest;
 
 /// A run whose best checkpoint is not its newest, with a note of the best one's name.
 fn with_best(program: &Program, dir: &str) -> String {

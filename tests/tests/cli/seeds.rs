@@ -1,9 +1,10 @@
 //! `train --seeds`: side by side or one after another, stopped, killed, given again.
-use crate::{BINARY, newest, train};
+use crate::{BINARY, train};
 use nix::sys::signal::Signal;
 use rlcore::checkpoint::latest;
 use std::path::Path;
 use tests::program::{Program, Running, all_gone, children};
+use tests::run::newest;
 
 /// Long enough to be interrupted once there is a checkpoint, which comes after a small part of it.
 const LONG: [&str; 3] =
