@@ -8,6 +8,7 @@ use crate::program::Program;
 use crate::program::run::meta;
 use anyhow::Result;
 use clap::Args;
+use rlcore::checkpoint::CheckpointReader;
 use rlcore::run_dir::RunDir;
 use runners::{MinibatchRl, Progress, Stop, signals};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,9 @@ impl ResumeArgs {
         let progress = Progress::at(&from, &config.runner)?;
         if let Some(stop) = progress.stop {
             crate::assemble::check(program, &config)?;
+            if self.checkpoint.is_some() {
+                CheckpointReader::open(&from)?.verify()?;
+            }
             nothing_to_do(&self.run, stop, &progress);
             return Ok(0);
         }

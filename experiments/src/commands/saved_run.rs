@@ -27,13 +27,11 @@ pub(crate) fn config_of(program: &Program, run: &Path) -> Result<Config> {
 pub(super) fn runs_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in paths {
-        match is_run(path) {
-            true => all.push(path.clone()),
-            false => match runs_in(path) {
-                found if found.is_empty() => return Err(no_run(path)),
-                mut found => all.append(&mut found),
-            },
+        let mut found = if is_run(path) { vec![path.clone()] } else { runs_in(path) };
+        if found.is_empty() {
+            return Err(no_run(path));
         }
+        all.append(&mut found);
     }
     Ok(all)
 }

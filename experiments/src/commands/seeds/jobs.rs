@@ -178,7 +178,7 @@ fn forward(
     said: fn(String) -> Said,
 ) {
     std::thread::spawn(move || {
-        for line in BufReader::new(stream).split(b'\n').map_while(|line| line.ok()) {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             if tell.send((index, said(line))).is_err() {
                 return;
