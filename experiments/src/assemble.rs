@@ -152,8 +152,9 @@ pub fn weights(plan: &Plan, checkpoint: &Path) -> Result<Vec<f32>> {
 pub fn check_together(program: &Program, config: &Config, runs: usize) -> Result<()> {
     let plan = acting(program, config)?;
     let share = memory::available() / runs.max(1) as u64;
-    needs::check(program, config, &plan, share)
-        .with_context(|| format!("{runs} runs at a time share the memory: run fewer (--jobs), or"))?;
+    needs::check(program, config, &plan, share).with_context(|| {
+        format!("{runs} runs at a time share the memory: run fewer (--jobs), or")
+    })?;
     Ok(())
 }
 

@@ -11,11 +11,11 @@ mod summary;
 mod train;
 mod watch;
 
+use self::summary::quoted;
 use crate::config::Config;
 use crate::program::Program;
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use self::summary::quoted;
 use samplers::SamplerKind;
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,10 @@ impl ConfigArgs {
             (Some(name), file) => program.resolve(&program.preset_named(name)?, file, &sets)?,
             (None, Some((path, text))) => {
                 let whole = program.read(path, text).with_context(|| {
-                    format!("{} is given without a preset, and so has to say all that a run needs", path.display())
+                    format!(
+                        "{} is given without a preset, and so has to say all that a run needs",
+                        path.display()
+                    )
                 })?;
                 program.resolve(&whole, None, &sets)?
             }

@@ -52,7 +52,9 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
     let beside = beside.map_or(vec![], runs_in);
     let near = if beside.is_empty() { runs_in(Path::new("runs")) } else { beside };
     if near.is_empty() {
-        return anyhow!("{what}; give a directory that `train` printed, such as runs/cartpole-dqn-s0");
+        return anyhow!(
+            "{what}; give a directory that `train` printed, such as runs/cartpole-dqn-s0"
+        );
     }
     anyhow!("{what}; there are the runs {}", listed(&near))
 }

@@ -28,7 +28,11 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>> {
             continue;
         }
         let mut within = runs_in(path);
-        ensure!(path.exists(), "there is no run {}: give a directory that `train` printed", path.display());
+        ensure!(
+            path.exists(),
+            "there is no run {}: give a directory that `train` printed",
+            path.display()
+        );
         ensure!(
             !within.is_empty(),
             "{} is not a run directory (it has no config.toml), and none of its directories is one: give directories that `train` \

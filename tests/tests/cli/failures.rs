@@ -26,7 +26,8 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     end.error(&texts);
     let log = std::fs::read_to_string(program.path("run/log.txt")).unwrap();
     assert!(log.contains("error: the ") && log.contains(&last), "{log}");
-    let eval = program.succeeds(&["eval", "run", "--episodes", "2", "--checkpoint", "newest"]).stdout;
+    let eval =
+        program.succeeds(&["eval", "run", "--episodes", "2", "--checkpoint", "newest"]).stdout;
     assert!(eval.contains(checkpoint) && !eval.contains("NaN"), "{eval}");
     let none = [&huge[..], &["runner.log_interval_steps=1000"]].concat();
     program.run(&train("other", &none)).error(&["no checkpoint was written before"]);
@@ -36,7 +37,8 @@ fn a_loss_that_is_not_finite_ends_the_run() {
 fn old_checkpoint_is_intact(program: &Program) {
     let found = entries(&program.path("run/checkpoints"));
     assert_eq!(found, [newest(&program.path("run"))]);
-    let eval = program.succeeds(&["eval", "run", "--episodes", "2", "--checkpoint", "newest"]).stdout;
+    let eval =
+        program.succeeds(&["eval", "run", "--episodes", "2", "--checkpoint", "newest"]).stdout;
     let name = found[0].file_name().unwrap().to_string_lossy();
     assert!(eval.contains(&*name), "{eval}");
 }

@@ -52,7 +52,10 @@ fn a_run_is_named_by_what_it_trains() {
     // A whole configuration of another algorithm over a preset.
     let shown = program.succeeds(&[&["show-config", "cartpole-dqn"], &sets(&[])[..]].concat());
     std::fs::write(program.path("dqn.toml"), shown.stdout).unwrap();
-    assert_eq!(name(&["cartpole-ppo", "--config", "dqn.toml", "--seed", "7"]), "runs/cartpole-dqn-s7");
+    assert_eq!(
+        name(&["cartpole-ppo", "--config", "dqn.toml", "--seed", "7"]),
+        "runs/cartpole-dqn-s7"
+    );
 }
 
 /// What is offered trains the same thing.

@@ -89,7 +89,8 @@ fn what_is_no_run_says_which_runs_are_there() {
         let texts = ["there is no runs/nonesuch; there are the runs runs/s9, runs/s10"];
         program.run(&[command, "runs/nonesuch"]).error(&texts);
         program.run(&[command, "nonesuch"]).error(&["there are the runs runs/s9, runs/s10"]);
-        let texts = ["runs/other is not a run directory: it has no config.toml; there are the runs"];
+        let texts =
+            ["runs/other is not a run directory: it has no config.toml; there are the runs"];
         program.run(&[command, "runs/other"]).error(&texts);
     }
     for command in ["watch", "resume"] {
@@ -111,7 +112,12 @@ fn a_finished_run_has_nothing_to_do() {
     };
     let before = files("run");
     let said = program.succeeds(&["resume", "run"]).stdout;
-    assert!(said.starts_with("nothing to do: run has used up its budget (runner.n_steps) after 512 steps"), "{said}");
+    assert!(
+        said.starts_with(
+            "nothing to do: run has used up its budget (runner.n_steps) after 512 steps"
+        ),
+        "{said}"
+    );
     assert!(said.contains("resume run --set runner.n_steps=1024"), "{said}");
     assert_eq!(files("run"), before);
     program.succeeds(&["resume", "run", "--set", "runner.n_steps=1024"]);
@@ -133,11 +139,15 @@ fn what_an_evaluation_lacks_is_said() {
     // The first row has an evaluation of 2 episodes that any return passes, and a test that no return does.
     let lucky = ["runner.stop_return=1", "runner.confirm_episodes=2", "runner.n_steps=128"];
     let said = program.succeeds(&train("lucky", &lucky)).stdout;
-    assert!(said.contains("confirmed: mean return ") , "{said}");
+    assert!(said.contains("confirmed: mean return "), "{said}");
     let wild = ["runner.stop_return=9.5", "runner.confirm_episodes=3", "eval.max_steps=1000"];
     let said = program.succeeds(&train("wild", &wild)).stdout;
     if let Some(line) = said.lines().find(|l| l.starts_with("not confirmed")) {
-        let texts = ["training goes on: mean return ", "less two standard errors that is ", "below runner.stop_return = 9.5"];
+        let texts = [
+            "training goes on: mean return ",
+            "less two standard errors that is ",
+            "below runner.stop_return = 9.5",
+        ];
         assert!(texts.iter().all(|t| line.contains(t)), "{line}");
     }
     let endless = ["env.kind=dict-toy", "eval.max_steps=64"];

@@ -37,7 +37,12 @@ fn side_by_side_equals_one_by_one() {
     }
     assert_ne!(weights(&program.path("jobs/s2")), weights(&program.path("jobs/s3")));
     for said in [&end.stdout, &one_by_one.stdout] {
-        for text in ["    seed      return       steps", "  budget used up\n", "mean return ", " (Student's t over 3 seeds)\n"] {
+        for text in [
+            "    seed      return       steps",
+            "  budget used up\n",
+            "mean return ",
+            " (Student's t over 3 seeds)\n",
+        ] {
             assert!(said.contains(text), "{text} is not in: {said}");
         }
     }

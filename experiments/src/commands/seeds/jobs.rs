@@ -122,9 +122,8 @@ pub(super) fn side_by_side(
             return Ok(failed);
         }
         listen(&hear, &mut running, works, screen);
-        let is_over = |job: &Job| {
-            job.ended.is_some_and(|(_, at)| job.open == 0 || at.elapsed() > LAST_WORDS)
-        };
+        let is_over =
+            |job: &Job| job.ended.is_some_and(|(_, at)| job.open == 0 || at.elapsed() > LAST_WORDS);
         for job in running.iter_mut().filter(|j| j.ended.is_none()) {
             job.ended = job.child.try_wait()?.map(|status| (status, Instant::now()));
         }

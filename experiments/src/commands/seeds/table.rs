@@ -99,11 +99,8 @@ fn solved_line(ended: &[&Progress], wanted: f64) -> String {
             format!("{mean:.digits$} ({low:.digits$} to {high:.digits$})")
         }
     };
-    let count = format!(
-        "reached runner.stop_return = {wanted}: {} of {} seeds",
-        solved.len(),
-        ended.len()
-    );
+    let count =
+        format!("reached runner.stop_return = {wanted}: {} of {} seeds", solved.len(), ended.len());
     if solved.is_empty() {
         return count;
     }
