@@ -109,7 +109,7 @@ pub fn device(name: &str) -> Result<tch::Device, AgentError> {
         } else {
             let found = tch::Cuda::device_count();
             Err(AgentError::new(format!(
-                "device {name} is not there ({found} CUDA devices found): use --device cpu, or fetch the CUDA libtorch with `make setup CUDA=1`"
+                "device {name} is not there: {found} CUDA devices were found"
             )))
         }
     };
@@ -119,7 +119,9 @@ pub fn device(name: &str) -> Result<tch::Device, AgentError> {
         Some(("cuda", index)) if index.parse::<usize>().is_ok() => {
             cuda(index.parse().unwrap_or_default())
         }
-        _ => Err(AgentError::new(format!("device {name:?} is not one of cpu, cuda, cuda:<n>"))),
+        _ => {
+            Err(AgentError::new(format!("device {name:?} is not one of cpu, cuda, cuda:<number>")))
+        }
     }
 }
 

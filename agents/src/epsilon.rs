@@ -3,10 +3,11 @@
 //! Follows `rlpyt/agents/dqn/epsilon_greedy.py`; differs: epsilon is a pure function of the step count, so that a
 //! resumed run has the right one.
 use rlcore::{BatchSpec, EnvRank};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of epsilon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EpsilonConfig {
     /// Epsilon until learning starts.
@@ -14,8 +15,7 @@ pub struct EpsilonConfig {
     /// Epsilon at the end of annealing; with `eps_final_min`, that of the environment with the highest rank.
     pub eps_final: f64,
     /// Final epsilon of environment 0. The other environments have final values between this and `eps_final`, equally spaced in the
-    /// logarithm. Absent: all environments have `eps_final`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// logarithm. None: all environments have `eps_final`.
     pub eps_final_min: Option<f64>,
     /// Whether environments `i` and `i + B/2` have the same epsilon, as in the two halves of rlpyt's alternating sampler.
     pub eps_shared_by_pairs: bool,

@@ -104,7 +104,7 @@ pub trait MakeQModel: Send + 'static {
 pub fn action_count(spaces: &EnvSpaces) -> Result<usize, AgentError> {
     spaces.action.discrete_n().ok_or_else(|| {
         AgentError::new(format!(
-            "a Q-model needs a discrete action space, the environment has {:?}",
+            "a Q-model needs one discrete action, the action space is {}",
             spaces.action
         ))
     })

@@ -118,7 +118,7 @@ impl Requires {
 }
 
 fn shown(leaf: &LeafSpec) -> String {
-    format!("{:?} {:?}", leaf.dtype, leaf.shape)
+    format!("{} {:?}", leaf.dtype, leaf.shape)
 }
 
 fn list(leaves: &[LeafSpec]) -> String {

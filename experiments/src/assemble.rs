@@ -1,4 +1,5 @@
 //! From a configuration to the parts of a run. Everything that can be refused is refused before memory is taken.
+mod fit;
 mod learning;
 mod needs;
 
@@ -11,11 +12,11 @@ use agents::pg::PgSettings;
 use agents::torch::TorchPolicy;
 use agents::{AgentFactory, Policy};
 use algos::{Algo, LearnContext};
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use rlcore::checkpoint::steps_of;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvFactory, GlobalSteps, World, memory};
-use samplers::{Plan, Sampler, Setup};
+use samplers::{Plan, Sampler, SamplerError, Setup};
 use std::path::{Path, PathBuf};
 
 /// The parts that a runner runs.
@@ -50,10 +51,16 @@ pub fn check(program: &Program, config: &Config) -> Result<()> {
     Learning::of(program, config)?.check(spec(config)).map_err(Error::msg)?;
     ensure!(
         config.time_limit != Some(0),
-        "time_limit = 0: it must be at least 1; remove it with `--set time_limit=`"
+        "time_limit = 0: it must be at least 1; unset it with `--set time_limit=none`"
     );
-    agents::device(&config.device.0)?;
-    Ok(())
+    let device = &config.device.0;
+    agents::device(device).map(|_| ()).map_err(|e| match device.parse::<usize>() {
+        Ok(index) => anyhow!("{e}: write `--device cuda:{index}`"),
+        Err(_) if device.starts_with("cuda") => {
+            anyhow!("{e}: use `--device cpu`, or fetch the CUDA libtorch with `make setup CUDA=1`")
+        }
+        Err(_) => e.into(),
+    })
 }
 
 fn spec(config: &Config) -> BatchSpec {
@@ -137,7 +144,11 @@ pub fn acting(program: &Program, config: &Config) -> Result<Plan> {
     check(program, config)?;
     // Threads of this process are set before its first op; workers set theirs.
     tch::set_num_threads(config.runner.threads as i32);
-    setup(program, config, None)?.check().map_err(|e| needs::named(config, e))
+    setup(program, config, None)?.check().map_err(|e| match e {
+        SamplerError::Agent(e) => fit::other_agents(program, config, &e.to_string())
+            .unwrap_or_else(|| needs::named(config, &e)),
+        e => e.into(),
+    })
 }
 
 /// The weights in a checkpoint, as the flat vector that agents take.

@@ -1,27 +1,30 @@
 //! Everything that defines a run, as one TOML document.
 use runners::RunnerConfig;
 use samplers::{EvalConfig, SamplerConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// One run. The environment, the agent and the algorithm are sections of a [`Program`](crate::Program)'s kinds, or, where a
 /// configuration is written in Rust, settings of some type; [`Program::config`](crate::Program::config) makes sections of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(bound = "E: JsonSchema + Serialize, A: JsonSchema, L: JsonSchema")]
 pub struct Config<E = Section, A = Section, L = Section> {
-    /// All randomness of the run follows from it.
+    /// Seed of all randomness of the run.
     #[serde(default)]
     pub seed: u64,
-    /// Where the learner (and agents in this process) compute.
+    /// Where the learner, and agents in its process, compute: `cpu`, `cuda`, `cuda:1`.
     #[serde(default)]
     pub device: DeviceName,
-    /// Episodes of all environments are truncated after this many steps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Episodes of all environments are truncated after this many steps. None: only where the environment itself does.
+    #[serde(default)]
     pub time_limit: Option<usize>,
     /// Training environments.
     pub env: E,
-    /// Evaluation environments, where they differ from training.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    /// Evaluation environments, where they differ from those of training. None: the same.
+    #[serde(default = "none::<E>")]
     pub eval_env: Option<E>,
     /// How samples are collected.
     #[serde(default)]
@@ -44,7 +47,7 @@ fn none<E>() -> Option<E> {
 }
 
 /// `cpu`, `cuda`, `cuda:1`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DeviceName(pub String);
 
@@ -55,8 +58,9 @@ impl Default for DeviceName {
 }
 
 /// A part of a run that is chosen by name: a table with a `kind`, and the settings of that kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Table", into = "Table")]
+#[schemars(with = "BTreeMap<String, ()>")]
 pub struct Section {
     /// The name under which the program offers it.
     pub kind: String,

@@ -121,7 +121,7 @@ mod tests {
             let sets = ["algo.clip_grad_norm=inf".to_owned(), "algo.adam_eps=".to_owned()];
             let sets = if name == "cartpole-dqn" { &sets[..] } else { &sets[..1] };
             let config = program.resolve(&preset, None, sets).unwrap();
-            let text = rlcore::config::to_toml(&config).unwrap();
+            let text = program.to_toml(&config).unwrap();
             let again = program.read(Path::new("c"), &text).unwrap();
             assert_eq!(again, config);
             let algo = &again.algo.settings;

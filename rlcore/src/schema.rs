@@ -20,6 +20,19 @@ pub enum DType {
     Bool,
 }
 
+impl std::fmt::Display for DType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::Bool => "bool",
+        })
+    }
+}
+
 impl DType {
     /// Bytes of one element.
     pub fn size(self) -> usize {

@@ -7,6 +7,7 @@ use crate::schema::{DType, LeafSpec};
 use crate::seed::Rng;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A set of values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,6 +153,43 @@ impl Space {
     }
 }
 
+/// For error messages: `a box [1] f32 within -2..2`, `a discrete space of 5 values`.
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, i: usize| f.write_str(if i > 0 { ", " } else { "" });
+        match self {
+            Self::Discrete { n } => write!(f, "a discrete space of {n} values"),
+            Self::MultiDiscrete { n } => write!(f, "a multi-discrete space of {n:?} values"),
+            Self::Box(b) => b.fmt(f),
+            Self::Dict(items) => {
+                f.write_str("a dict of ")?;
+                items.iter().enumerate().try_for_each(|(i, (key, space))| {
+                    list(f, i)?;
+                    write!(f, "`{key}`: {space}")
+                })
+            }
+            Self::Tuple(items) => {
+                f.write_str("a tuple of ")?;
+                items.iter().enumerate().try_for_each(|(i, space)| {
+                    list(f, i)?;
+                    space.fmt(f)
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Display for BoxSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a box {:?} {}", self.shape, self.dtype)?;
+        let one = |v: &[f64]| v.iter().all(|x| *x == v[0]).then(|| v.first().copied()).flatten();
+        match (one(&self.low), one(&self.high)) {
+            (Some(low), Some(high)) => write!(f, " within {low}..{high}"),
+            _ => f.write_str(" with bounds for each element"),
+        }
+    }
+}
+
 fn sample_box(b: &BoxSpace, i: usize, rng: &mut Rng) -> f64 {
     let (low, high) = match b.bounds(i) {
         (l, h) if l.is_infinite() && h.is_infinite() => (-1.0, 1.0),
@@ -190,6 +228,17 @@ mod tests {
         let names: Vec<String> = nested().leaves("obs").into_iter().map(|l| l.name).collect();
         assert_eq!(names, ["obs.a", "obs.b.0", "obs.b.1", "obs.b.2"]);
         assert_eq!(nested().leaf_index("b.1"), Some(2));
+    }
+
+    #[test]
+    fn spaces_are_described() {
+        let text = "a dict of `a`: a discrete space of 3 values, `b`: a tuple of a multi-discrete space of [2, 5] values, \
+                    a box [2, 2] u8 within 0..255, a box [3] f32 within 1..inf";
+        assert_eq!(nested().to_string(), text);
+        let two = BoxSpace { dtype: DType::F64, shape: vec![2], low: vec![0.0, 1.0], high: vec![2.5] };
+        assert_eq!(two.to_string(), "a box [2] f64 with bounds for each element");
+        let pendulum = Space::uniform_box(DType::F32, &[1], -2.0, 2.0);
+        assert_eq!(pendulum.to_string(), "a box [1] f32 within -2..2");
     }
 
     #[test]

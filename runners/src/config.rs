@@ -1,14 +1,15 @@
 //! Settings of the runner: how long a run is, and what it logs, evaluates and saves.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Largest accepted `runner.threads`: more CPUs than any machine has.
 const MOST_THREADS: usize = 1024;
 
 /// See [`crate::MinibatchRl`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunnerConfig {
-    /// Budget, environment steps.
+    /// Budget of the run, in environment steps.
     pub n_steps: u64,
     /// A row of the log (and an evaluation) every this many environment steps.
     pub log_interval_steps: u64,
@@ -20,14 +21,13 @@ pub struct RunnerConfig {
     pub replay_interval_steps: u64,
     /// Checkpoints kept, beside the best and the newest with its replay.
     pub keep_checkpoints: usize,
-    /// Training stops when an evaluation (without evaluation: the last `log_traj_window` episodes) has this mean return.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Training stops when an evaluation (without evaluation: the last `log_traj_window` training episodes) has this mean return.
+    /// None: never on a return.
     pub stop_return: Option<f64>,
     /// Before training stops on an evaluation, the same weights must hold `stop_return` over this many fresh episodes, by two
     /// standard errors of their mean; 0 for no such test. A small evaluation repeated often passes by luck.
     pub confirm_episodes: usize,
-    /// Training stops after this long, seconds, resumed parts included.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Training stops after this many seconds, those before a resume included. None: no limit.
     pub stop_seconds: Option<f64>,
     /// Evaluate at every log row, before the first step too.
     pub evaluate: bool,
@@ -84,13 +84,10 @@ impl RunnerConfig {
             );
         }
         if self.stop_seconds.is_some_and(|s| s.is_nan() || s <= 0.0) {
-            return Err("runner.stop_seconds must be above zero; remove it with `--set runner.stop_seconds=`".into());
+            return Err("runner.stop_seconds must be above zero, or unset".into());
         }
         if self.stop_return.is_some_and(f64::is_nan) {
-            return Err(
-                "runner.stop_return is not a number; remove it with `--set runner.stop_return=`"
-                    .into(),
-            );
+            return Err("runner.stop_return must be a number, or unset".into());
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Settings of samplers and of evaluation.
 use rlcore::slice::ResetMode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which processes choose actions and which step environments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerKind {
     /// Everything in this process.
@@ -17,7 +18,7 @@ pub enum SamplerKind {
 }
 
 /// What a worker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostKind {
     /// A process of its own, forked from the fork server.
@@ -30,16 +31,16 @@ pub enum HostKind {
 const LEAST_TIMEOUT: f64 = 0.01;
 
 /// Settings of a sampler.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
-    /// `serial`, `cpu`, `gpu` or `alternating`.
+    /// Which process chooses actions and which steps environments.
     pub kind: SamplerKind,
     /// Time steps per batch.
     pub t: usize,
-    /// Environments.
+    /// Environments, stepped side by side.
     pub b: usize,
-    /// `at-once`, or `wait` for the end of the batch.
+    /// What an environment does when its episode ends.
     pub reset: ResetMode,
     /// Every environment starts with 1 to this many random steps, so that episodes do not end together; 0 for none.
     pub max_decorrelation_steps: usize,
@@ -65,13 +66,13 @@ impl Default for SamplerConfig {
 }
 
 /// How workers run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
     /// Number of workers, at most `b` (alternating: `b / 2`). 0: one per CPU that this process is allowed, minus one if this process
     /// chooses the actions.
     pub n: usize,
-    /// `process` or `thread`.
+    /// What a worker is.
     pub host: HostKind,
     /// Worker `i` runs on CPU `cpus[i % len]`. Empty: workers run on all CPUs that this process is allowed.
     pub cpus: Vec<usize>,
@@ -87,10 +88,10 @@ impl Default for WorkerConfig {
 }
 
 /// Settings of evaluation, which has its own environments and random streams and does not affect training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvalConfig {
-    /// Environments.
+    /// Evaluation environments, stepped side by side.
     pub n_envs: usize,
     /// Number of episodes: each environment plays a fixed quota, and every episode counts.
     pub n_episodes: usize,

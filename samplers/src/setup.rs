@@ -184,7 +184,7 @@ impl Setup {
             eval_spaces = Some(other.clone());
             if other != (EnvSpaces { truncates_every: other.truncates_every, ..spaces.clone() }) {
                 return Err(SamplerError::Config(
-                    "the evaluation environment (eval_env) has other spaces or info than the training environment (env): give it the same kind, or remove it with `--set eval_env=`"
+                    "the evaluation environment (eval_env) has other spaces or info than the training environment (env): give it the same kind, or leave it unset"
                         .into(),
                 ));
             }

@@ -18,6 +18,8 @@ mod saved;
 mod seeds;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/slips.rs"]
+mod slips;
 
 use std::path::{Path, PathBuf};
 

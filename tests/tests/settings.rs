@@ -7,7 +7,7 @@ use experiments::Program as Offered;
 use experiments::assemble::prepare;
 use experiments::config::Config;
 use rlcore::GlobalSteps;
-use rlcore::config::{ConfigError, to_toml};
+use rlcore::config::{ConfigError, UNSET};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -36,6 +36,7 @@ const TAKES_TIME: [&str; 1] = ["sampler.max_decorrelation_steps"];
 /// Values for a setting that holds `now`; of an optional setting that is not given every kind of value is tried.
 fn hostile(now: Option<&Value>) -> Vec<&'static str> {
     match now {
+        Some(Value::String(word)) if word == UNSET => hostile(None),
         Some(Value::Integer(_)) => INTEGERS.to_vec(),
         Some(Value::Float(_)) => FLOATS.to_vec(),
         Some(Value::Array(_)) => LISTS.to_vec(),
@@ -230,7 +231,7 @@ fn every_setting_is_taken_or_refused_in_words() {
     let mut tried = 0;
     let mut faults = BTreeSet::new();
     for Base { config, under } in bases() {
-        let table: Table = toml::from_str(&to_toml(&config).unwrap()).unwrap();
+        let table: Table = toml::from_str(&Offered::new().to_toml(&config).unwrap()).unwrap();
         let mut found = Vec::new();
         keys(&config, &table, "", &mut found);
         for (key, now) in found.iter().filter(|(k, _)| k.starts_with(under)) {

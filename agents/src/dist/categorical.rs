@@ -26,11 +26,11 @@ impl Categorical {
     pub fn new(spaces: &EnvSpaces) -> Result<Self, AgentError> {
         match &spaces.action {
             Space::Discrete { n } => Ok(Self { actions: *n }),
-            Space::Box(_) => Err(AgentError::new(
-                "a categorical agent needs a discrete action space, the environment has a box: use the gaussian agent",
-            )),
+            space @ Space::Box(_) => Err(AgentError::new(format!(
+                "a categorical agent needs one discrete action, the action space is {space}: use the gaussian agent",
+            ))),
             other => Err(AgentError::new(format!(
-                "a categorical agent needs one discrete action, the environment has {other:?}: number the combinations of its parts as one Discrete space in the environment"
+                "a categorical agent needs one discrete action, the action space is {other}: number the combinations of its parts as one Discrete space in the environment"
             ))),
         }
     }

@@ -37,14 +37,13 @@ impl Gaussian {
         config.check().map_err(AgentError::new)?;
         let Space::Box(space) = &spaces.action else {
             return Err(AgentError::new(format!(
-                "a gaussian agent needs a box of actions, the environment has {:?}: use the categorical agent",
+                "a gaussian agent needs a box of actions, the action space is {}: use the categorical agent",
                 spaces.action
             )));
         };
         if space.dtype != DType::F32 {
             return Err(AgentError::new(format!(
-                "a gaussian agent needs an f32 box of actions, the environment has {:?}: declare it f32 in the environment",
-                space.dtype
+                "a gaussian agent needs an f32 box of actions, the action space is {space}: declare it f32 in the environment"
             )));
         }
         let elems = space.shape.iter().product();

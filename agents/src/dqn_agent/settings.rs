@@ -8,12 +8,14 @@ use crate::model::{MakeQModel, QNet};
 use crate::settings::AgentSettings;
 use rlcore::BatchSpec;
 use rlcore::config::Settings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Settings of a [`DqnAgent`](super::DqnAgent) with epsilon-greedy exploration. The algorithm decides when epsilon falls.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(bound = "M: JsonSchema + Default + Serialize")]
 pub struct DqnAgentSettings<M = QNet> {
     /// The network.
     pub model: M,

@@ -5,11 +5,12 @@ use crate::nn::{ConvSpec, ConvTrunk, Linear, Start};
 use crate::params::{ParamBuilder, Params};
 use crate::torch::TorchModel;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Convolutions and fully connected layers with ReLU, then a linear head. Defaults are those of `AtariDqnModel`, for images of about
 /// 84x84; smaller ones need smaller kernels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QConv {
     /// Number of output channels of each convolution.

@@ -5,10 +5,11 @@ use crate::nn::{Flatten, Mlp};
 use crate::params::{ParamBuilder, Params};
 use crate::torch::TorchModel;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A multi-layer perceptron over all leaves of the observation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QMlp {
     /// Widths of the hidden layers.

@@ -3,12 +3,13 @@ use super::{MakeQModel, QConv, QMlp, QModel};
 use crate::AgentError;
 use crate::params::ParamBuilder;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// The network of an agent that acts by values, chosen by `kind`; without `kind` it is an `mlp`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum QNet {
     /// A multi-layer perceptron over all leaves of the observation.

@@ -68,8 +68,8 @@ impl ConvTrunk {
             (Some((i, leaf)), None) if matches!(leaf.shape.len(), 2 | 3) => (i, &leaf.shape),
             _ => {
                 return Err(AgentError::new(format!(
-                    "a convolution needs one image of shape [C, H, W] or [H, W], the environment shows {:?}: use an mlp model",
-                    leaves.iter().map(|l| (&l.name, &l.shape)).collect::<Vec<_>>()
+                    "a convolution needs one image of shape [C, H, W] or [H, W], the observation is {}: use an mlp model",
+                    spaces.observation
                 )));
             }
         };

@@ -1,10 +1,11 @@
 //! One linear layer, and the initialisation of weights.
 use crate::params::{Init, ParamBuilder, ParamId, Params, dim};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 /// How the weights of a model are initialised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// As PyTorch's layers: weights and biases uniform within `1/sqrt(inputs)`.

@@ -2,11 +2,12 @@
 use super::linear::{Linear, Start};
 use super::norm::LayerNorm;
 use crate::params::{ParamBuilder, Params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 /// The activation after a hidden layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// Hyperbolic tangent.

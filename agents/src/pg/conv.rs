@@ -9,11 +9,12 @@ use crate::dist::Distribution;
 use crate::nn::{ConvSpec, ConvTrunk, Start};
 use crate::params::ParamBuilder;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Convolutions and fully connected layers with ReLU, an LSTM if wanted, and linear heads. Defaults are those of `AtariFfModel`, for
 /// images of about 84x84; smaller ones need smaller kernels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgConv {
     /// Number of output channels of each convolution.
@@ -26,8 +27,7 @@ pub struct PgConv {
     pub paddings: Vec<usize>,
     /// Widths of the fully connected layers after the convolutions.
     pub fc: Vec<usize>,
-    /// Size of an LSTM after the fully connected layers. Absent: a feed-forward model.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Size of an LSTM after the fully connected layers. None: a feed-forward model.
     pub lstm: Option<usize>,
     /// Initialisation of the weights.
     pub start: Start,

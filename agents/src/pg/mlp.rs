@@ -10,10 +10,11 @@ use crate::nn::{Activation, Flatten, MlpTrunk, Start};
 use crate::norm::ObsNorm;
 use crate::params::ParamBuilder;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether policy and value share their hidden layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueTrunk {
     /// Each has its own hidden layers, of the same widths.
@@ -24,7 +25,7 @@ pub enum ValueTrunk {
 }
 
 /// Hidden layers, an LSTM if wanted, and linear heads. Defaults are those of `MujocoFfModel`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgMlp {
     /// Widths of the hidden layers.
@@ -35,8 +36,7 @@ pub struct PgMlp {
     pub value_trunk: ValueTrunk,
     /// Whether observations are normalised by running statistics, which the algorithm computes.
     pub normalise_observation: bool,
-    /// Size of an LSTM after the hidden layers. Absent: a feed-forward model.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Size of an LSTM after the hidden layers. None: a feed-forward model.
     pub lstm: Option<usize>,
     /// Initialisation of the weights.
     pub start: Start,

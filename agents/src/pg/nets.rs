@@ -6,10 +6,11 @@ use crate::AgentError;
 use crate::dist::Distribution;
 use crate::params::ParamBuilder;
 use rlcore::EnvSpaces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The network of a policy, chosen by `kind`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PgNet {
     /// Multi-layer perceptrons over all leaves of the observation, optionally with an LSTM.

@@ -25,7 +25,7 @@ impl Previous {
                 Ok(Self { one_hot: None, width: elems.saturating_add(1) })
             }
             other => Err(AgentError::new(format!(
-                "an LSTM sees the previous action, which may be discrete or a box; the environment has {other:?}: use a model without lstm"
+                "an LSTM sees the previous action, which may be discrete or a box; the action space is {other}: use a model without lstm"
             ))),
         }
     }

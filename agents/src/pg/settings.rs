@@ -9,6 +9,7 @@ use crate::dist::{Categorical, Distribution, Gaussian, GaussianConfig};
 use crate::settings::AgentSettings;
 use rlcore::config::Settings;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -22,8 +23,9 @@ pub trait PgSettings {
 }
 
 /// Settings of a [`CategoricalPgAgent`] over any model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(bound = "M: JsonSchema + Default + Serialize")]
 pub struct CategoricalPgAgentConfig<M = PgMlp> {
     /// The model.
     pub model: M,
@@ -32,8 +34,9 @@ pub struct CategoricalPgAgentConfig<M = PgMlp> {
 }
 
 /// Settings of a [`GaussianPgAgent`] over any model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(bound = "M: JsonSchema + Default + Serialize")]
 pub struct GaussianPgAgentConfig<M = PgMlp> {
     /// The model.
     pub model: M,

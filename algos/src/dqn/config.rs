@@ -6,11 +6,12 @@ use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit, pass, step_by
 use agents::params::ModelSize;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Settings of DQN. Names and defaults are those of rlpyt's `algos/dqn/dqn.py` (Mnih et al. 2015, with Adam).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DqnConfig {
     /// Discount per environment step.
@@ -33,8 +34,8 @@ pub struct DqnConfig {
     pub n_step_return: usize,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Adam's epsilon; absent: `0.01 / batch_size`, as in rlpyt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Adam's epsilon. None: `0.01 / batch_size`, as in rlpyt.
+    #[serde(default)]
     pub adam_eps: Option<f64>,
     /// Largest 2-norm of the gradient: a longer gradient is scaled down to it. `inf` switches clipping off.
     pub clip_grad_norm: f64,

@@ -3,10 +3,11 @@ use crate::settings::{AlgoNeeds, pass, step_bytes, training};
 use agents::params::ModelSize;
 use rlcore::memory::Need;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The set over which advantages are normalised to mean 0 and standard deviation 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormalizeAdvantage {
     /// Advantages are not normalised.

@@ -4,12 +4,13 @@ use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Defaults are those of `CleanRL`'s `pqn.py`, which has 4 environments and batches of 128 time steps. The authors' own settings
 /// for `CartPole` (`purejaxql`) differ: 32 environments, 64 time steps, 16 minibatches, lambda 0.95.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PqnConfig {
     /// Discount per step.

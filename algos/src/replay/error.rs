@@ -71,7 +71,7 @@ pub enum ReplayError {
     },
     /// A block without a leaf that is stored.
     #[error(
-        "the block has no leaf `{}` ({:?} {:?}) in its part {part:?}, which has {}: record it, or \
+        "the block has no leaf `{}` ({} {:?}) in its part {part:?}, which has {}: record it, or \
          store another leaf",
         leaf.name, leaf.dtype, leaf.shape, listed(there)
     )]
@@ -134,8 +134,9 @@ pub enum ReplayError {
     },
     /// A saved replay of another size or format.
     #[error(
-        "saved replay: {saved:?} does not fit a ring of {rows} x {columns} in format {format}: \
-         resume with the replay_size and the program it was saved with"
+        "the saved replay holds {} time steps of {} environments (format {}), this one {rows} time steps of {columns} environments \
+         (format {format}): continue with the number of environments, the replay size and the program it was saved with",
+        saved.rows, saved.columns, saved.format
     )]
     BadMeta {
         /// What was saved.
@@ -171,6 +172,6 @@ fn listed(leaves: &[LeafSpec]) -> String {
     if leaves.is_empty() {
         return "none".to_owned();
     }
-    let one = |leaf: &LeafSpec| format!("`{}` ({:?} {:?})", leaf.name, leaf.dtype, leaf.shape);
+    let one = |leaf: &LeafSpec| format!("`{}` ({} {:?})", leaf.name, leaf.dtype, leaf.shape);
     leaves.iter().map(one).collect::<Vec<_>>().join(", ")
 }

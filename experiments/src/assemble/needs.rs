@@ -7,10 +7,11 @@ use super::learning::Learning;
 use super::spec;
 use crate::config::Config;
 use crate::program::Program;
+use agents::AgentError;
 use anyhow::{Result, anyhow};
 use rlcore::LeafSpec;
 use rlcore::memory::{self, Need};
-use samplers::{Plan, SamplerError};
+use samplers::Plan;
 use toml::Value;
 
 /// Vectors of the size of the parameters that the runner holds at once: what it publishes, and while a checkpoint is written the
@@ -61,16 +62,8 @@ pub(super) fn check(
 }
 
 /// An error of the agent with the settings that it follows from: models know no names of settings.
-pub(super) fn named(config: &Config, e: SamplerError) -> anyhow::Error {
-    match e {
-        SamplerError::Agent(e) => {
-            anyhow!(
-                "the agent cannot be built: {e} (agent.model holds {})",
-                sizes(config, "agent.model")
-            )
-        }
-        e => e.into(),
-    }
+pub(super) fn named(config: &Config, e: &AgentError) -> anyhow::Error {
+    anyhow!("the agent cannot be built: {e} (agent.model holds {})", sizes(config, "agent.model"))
 }
 
 /// The whole numbers, and lists of them, in one table of a configuration: `hidden = [64, 64], lstm = 32`.

@@ -1,4 +1,5 @@
 //! The command line.
+mod arguments;
 mod doctor;
 mod eval;
 mod export;
@@ -7,6 +8,7 @@ mod plot;
 mod resume;
 pub(crate) mod saved_run;
 mod seeds;
+mod settings;
 mod summary;
 mod train;
 mod watch;
@@ -16,8 +18,11 @@ use crate::config::Config;
 use crate::program::Program;
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use rlcore::config::Given;
 use samplers::SamplerKind;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use toml::Value;
 
 /// Train and measure reinforcement-learning agents: samplers in worker processes, learning on libtorch.
 #[derive(Debug, Parser)]
@@ -41,10 +46,12 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Write a run's policy as a Python file that runs it on PyTorch, and its weights.
     Export(export::ExportArgs),
-    /// List presets, samplers and environments.
+    /// List presets, environments, agents, networks, algorithms, samplers and wrappers.
     List,
-    /// Print every setting that `train` would use, as TOML.
-    ShowConfig(ConfigArgs),
+    /// Print every setting that `train` would use, each with its description, as TOML that `train --config` reads back.
+    ShowConfig(settings::ShowArgs),
+    /// Describe every setting, as Markdown.
+    Settings,
     /// Check that this machine can run: libtorch, memory, worker processes, CUDA.
     Doctor,
     /// Measure speed on this machine.
@@ -64,8 +71,8 @@ pub struct ConfigArgs {
     /// needs, such as what `show-config` prints, or the config.toml of a run.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, such as `algo.learning_rate=3e-4`; may be given several times. `show-config` prints the names; `key=` with
-    /// nothing after it removes an optional setting.
+    /// One setting, such as `algo.learning_rate=3e-4`; may be given several times. `show-config` prints all of them; `key=none`
+    /// unsets an optional setting, `key=` brings back the default.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// Another environment than the preset's, from its own defaults (short for --set env.kind=...); `list` shows them.
@@ -76,7 +83,7 @@ pub struct ConfigArgs {
     sampler: Option<String>,
     /// Worker processes, where the sampler has any; 0 for one per CPU (short for --set sampler.worker.n=...).
     #[arg(long, value_name = "N")]
-    workers: Option<usize>,
+    workers: Option<u64>,
     /// Where to learn: cpu, cuda, cuda:1 (short for --set device=...).
     #[arg(long)]
     device: Option<String>,
@@ -92,20 +99,26 @@ impl ConfigArgs {
             }
             None => None,
         };
-        let mut sets = match &self.env {
-            Some(env) => program.env_sets(env)?,
+        let mut given = match &self.env {
+            Some(env) => program.env_given(env)?,
             None => Vec::new(),
         };
-        sets.extend_from_slice(&self.sets);
-        let mut short =
-            |key: &str, value: Option<String>| sets.extend(value.map(|v| format!("{key}={v}")));
-        short("sampler.kind", self.sampler.clone());
-        short("sampler.worker.n", self.workers.map(|n| n.to_string()));
-        short("device", self.device.clone());
-        short("seed", seed.map(|s| s.to_string()));
+        given.extend(self.sets.iter().cloned().map(Given::Set));
+        let text = |text: &Option<String>| text.clone().map(Value::String);
+        let flags = [
+            ("--sampler", "sampler.kind", text(&self.sampler)),
+            ("--workers", "sampler.worker.n", whole("--workers", self.workers)?),
+            ("--device", "device", text(&self.device)),
+            ("--seed", "seed", whole("--seed", seed)?),
+        ];
+        for (flag, key, value) in flags {
+            given.extend(value.map(|value| Given::flag(flag, key, value)));
+        }
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         let config = match (&self.preset, file) {
-            (Some(name), file) => program.resolve(&program.preset_named(name)?, file, &sets)?,
+            (Some(name), file) => {
+                program.resolve_given(&program.preset_named(name)?, file, &given)?
+            }
             (None, Some((path, text))) => {
                 let whole = program.read(path, text).with_context(|| {
                     format!(
@@ -113,7 +126,7 @@ impl ConfigArgs {
                         path.display()
                     )
                 })?;
-                program.resolve(&whole, None, &sets)?
+                program.resolve_given(&whole, None, &given)?
             }
             (None, None) => {
                 let names: Vec<&str> = program.presets().iter().map(|p| p.name).collect();
@@ -163,13 +176,20 @@ impl ConfigArgs {
     }
 }
 
+fn whole(flag: &str, value: Option<u64>) -> Result<Option<Value>> {
+    let fits = |n| i64::try_from(n).with_context(|| format!("{flag} {n}: at most {}", i64::MAX));
+    value.map(|n| Ok(Value::Integer(fits(n)?))).transpose()
+}
+
 /// Runs the command that the process was called with; the value is the exit code.
 pub(crate) fn run(program: &Program) -> Result<i32> {
     let name = std::env::args().next().unwrap_or_else(|| "experiments".into());
     let name = Path::new(&name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into());
     let first = program.presets().first().map_or("<preset>", |p| p.name);
     let start = format!("Start with: {name} train {first}\n            {name} list");
-    let matches = Cli::command().after_help(start).get_matches();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let matches = Cli::command().after_help(start).try_get_matches_from(&arguments);
+    let matches = matches.unwrap_or_else(|e| arguments::explained(program, &arguments, e).exit());
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()).run(program)
 }
 
@@ -183,16 +203,9 @@ impl Cli {
             Command::Plot(args) => args.run().map(|()| 0),
             Command::Watch(args) => args.run(program).map(|()| 0),
             Command::Export(args) => args.run(program).map(|()| 0),
-            Command::List => {
-                list::run(program);
-                Ok(0)
-            }
-            Command::ShowConfig(args) => {
-                let config = args.resolve(program, None)?;
-                crate::assemble::check(program, &config)?;
-                crate::say!("{}", rlcore::config::to_toml(&config)?.trim_end());
-                Ok(0)
-            }
+            Command::List => list::run(program).map(|()| 0),
+            Command::ShowConfig(args) => settings::show(&args, program).map(|()| 0),
+            Command::Settings => settings::document(program).map(|()| 0),
             Command::Doctor => Ok(doctor::run()),
             Command::Bench(command) => command.run().map(|()| 0),
             Command::Job(args) => args.run(program),

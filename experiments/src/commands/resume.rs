@@ -4,14 +4,17 @@ use super::summary::{self, ours};
 use super::train::{finish, introduce};
 use crate::assemble::prepare;
 use crate::config::Config;
+use crate::failure;
 use crate::program::Program;
 use crate::program::run::meta;
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use clap::Args;
 use rlcore::checkpoint::CheckpointReader;
+use rlcore::config::Form;
 use rlcore::run_dir::RunDir;
-use runners::{MinibatchRl, Progress, Stop, signals};
+use runners::{MinibatchRl, Progress, RunError, Stop, signals};
 use std::path::{Path, PathBuf};
+use toml::Value;
 
 /// Arguments of `resume`.
 #[derive(Debug, Args)]
@@ -30,7 +33,8 @@ pub(super) struct ResumeArgs {
 
 impl ResumeArgs {
     pub(super) fn run(self, program: &Program) -> Result<i32> {
-        let config = program.resolve(&config_of(program, &self.run)?, None, &self.sets)?;
+        let before = config_of(program, &self.run)?;
+        let config = program.resolve(&before, None, &self.sets)?;
         let dir = RunDir::resume(&self.run)?;
         let (from, note) = match &self.checkpoint {
             Some(which) => (checkpoint(&self.run, Some(which))?.path, None),
@@ -45,10 +49,11 @@ impl ResumeArgs {
             nothing_to_do(&self.run, stop, &progress);
             return Ok(0);
         }
-        let mut runner = continued(program, dir, &config, &from, note)?;
+        let mut runner = continued(program, dir, &config, &from, note)
+            .map_err(|e| with_settings(program, e, &before, &config))?;
         // Only settings with which the checkpoint could be loaded replace those of the run.
         if !self.sets.is_empty() {
-            runner.dir().write_config(&rlcore::config::to_toml(&config)?)?;
+            runner.dir().write_config(&program.to_toml(&config)?)?;
         }
         finish(program, &runner.run()?, None)
     }
@@ -97,4 +102,37 @@ fn nothing_to_do(run: &Path, stop: Stop, progress: &Progress) {
         ("go on", ours(&format!("resume {shown} {more}"))),
         ("measure it", ours(&format!("eval {shown}"))),
     ]);
+}
+
+/// A resume that failed, with what the run had before its settings were changed.
+fn with_settings(program: &Program, e: Error, before: &Config, now: &Config) -> Error {
+    let flat = |config: &Config| -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        if let Ok(table) = program.write(config) {
+            flatten("", &Value::Table(table), &mut all);
+        }
+        all
+    };
+    if !e.is::<RunError>() {
+        return e;
+    }
+    let now = flat(now);
+    let was = flat(before).into_iter().filter(|setting| !now.contains(setting));
+    let was: Vec<String> = was.map(|(key, value)| format!("{key} = {value}")).collect();
+    match was.as_slice() {
+        [] => e,
+        was => anyhow!("{}; the run itself has {}", failure::line(&e), was.join(", ")),
+    }
+}
+
+fn flatten(key: &str, value: &Value, all: &mut Vec<(String, String)>) {
+    match value {
+        Value::Table(table) => {
+            for (name, value) in table {
+                let dot = if key.is_empty() { "" } else { "." };
+                flatten(&format!("{key}{dot}{name}"), value, all);
+            }
+        }
+        value => all.push((key.to_owned(), value.to_string())),
+    }
 }

@@ -39,7 +39,7 @@ impl Seeds {
     /// The value is the exit code.
     pub(super) fn run(self, program: &Program) -> Result<i32> {
         let found: Result<Vec<Work>> =
-            self.configs.iter().map(|c| Work::find(c, &self.place)).collect();
+            self.configs.iter().map(|c| Work::find(program, c, &self.place)).collect();
         let works = found?;
         for work in works.iter().filter(|w| w.todo == Todo::Nothing) {
             crate::say!("seed {}: finished already, in {}", work.seed, work.dir.display());

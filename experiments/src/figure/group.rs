@@ -70,7 +70,9 @@ fn labels(groups: &[Vec<Run>]) -> Vec<String> {
 
 /// These settings as they are written behind `--set`.
 fn line(settings: &BTreeMap<String, String>, keys: &[&str]) -> String {
-    let one = |k: &&str| format!("{k}={}", settings.get(*k).map_or("unset", |v| v.as_str()));
+    let one = |k: &&str| {
+        format!("{k}={}", settings.get(*k).map_or(rlcore::config::UNSET, |v| v.as_str()))
+    };
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn a_setting_that_is_missing_is_said_to_be() {
         let all = [("a-s0", "seed = 0\nd = 1"), ("b-s0", "seed = 0\nd = 1\ntime_limit = 5")];
-        let want = [("time_limit=unset".into(), 1), ("time_limit=5".into(), 1)];
+        let want = [("time_limit=none".into(), 1), ("time_limit=5".into(), 1)];
         assert_eq!(labels_of(&all), want);
     }
 

@@ -169,6 +169,8 @@ fn flatten(key: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) 
                 flatten(&key, value, into);
             }
         }
+        // As if it were not there, which is how older versions wrote it.
+        value if value.as_str() == Some(rlcore::config::UNSET) => {}
         value => {
             into.insert(key.to_owned(), shown(value));
         }

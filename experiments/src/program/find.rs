@@ -2,6 +2,7 @@
 use super::Program;
 use super::kind::{AnyAgent, AnyAlgo, AnyEnv};
 use crate::config::{Config, Section};
+use agents::AgentFactory;
 use anyhow::{Context, Result};
 use std::any::TypeId;
 
@@ -29,6 +30,18 @@ impl Program {
     pub(crate) fn agents_with(&self, model: TypeId) -> Vec<&'static str> {
         let fits = self.agents.all.iter().filter(|k| k.default().model_type() == model);
         fits.map(|k| k.name).collect()
+    }
+
+    /// Names of the algorithms that train the model of this agent.
+    pub(crate) fn algos_for(&self, agent: &str) -> Vec<&'static str> {
+        let kind = self.agents.named(agent);
+        kind.map_or(vec![], |kind| self.algos_with(kind.default().model_type()))
+    }
+
+    /// Agents of this name with their default settings.
+    pub(crate) fn agent_defaults(&self, agent: &str) -> Result<AgentFactory> {
+        let kind = self.agents.named(agent).context("an agent of this program")?;
+        kind.default().factory(0..1)
     }
 
     /// Names of the algorithms that train such a model.

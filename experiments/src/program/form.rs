@@ -1,8 +1,10 @@
 //! Documents of a program: the kinds of their sections are those that it has.
 use super::Program;
-use crate::config::{Config, KIND};
+use crate::config::{Config, KIND, Section};
 use anyhow::Result;
-use rlcore::config::{ConfigError, Form, Plain, Refusal, read_as, resolve_as};
+use rlcore::config::{
+    ConfigError, Form, Given, Plain, Refusal, read_as, resolve_as, to_full_table, to_toml_as,
+};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -18,6 +20,26 @@ impl Form for Program {
         self.agents.complete("agent", &mut config.agent)?;
         self.algorithms.complete("algo", &mut config.algo)?;
         Ok(config)
+    }
+
+    fn write(&self, config: &Config) -> Result<Table, ConfigError> {
+        let mut table = to_full_table(config)?;
+        let sections = || -> Result<Vec<(&str, Section)>> {
+            let mut all = vec![
+                ("env", self.environments.full("env", &config.env)?),
+                ("agent", self.agents.full("agent", &config.agent)?),
+                ("algo", self.algorithms.full("algo", &config.algo)?),
+            ];
+            if let Some(env) = &config.eval_env {
+                all.push(("eval_env", self.environments.full("eval_env", env)?));
+            }
+            Ok(all)
+        };
+        let sections = sections().map_err(|e| ConfigError::Preset { message: format!("{e:#}") })?;
+        for (key, section) in sections {
+            table.insert(key.to_owned(), Value::Table(section.into()));
+        }
+        Ok(table)
     }
 
     /// A new environment begins from its own defaults, and what a configuration says of the old one is gone: its episodes' limit,
@@ -51,7 +73,23 @@ impl Program {
         file: Option<(&Path, &str)>,
         sets: &[String],
     ) -> Result<Config, ConfigError> {
-        resolve_as(self, base, file, sets)
+        let given: Vec<Given> = sets.iter().cloned().map(Given::Set).collect();
+        self.resolve_given(base, file, &given)
+    }
+
+    /// As [`Program::resolve`], with settings that may come from flags of their own.
+    pub fn resolve_given(
+        &self,
+        base: &Config,
+        file: Option<(&Path, &str)>,
+        given: &[Given],
+    ) -> Result<Config, ConfigError> {
+        resolve_as(self, base, file, given)
+    }
+
+    /// Every setting of `config` as TOML, unset ones as `"none"`: what [`Program::read`] and [`Program::resolve`] take back.
+    pub fn to_toml(&self, config: &Config) -> Result<String, ConfigError> {
+        to_toml_as(self, config)
     }
 
     /// The configuration that `text` states in full, such as the `config.toml` of a run.
@@ -59,19 +97,21 @@ impl Program {
         read_as(self, path, text)
     }
 
-    /// Every setting that `--env <name>` is short for: `env.kind=<name>`, and of `<name>:<id>` the setting that
-    /// [`Program::env_id`] says.
+    /// What `--env <name>` is short for: `env.kind`, and of `<name>:<id>` the setting that [`Program::env_id`] says.
     ///
     /// # Errors
     /// An id for an environment that has none.
-    pub fn env_sets(&self, given: &str) -> Result<Vec<String>> {
-        let Some((name, id)) = given.split_once(':') else {
-            return Ok(vec![format!("env.{KIND}={given}")]);
+    pub fn env_given(&self, text: &str) -> Result<Vec<Given>> {
+        let flag = |key: &str, value: &str| Given::Flag {
+            flag: format!("--env {text}"),
+            key: format!("env.{key}"),
+            value: value.into(),
         };
+        let Some((name, id)) = text.split_once(':') else { return Ok(vec![flag(KIND, text)]) };
         let key = self.environments.named(name).and_then(|k| self.ids.get(&k.settings));
         let key = key.ok_or_else(|| {
-            anyhow::anyhow!("--env {given}: {name} has no id; write `--env {name}`")
+            anyhow::anyhow!("--env {text}: {name} has no id; write `--env {name}`")
         })?;
-        Ok(vec![format!("env.{KIND}={name}"), format!("env.{key}={id}")])
+        Ok(vec![flag(KIND, name), flag(key, id)])
     }
 }

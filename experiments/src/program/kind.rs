@@ -15,13 +15,19 @@ use toml::Table;
 
 /// Settings that can be written down.
 pub(crate) trait Written {
-    /// All of them.
+    /// Those that are set, as they are read back.
     fn table(&self) -> Result<Table>;
+    /// All of them, unset ones as [`config::UNSET`].
+    fn full_table(&self) -> Result<Table>;
 }
 
 impl<S: Serialize> Written for S {
     fn table(&self) -> Result<Table> {
         Ok(config::to_table(self)?)
+    }
+
+    fn full_table(&self) -> Result<Table> {
+        Ok(config::to_full_table(self)?)
     }
 }
 
@@ -58,6 +64,10 @@ impl<E: Serialize> Written for Each<E> {
     fn table(&self) -> Result<Table> {
         self.0.table()
     }
+
+    fn full_table(&self) -> Result<Table> {
+        self.0.full_table()
+    }
 }
 
 impl<E: MakeEnv + Clone> AnyEnv for Each<E> {
@@ -72,6 +82,10 @@ impl<E: MakeEnv + Clone> AnyEnv for Each<E> {
 impl<S: Serialize> Written for Slice<S> {
     fn table(&self) -> Result<Table> {
         self.0.table()
+    }
+
+    fn full_table(&self) -> Result<Table> {
+        self.0.full_table()
     }
 }
 
@@ -236,6 +250,12 @@ impl<T: Written + ?Sized> Kinds<T> {
             Refusal::unknown_kind(path, &section.kind, self.all.iter().map(|k| k.name))
         })?;
         (kind.open)(section.settings.clone()).map_err(|e| Refusal::within(path, &e))
+    }
+
+    /// `section` with all settings of its kind, unset ones as [`config::UNSET`].
+    pub(super) fn full(&self, path: &str, section: &Section) -> Result<Section> {
+        let opened = self.open(path, section)?;
+        Ok(Section { kind: section.kind.clone(), settings: opened.full_table()? })
     }
 
     /// `section` with all settings of its kind.

@@ -21,6 +21,7 @@
 //!         .main()
 //! }
 //! ```
+mod docs;
 mod find;
 mod form;
 pub(crate) mod kind;
@@ -35,7 +36,7 @@ use crate::render::Renderer;
 use agents::AgentSettings;
 use algos::MakeAlgo;
 use anyhow::{Context, Result, bail};
-use rlcore::config::Settings;
+use rlcore::config::{Docs, Settings, closest};
 use rlcore::factory::MakeSlice;
 use rlcore::{EnvSpaces, MakeEnv};
 use serde::Serialize;
@@ -56,6 +57,8 @@ pub struct Program {
     renderers: HashMap<TypeId, (&'static str, MakeRenderer)>,
     /// By the settings of the environment: what `<id>` in `--env <name>:<id>` sets.
     ids: HashMap<TypeId, &'static str>,
+    /// By the settings of a part: what their doc comments say.
+    docs: HashMap<TypeId, fn() -> Docs>,
 }
 
 /// An experiment that is known to work, by name.
@@ -100,6 +103,7 @@ impl Program {
             presets: Vec::new(),
             renderers: HashMap::new(),
             ids: HashMap::new(),
+            docs: HashMap::new(),
         }
     }
 
@@ -275,7 +279,9 @@ impl Program {
     pub fn preset_named(&self, name: &str) -> Result<Config> {
         let preset = self.presets.iter().find(|p| p.name == name).with_context(|| {
             let names: Vec<&str> = self.presets.iter().map(|p| p.name).collect();
-            format!("there is no preset {name:?}; there are: {}", names.join(", "))
+            let near = closest(name, names.iter().map(|n| (*n).to_owned()));
+            let near = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            format!("there is no preset {name:?}{near}; there are: {}", names.join(", "))
         })?;
         self.preset_config(preset)
     }

@@ -30,7 +30,7 @@ impl Program {
     /// # Errors
     /// The files cannot be written.
     pub fn record(&self, dir: &mut RunDir, config: &Config) -> Result<()> {
-        dir.write_config(&rlcore::config::to_toml(config)?)?;
+        dir.write_config(&self.to_toml(config)?)?;
         Ok(dir.add_meta(meta(config))?)
     }
 }

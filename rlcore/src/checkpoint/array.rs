@@ -35,7 +35,7 @@ impl ArrayInfo {
 
 impl std::fmt::Display for ArrayInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} {:?}", self.dtype, self.shape)
+        write!(f, "{} {:?}", self.dtype, self.shape)
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A configuration may be incomplete in between (a new `kind` whose required keys come next, two values checked together): "missing
 //! field" and the struct's own messages count only at the end. Within a layer `kind` goes first, outermost first.
+use super::repair::instead;
 use super::assign::Assign;
 use super::probe::{learned, lost, read, split, table_mut};
 use super::suggest::{explain, table_at, unknown};
-use super::{ConfigError, Form};
+use super::{ConfigError, Form, UNSET};
 use toml::{Table, Value};
 
 const TAG: &str = "kind";
@@ -38,6 +39,11 @@ impl<F: Form> Merge<'_, F> {
     fn apply(&mut self, assign: Assign) -> Result<(), ConfigError> {
         self.refuse_scalar_parent(&assign)?;
         let Some(value) = assign.value.clone() else { return self.remove(assign) };
+        if value.as_str() == Some(UNSET) && self.is_optional(&assign) {
+            let (last, parent) = split(&assign.path);
+            table_mut(&mut self.doc, parent).remove(last);
+            return self.settle(Assign { value: None, ..assign });
+        }
         let (last, parent) = split(&assign.path);
         if is_tag(&assign) {
             let old = table_at(&self.doc, parent).and_then(|t| t.get(TAG));
@@ -50,6 +56,30 @@ impl<F: Form> Merge<'_, F> {
             _ => drop(table_mut(&mut self.doc, parent).insert(last.to_owned(), value)),
         }
         self.settle(assign)
+    }
+
+    /// Whether a setting that is removed is unset.
+    fn is_optional(&self, assign: &Assign) -> bool {
+        let (last, parent) = split(&assign.path);
+        let without = |doc: &Table| {
+            let mut doc = doc.clone();
+            table_mut(&mut doc, parent).remove(last);
+            read(self.form, &doc).map(|(_, kept)| {
+                table_at(&kept, parent).and_then(|t| t.get(last)?.as_str()) == Some(UNSET)
+            })
+        };
+        match without(&self.doc) {
+            Ok(is_optional) => is_optional,
+            // Something else is still missing: a key of the last complete configuration, or one that does not take the word.
+            Err(e) if e.may_be_completed() => {
+                let mut doc = self.doc.clone();
+                table_mut(&mut doc, parent).insert(last.to_owned(), UNSET.into());
+                let refused = "invalid type: string \"none\"";
+                without(&self.good).is_ok_and(|is_optional| is_optional)
+                    || read(self.form, &doc).err().is_some_and(|e| e.message.starts_with(refused))
+            }
+            Err(_) => false,
+        }
     }
 
     /// Reads the document; blames a refusal on whoever caused it.
@@ -70,7 +100,18 @@ impl<F: Form> Merge<'_, F> {
             }
             Err(refusal) if refusal.may_be_completed() => Ok(()),
             Err(refusal) => {
-                Err(explain(self.culprit(&refusal.message), &refusal.message, &self.good))
+                let culprit = self.culprit(&refusal.message);
+                Err(match explain(culprit, &refusal.message, &self.good) {
+                    ConfigError::WrongType { key, wanted, given, nearest, origin, .. } => {
+                        let instead = instead(culprit, |value| {
+                            let (mut doc, (last, parent)) = (self.doc.clone(), split(&culprit.path));
+                            table_mut(&mut doc, parent).insert(last.to_owned(), value.clone());
+                            read(self.form, &doc).is_ok()
+                        });
+                        ConfigError::WrongType { key, wanted, given, nearest, instead, origin }
+                    }
+                    other => other,
+                })
             }
         }
     }

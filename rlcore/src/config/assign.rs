@@ -1,5 +1,5 @@
 //! Files and `--set` arguments as lists of single settings that remember where they came from.
-use super::ConfigError;
+use super::{ConfigError, UNSET};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -17,6 +17,24 @@ pub enum Origin {
     },
     /// On the command line: the right side of `--set`.
     Set(String),
+    /// On the command line: a flag that is short for a setting, with its value, such as `--device cuda`.
+    Flag(String),
+}
+
+/// A setting given on the command line.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// The right side of `--set`: `key=value`.
+    Set(String),
+    /// A flag that is short for a setting.
+    Flag {
+        /// The flag and its value as given, such as `--device cuda`: what an error says.
+        flag: String,
+        /// Full dotted path of the setting.
+        key: String,
+        /// Its value.
+        value: Value,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -24,6 +42,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
             Self::Set(text) => write!(f, "--set {text}"),
+            Self::Flag(flag) => f.write_str(flag),
         }
     }
 }
@@ -43,11 +62,19 @@ impl Assign {
     }
 }
 
+impl Given {
+    /// The setting `key` from a flag that is short for it, such as `--device`.
+    pub fn flag(flag: &str, key: &str, value: Value) -> Self {
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Self::Flag { flag: format!("{flag} {shown}"), key: key.to_owned(), value }
+    }
+}
+
 pub(super) fn from_file(path: &Path, text: &str) -> Result<Vec<Assign>, ConfigError> {
     let syntax = |e: toml::de::Error| ConfigError::Syntax {
         file: path.to_owned(),
         line: line_of(text, e.span().map_or(0, |s| s.start)),
-        message: e.message().to_owned(),
+        message: in_words(text, &e),
     };
     let spans = DeTable::parse(text).map_err(syntax)?;
     let table: Table = toml::from_str(text).map_err(syntax)?;
@@ -60,11 +87,40 @@ pub(super) fn from_file(path: &Path, text: &str) -> Result<Vec<Assign>, ConfigEr
     Ok(out)
 }
 
-pub(super) fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
+/// What the parser says, and what to write where it does not say it.
+fn in_words(text: &str, e: &toml::de::Error) -> String {
+    let start = e.span().map_or(0, |s| s.start);
+    let line = text.lines().nth(line_of(text, start) - 1).unwrap_or_default();
+    let bare = line.split('#').next().unwrap_or_default();
+    let Some((key, value)) = bare.split_once('=') else { return e.message().to_owned() };
+    let (key, value) = (key.trim(), value.trim());
+    if value.is_empty() {
+        format!("`{key}` has no value: `{key} = \"{UNSET}\"` unsets an optional setting")
+    } else if toml::from_str::<Table>(&format!("v = \"{value}\"")).is_ok()
+        && value.starts_with(|c: char| c.is_ascii_alphabetic())
+    {
+        format!("text is written in quotes: `{key} = \"{value}\"`")
+    } else {
+        e.message().to_owned()
+    }
+}
+
+pub(super) fn from_given(given: &Given) -> Result<Vec<Assign>, ConfigError> {
+    match given {
+        Given::Set(text) => from_set(text),
+        Given::Flag { flag, key, value } => Ok(vec![Assign {
+            path: key.split('.').map(str::to_owned).collect(),
+            value: Some(value.clone()),
+            origin: Box::new(Origin::Flag(flag.clone())),
+        }]),
+    }
+}
+
+fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
     let fail = |message: String| ConfigError::Set { text: text.to_owned(), message };
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| fail("write --set KEY=VALUE, or KEY= to remove it".into()))?;
+        .ok_or_else(|| fail("it lacks `=`: write it as KEY=VALUE".into()))?;
     let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
     if path.iter().any(String::is_empty) {
         return Err(fail("a part of the key is empty; write it as table.key".into()));
@@ -88,7 +144,7 @@ pub(super) fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
 }
 
 /// TOML, and what people type into a shell: bare words, `1e6` for an integer, `.5`.
-fn parse_value(text: &str) -> Result<Value, String> {
+pub(super) fn parse_value(text: &str) -> Result<Value, String> {
     let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
     if let Some(x) = number
         && text.contains(['e', 'E'])

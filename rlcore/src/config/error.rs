@@ -36,7 +36,7 @@ pub enum ConfigError {
         origin: Box<Origin>,
     },
     /// A value of another type, or none of the values allowed.
-    #[error("{origin}: `{key}` must be {wanted}, not {given}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?")))]
+    #[error("{origin}: {} must be {wanted}, not {given}{}", subject(origin, key), repair(nearest.as_deref(), instead.as_deref()))]
     WrongType {
         /// Full dotted path.
         key: String,
@@ -46,6 +46,8 @@ pub enum ConfigError {
         given: String,
         /// The allowed value that looks most like it.
         nearest: Option<String>,
+        /// The assignment, as one writes it there, that the value was probably meant to be.
+        instead: Option<String>,
         /// Where it was given.
         origin: Box<Origin>,
     },
@@ -87,6 +89,19 @@ pub enum ConfigError {
         /// The serialiser's words.
         message: String,
     },
+}
+
+/// A flag says by itself which setting it is short for.
+fn subject(origin: &Origin, key: &str) -> String {
+    if matches!(origin, Origin::Flag(_)) { "it".into() } else { format!("`{key}`") }
+}
+
+fn repair(nearest: Option<&str>, instead: Option<&str>) -> String {
+    match (nearest, instead) {
+        (Some(word), _) => format!("; did you mean `{word}`?"),
+        (None, Some(assignment)) => format!("; write {assignment}"),
+        (None, None) => String::new(),
+    }
 }
 
 fn hint(nearest: Option<&str>, known: &[String]) -> String {

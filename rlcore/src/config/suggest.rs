@@ -26,7 +26,8 @@ pub(super) fn explain(assign: &Assign, message: &str, good: &Table) -> ConfigErr
         _ => None,
     };
     let (key, origin) = (assign.key(), assign.origin.clone());
-    ConfigError::WrongType { key, wanted: in_words(wanted), given, nearest, origin }
+    let wanted = in_words(wanted);
+    ConfigError::WrongType { key, wanted, given, nearest, instead: None, origin }
 }
 
 /// `key` does not exist: its table has the keys of `good` and those `learned` from serde.
@@ -63,8 +64,9 @@ pub(super) fn table_at<'a>(table: &'a Table, path: &[String]) -> Option<&'a Tabl
     path.iter().try_fold(table, |t, key| t.get(key)?.as_table())
 }
 
-fn closest(word: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    let scored = known.map(|k| (strsim::normalized_damerau_levenshtein(word, &k), k));
+/// The one of `known` that `word` was probably meant to be.
+pub fn closest(word: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+    let scored = known.into_iter().map(|k| (strsim::normalized_damerau_levenshtein(word, &k), k));
     scored.filter(|(s, _)| *s >= 0.6).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
 }
 
@@ -87,6 +89,13 @@ fn in_words(wanted: &str) -> String {
         "f32" | "f64" => format!("a number ({wanted})"),
         "usize" | "u8" | "u16" | "u32" | "u64" => format!("a whole number, 0 or more ({wanted})"),
         "isize" | "i8" | "i16" | "i32" | "i64" => format!("a whole number ({wanted})"),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table of settings".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        other if other.starts_with("internally tagged enum ") => {
+            "a table of settings with a `kind`".to_owned()
+        }
+        other if other.starts_with("struct ") => "a table of settings".to_owned(),
         other => other.to_owned(),
     }
 }

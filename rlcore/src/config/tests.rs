@@ -200,6 +200,62 @@ fn nothing_after_the_equals_sign_removes() {
     says(sets(&["env.kind=gym", "env.id=x", "env.id="]), &["`env.id` has no default"]);
 }
 
+/// Broken by a word for "unset" that overrides nothing, or that a text or a choice cannot have.
+#[test]
+fn the_word_for_unset_unsets() {
+    let full = "eval.envs = 4\nalgo.clip = 1.0\nenv = {kind = 'cartpole', noise = 0.5}";
+    let c = file(full, &["eval=none", "algo.clip=\"none\"", "env.noise=none"]).unwrap();
+    let cartpole = Cartpole { max_steps: 27_000, frame_skip: false, noise: None };
+    assert_eq!((c.eval, c.algo.clip, c.env), (None, None, EnvConfig::Cartpole(cartpole)));
+    // A file, over a preset that has it; the word counts as a value where it is one.
+    let preset = sets(&["eval.envs=4", "algo.clip=1"]).unwrap();
+    let text = "eval = 'none'\nname = 'none'\n[algo]\nclip = 'none'";
+    let c = resolve(&preset, Some((Path::new("x"), text)), &[]).unwrap();
+    assert_eq!((c.eval, c.algo.clip, c.name.as_str()), (None, None, "none"));
+    says(sets(&["algo.gamma=none"]), &["`algo.gamma` must be a number (f64), not \"none\""]);
+    says(sets(&["algo.clop=none"]), &["unknown key `algo.clop`", "mean `algo.clip`"]);
+    // While something else is missing.
+    let c = sets(&["env.kind=gym", "algo.clip=none", "eval=none", "env.id=none"]).unwrap();
+    assert!(matches!(c.env, EnvConfig::Gym(Gym { id, .. }) if id == "none"));
+}
+
+/// What was probably meant is tried before it is advised.
+#[test]
+fn values_of_the_wrong_type_say_what_to_write() {
+    for (set, write) in [
+        ("algo.layers=256", "--set algo.layers=\"[256]\""),
+        ("algo.layers=256,128", "--set algo.layers=\"[256, 128]\""),
+        ("algo.layers=256 128", "--set algo.layers=\"[256, 128]\""),
+        ("seed=3.0", "--set seed=3"),
+        ("name=3", "--set name='\"3\"'"),
+        ("env=cartpole", "--set env.kind=cartpole"),
+    ] {
+        says(sets(&[set]), &[&format!("; write {write}")]);
+        let right = write.strip_prefix("--set ").unwrap().replace(['\'', '"'], "");
+        let right = if set == "name=3" { "name=\"3\"".to_owned() } else { right };
+        sets(&[&right]).unwrap();
+    }
+    says(file("algo.layers = 8", &[]), &["line 1: `algo.layers` must be a list, not 8; write `layers = [8]`"]);
+    says(file("env = 'cartpole'", &[]), &["a table of settings with a `kind`", "write `env.kind = \"cartpole\"`"]);
+    let text = sets(&["algo.gamma=fast"]).unwrap_err().to_string();
+    assert!(text.ends_with("not \"fast\""), "{text}");
+    let c = sets(&["env.kind=cartpole", "env.frame_skip=1"]).unwrap_err().to_string();
+    assert!(c.ends_with("must be true or false, not 1; write --set env.frame_skip=true"), "{c}");
+}
+
+#[test]
+fn a_flag_is_named_and_not_the_set_that_it_is_short_for() {
+    let with = |flag: &str, key: &str, value: Value| {
+        let (flag, key) = (flag.to_owned(), key.to_owned());
+        let given = [Given::Flag { flag, key, value }];
+        resolve_as(&Plain::<Config>::default(), &Config::default(), None, &given)
+    };
+    assert_eq!(with("--name 3", "name", "3".into()).unwrap().name, "3");
+    let text = with("--env atary", "env.kind", "atary".into()).unwrap_err().to_string();
+    assert!(text.starts_with("--env atary: it must be one of `atari`"), "{text}");
+    assert!(text.ends_with("not \"atary\"; did you mean `atari`?"), "{text}");
+}
+
 #[test]
 fn unknown_keys_name_the_nearest() {
     says(sets(&["algo.learnig_rate=1"]), &["`algo.learnig_rate`", "mean `algo.learning_rate`"]);
@@ -240,6 +296,8 @@ fn wrong_types_name_key_want_and_value() {
     says(file("name = 3", &[]), &["my.toml, line 1: `name` must be a string, not 3"]);
     says(sets(&["env.kind=atary"]), &["`env.kind` must be one of", "mean `atari`"]);
     says(file("seed = = 1", &[]), &["my.toml, line 1", "not TOML"]);
+    says(file("seed = 1\n[algo]\nclip =\n", &[]), &["line 3", "`clip` has no value: `clip = \"none\"` unsets"]);
+    says(file("name = run", &[]), &["line 1", "text is written in quotes: `name = \"run\"`"]);
     says(file("a = 1\na = 2", &[]), &["my.toml, line 2"]);
 }
 

@@ -13,6 +13,7 @@ use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
@@ -82,7 +83,7 @@ pub fn is_up([theta1, theta2, ..]: &State) -> bool {
 }
 
 /// Settings of [`AcrobotEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Acrobot {
     /// Steps after which an episode is truncated, at least 1 (Gymnasium: 500).

@@ -10,6 +10,7 @@ use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const GRAVITY: f64 = 9.8;
@@ -92,7 +93,7 @@ pub fn fallen(state: &State) -> bool {
 }
 
 /// Settings of [`CartPoleEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CartPole {
     /// Steps after which an episode is truncated, at least 1 (Gymnasium: 500).

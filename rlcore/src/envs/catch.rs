@@ -10,10 +10,11 @@ use crate::schema::DType;
 use crate::seed::{self, Rng};
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`CatchEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catch {
     /// Number of rows, at least 2; an episode has one step less (bsuite: 10).

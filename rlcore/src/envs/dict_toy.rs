@@ -13,6 +13,7 @@ use crate::schema::{DType, LeafSpec};
 use crate::seed::{self, Rng};
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const SIDE: usize = 3;
@@ -27,7 +28,7 @@ const DISTANCE: usize = 0;
 const BUMPS: usize = 1;
 
 /// Settings of [`DictToyEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DictToy {
     /// Number of lives: steps onto the trap until the episode ends, at least 1.

@@ -14,10 +14,11 @@ use crate::schema::DType;
 use crate::seed::{self, Rng};
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`MemoryEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Memory {
     /// Number of cues, and of actions, at least 2.

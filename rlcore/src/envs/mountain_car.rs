@@ -10,6 +10,7 @@ use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
 use crate::space::Space;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -34,7 +35,7 @@ pub fn at_goal([position, velocity]: &State) -> bool {
 }
 
 /// Settings of [`MountainCarEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MountainCar {
     /// Steps after which an episode is truncated, at least 1 (Gymnasium: 200).

@@ -10,6 +10,7 @@ use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const POWER: f64 = 0.0015;
@@ -59,7 +60,7 @@ fn moved([position, velocity]: [f64; 2], action: f32, held: impl Fn(f64) -> f64)
 }
 
 /// Settings of [`MountainCarContinuousEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MountainCarContinuous {
     /// Steps after which an episode is truncated, at least 1 (Gymnasium: 999).

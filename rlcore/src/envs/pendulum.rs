@@ -10,6 +10,7 @@ use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
@@ -53,7 +54,7 @@ fn wrapped(theta: f64) -> f64 {
 }
 
 /// Settings of [`PendulumEnv`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pendulum {
     /// Steps after which an episode is truncated, at least 1 (Gymnasium: 200).

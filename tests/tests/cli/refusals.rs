@@ -22,10 +22,10 @@ const REFUSED: [(&str, &[&str]); 20] = [
     ("device=gpu", &["\"gpu\" is not one of cpu, cuda"]),
     ("device=cuda:99", &["device cuda:99 is not there", "--device cpu"]),
     ("runner.n_steps=0", &["runner.n_steps = 0", "at least 1"]),
-    ("runner.stop_return=nan", &["runner.stop_return", "--set runner.stop_return="]),
-    ("time_limit=0", &["time_limit = 0", "--set time_limit="]),
+    ("runner.stop_return=nan", &["runner.stop_return must be a number, or unset"]),
+    ("time_limit=0", &["time_limit = 0", "--set time_limit=none"]),
     ("env={kind=\"catch\",rows=1}", &["`rows` is 1", "at least 2"]),
-    ("eval_env.kind=catch", &["eval_env", "--set eval_env="]),
+    ("eval_env.kind=catch", &["eval_env", "leave it unset"]),
     ("eval.n_episodes=1", &["eval.n_episodes = 1", "an episode for each"]),
 ];
 

@@ -32,12 +32,74 @@ fn what_is_shown_can_be_given_back() {
             );
         }
     }
-    // A run keeps the same document.
+    // A run keeps the same document, without the comments.
     program.succeeds(&train("run", &[]));
     let kept = std::fs::read_to_string(program.path("run/config.toml")).unwrap();
     let mut args = train("", &[]);
     args.splice(0..4, ["show-config".into(), "cartpole-dqn".into()]);
-    assert_eq!(program.succeeds(&args).stdout, kept);
+    let shown = program.succeeds(&args).stdout;
+    let table = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(table(&shown), table(&kept));
+    // Flags of `train` that are short for settings.
+    let flags = ["--seed", "4", "--sampler", "cpu", "--workers", "2", "--env", "acrobot"];
+    let shown = program.succeeds(&[&["show-config", "cartpole-ppo"], &flags[..]].concat()).stdout;
+    for line in ["\nseed = 4\n", "\nkind = \"cpu\"\n", "\nn = 2\n", "\nkind = \"acrobot\"\n"] {
+        assert!(shown.contains(line), "{line} is not in: {shown}");
+    }
+}
+
+/// A file states what is unset too: over a preset that sets it, the run is the same.
+#[test]
+fn what_is_unset_is_shown_and_given_back() {
+    let program = Program::new(BINARY);
+    let shown = |args: &[&str]| program.succeeds(&[&["show-config"], args].concat()).stdout;
+    let unset = shown(&[
+        "pendulum-ppo",
+        "--set",
+        "runner.stop_return=none",
+        "--set",
+        "algo.target_kl=none",
+    ]);
+    for line in [
+        "stop_return = \"none\"\n",
+        "target_kl = \"none\"\n",
+        "min_std = \"none\"\n",
+        "lstm = \"none\"\n",
+        "eval_env = \"none\"\n",
+    ] {
+        assert!(unset.contains(&format!("\n{line}")), "{line} is not in: {unset}");
+    }
+    std::fs::write(program.path("unset.toml"), &unset).unwrap();
+    assert_eq!(shown(&["memory-ppo-lstm", "--config", "unset.toml"]), unset);
+    assert_eq!(shown(&["cartpole-dqn", "--config", "unset.toml"]), unset);
+}
+
+/// Every setting stands under a comment.
+#[test]
+fn every_setting_that_is_shown_is_described() {
+    let program = Program::new(BINARY);
+    for preset in ["cartpole-dqn", "pendulum-ppo", "catch-a2c"] {
+        let text = program.succeeds(&["show-config", preset]).stdout;
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in
+            lines.windows(2).filter(|pair| pair[1].contains(" = ") || pair[1].starts_with('['))
+        {
+            let described = pair[0].starts_with('#') || pair[1].starts_with('#');
+            assert!(described, "{preset}: {} is not described:\n{text}", pair[1]);
+        }
+    }
+}
+
+/// Broken by a setting, a kind or a doc comment that is changed: `experiments settings > docs/settings.md` writes the page anew.
+#[test]
+fn the_page_of_settings_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let now = Program::new(BINARY).succeeds(&["settings"]).stdout;
+    assert!(
+        now == page,
+        "docs/settings.md is out of date: `cargo run --release -p experiments -- settings > docs/settings.md`"
+    );
 }
 
 #[test]
@@ -46,7 +108,7 @@ fn an_empty_value_removes_the_key() {
     let shown =
         |more: &[&str]| program.succeeds(&[&["show-config", "cartpole-dqn"], more].concat()).stdout;
     assert!(shown(&[]).contains("stop_return = 475.0"));
-    assert!(!shown(&["--set", "runner.stop_return="]).contains("stop_return"));
+    assert!(shown(&["--set", "runner.stop_return="]).contains("stop_return = \"none\""));
     // In order: the last value counts.
     let twice = ["--set", "runner.stop_return=", "--set", "runner.stop_return=3"];
     assert!(shown(&twice).contains("stop_return = 3.0"));

@@ -1,8 +1,9 @@
 //! Settings of a diagonal Gaussian.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The source of the standard deviations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Std {
     /// One trained parameter per dimension, independent of the observation (`MujocoFfModel`, PPO, stable-baselines3).
@@ -15,7 +16,7 @@ pub enum Std {
 }
 
 /// How actions are kept within the action space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// Not at all: the environment gets the draw.
@@ -32,21 +33,18 @@ const LEAST_STD: f64 = 1e-10;
 const MOST_STD: f64 = 1e10;
 
 /// Settings of a diagonal Gaussian.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GaussianConfig {
     /// Source of the standard deviations.
     pub std: Std,
     /// Initial standard deviation, or the constant one. Outputs of the network start near 1 by themselves.
     pub init_std: f64,
-    /// Smallest standard deviation: smaller ones are raised to it. Absent: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Smallest standard deviation: smaller ones are raised to it. None: no limit.
     pub min_std: Option<f64>,
-    /// Largest standard deviation: larger ones are lowered to it. Absent: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Largest standard deviation: larger ones are lowered to it. None: no limit.
     pub max_std: Option<f64>,
-    /// The noise around the mean is clipped to `-noise_clip..=noise_clip`; the likelihood ignores that. Absent: it is not clipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The noise around the mean is clipped to `-noise_clip..=noise_clip`; the likelihood ignores that. None: it is not clipped.
     pub noise_clip: Option<f64>,
     /// How actions are kept within the action space.
     pub bound: Bound,

@@ -5,11 +5,12 @@ use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of A2C. Names and defaults are those of rlpyt's `algos/pg/a2c.py`; what rlpyt does not have is off by default, and `adam_eps` is
 /// PyTorch's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct A2cConfig {
     /// Discount per step.
@@ -24,7 +25,7 @@ pub struct A2cConfig {
     pub clip_grad_norm: f64,
     /// Lambda of generalised advantage estimation; with 1, rewards are summed up to the end of the episode or of the batch.
     pub gae_lambda: f64,
-    /// `off` or `batch`; a batch is one minibatch here.
+    /// Over what advantages are normalised; the whole batch is one minibatch here.
     pub normalize_advantage: NormalizeAdvantage,
     /// The learning rate falls linearly to zero over the run's steps.
     pub linear_lr_schedule: bool,

@@ -5,11 +5,12 @@ use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of PPO. Names and defaults are those of rlpyt's `algos/pg/ppo.py`; what rlpyt does not have is off by default, and `adam_eps` is
 /// PyTorch's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoConfig {
     /// Discount per step.
@@ -34,12 +35,10 @@ pub struct PpoConfig {
     pub linear_lr_schedule: bool,
     /// Set over which advantages are normalised: `off`, `batch` or `minibatch`.
     pub normalize_advantage: NormalizeAdvantage,
-    /// Limit of how far a value may move from the recorded value before the larger of the two errors counts; absent: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Limit of how far a value may move from the recorded value before the larger of the two errors counts. None: no limit.
     pub value_clip: Option<f64>,
     /// Largest KL(old, new) in nats: once the estimate of a minibatch, made before its update, is larger, no further update is made from
-    /// the batch. Absent: all passes are made.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// the batch. None: all passes are made.
     pub target_kl: Option<f64>,
     /// Adam's epsilon.
     pub adam_eps: f64,

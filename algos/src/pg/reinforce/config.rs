@@ -4,10 +4,11 @@ use crate::settings::{AlgoNeeds, AlgoSettings, check, check_limit};
 use agents::params::ModelSize;
 use rlcore::block::BlockOptions;
 use rlcore::{BatchSpec, EnvSpaces};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of REINFORCE (Williams 1992). Learning rate and discount have the defaults of A2C.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReinforceConfig {
     /// Discount per step.

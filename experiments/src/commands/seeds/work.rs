@@ -62,8 +62,8 @@ impl Place {
 
 impl Work {
     /// The run of these settings: the one that is there, or a new one. Runs with other settings are left alone.
-    pub(super) fn find(config: &Config, place: &Place) -> Result<Self> {
-        let toml = rlcore::config::to_toml(config)?;
+    pub(super) fn find(program: &Program, config: &Config, place: &Place) -> Result<Self> {
+        let toml = program.to_toml(config)?;
         let seed = config.seed;
         let work = |dir, todo| {
             Ok(Self { seed, dir, config: toml.clone(), runner: config.runner.clone(), todo })
