@@ -226,6 +226,7 @@ fn outline_agent<M: MakeAgent>(
     received::<M>(settings)?.outline(context)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "portable function pointers take references")]
 fn schedules<M: MakeAgent>(
     settings: &[u8],
     context: &AgentContext,

@@ -66,13 +66,16 @@ impl TrainArgs {
 
     /// The command that completes what this one leaves: the same, except that nothing is overwritten again.
     fn again(&self, seeds: &str) -> String {
-        let mut command = format!("train {} --seeds {}", self.config.given(), quoted(seeds));
-        if self.jobs != 1 {
-            command += &format!(" --jobs {}", self.jobs);
-        }
-        if let Some(dir) = &self.run_dir {
-            command += &format!(" --run-dir {}", quoted(&dir.display().to_string()));
-        }
+        let option = |name: &str, value: Option<String>| {
+            value.map_or(String::new(), |v| format!(" --{name} {}", quoted(&v)))
+        };
+        let command = [
+            format!("train {}", self.config.given()),
+            option("seeds", Some(seeds.to_owned())),
+            option("jobs", (self.jobs != 1).then(|| self.jobs.to_string())),
+            option("run-dir", self.run_dir.as_ref().map(|dir| dir.display().to_string())),
+        ]
+        .concat();
         ours(&command)
     }
 }
