@@ -186,7 +186,7 @@ fn survives(program: &Program, disk: &Disk, args: &[&str], begin: &[String], who
                 Some(0) => resumed += 1,
                 code => {
                     assert_eq!(code, Some(1), "{case}: {}", end.stderr);
-                    let says = ["has no checkpoint yet", "is not a run directory"];
+                    let says = ["has no checkpoint yet", "is not a run directory", "there is no "];
                     assert!(says.iter().any(|s| end.stderr.contains(s)), "{case}: {}", end.stderr);
                     assert!(!disk.promises("step_", moment), "{case}: {}", end.stderr);
                     program.succeeds(begin);
