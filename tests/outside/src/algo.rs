@@ -1,6 +1,7 @@
 //! One-step Q-learning from each batch as it is, without a replay and a target network.
 use agents::model::{MakeQModel, ModelInput, QModel};
 use agents::params::{ModelSize, ParamBuilder, Params};
+use algos::optim::AdamKind;
 use algos::{
     Algo, AlgoError, AlgoNeeds, AlgoSettings, LearnContext, MakeAlgo, OptInfo, Requires, Restored,
     SaveScope, Saved, Trained, TrainedSettings,
@@ -58,9 +59,10 @@ impl MakeAlgo for OneStep {
         let mut builder = ParamBuilder::default();
         let model = model.make(context.spaces, &mut builder)?;
         let optimiser = TrainedSettings {
+            kind: AdamKind::default(),
             learning_rate: self.learning_rate,
             adam_eps: 1e-8,
-            clip_grad_norm: Some(10.0),
+            clip_grad_norm: 10.0,
         };
         let trained = Trained::new(&builder.finish()?, 0, optimiser, context)?;
         let requires = Requires { weights: trained.params().len(), ..Default::default() };
@@ -117,7 +119,8 @@ impl Learner {
         let action = samples.action.tensors()[0].to_device(device).unsqueeze(-1);
         let q = q(self.trained.params()).narrow(0, 0, t).gather(-1, &action, false).squeeze_dim(-1);
         let weight = flag(flag::VALID) * (1.0 - truncated * (1.0 - terminated));
-        ((q - target).square() * &weight).sum(Kind::Float) / weight.sum(Kind::Float).clamp_min(1.0)
+        let error: Tensor = q - target;
+        (error.square() * &weight).sum(Kind::Float) / weight.sum(Kind::Float).clamp_min(1.0)
     }
 }
 
