@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use rlcore::checkpoint::{latest, steps_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use tests::program::{Program, all_gone};
 
 const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/outside");
@@ -14,7 +15,7 @@ const MOST_LINES: usize = 40;
 
 /// Builds the crate into the directory that this test lies in, with the versions of the workspace's lock file, so that what
 /// both need is built once. The path of its program.
-fn built() -> PathBuf {
+fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // <target>/<profile>/deps/<test>
     let profile = test.parent().unwrap().parent().unwrap();
@@ -36,6 +37,12 @@ fn built() -> PathBuf {
     }
     assert!(cargo.status().unwrap().success(), "the crate outside does not compile");
     profile.join("outside")
+}
+
+/// The same, once for all tests.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
 }
 
 /// Weights of the newest checkpoint.
