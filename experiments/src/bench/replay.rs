@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand::RngExt;
 use rlcore::block::{AgentSchema, BlockOptions, Columns, Layout, flag};
 use rlcore::seed::{Rng, rng};
-use rlcore::{BatchSpec, DType, EnvSpaces, Space};
+use rlcore::{BatchSpec, DType, EnvSpaces, LeafSpec, Space};
 use std::time::Instant;
 use tch::Tensor;
 
@@ -121,9 +121,10 @@ fn block(spaces: &EnvSpaces, spec: BatchSpec) -> Columns {
         for column in 0..spec.b {
             // Written, because memory that never was is one page of zeros, which stays in the cache.
             let mut cell = block.observation.cell_mut(t, column);
-            match spaces.observation.leaves("observation")[0].dtype {
-                DType::U8 => cell.u8(0).fill(1),
-                _ => cell.f32(0).fill(1.0),
+            if spaces.observation.leaves("observation")[0].dtype == DType::U8 {
+                cell.u8(0).fill(1);
+            } else {
+                cell.f32(0).fill(1.0);
             }
         }
     }
@@ -147,7 +148,7 @@ impl Replay {
         let settings = ReplaySettings { size: case.size, n_step: 1, discount: 0.99 };
         let ring = TransitionReplay::new(&spaces, case.spec, settings, Box::new(Uniform))?;
         let observation =
-            case.observation.leaves("observation").iter().map(|l| l.cell_bytes()).sum();
+            case.observation.leaves("observation").iter().map(LeafSpec::cell_bytes).sum();
         let mut new = Self {
             minibatch: ring.batch(case.minibatch),
             block: block(&spaces, case.spec),
