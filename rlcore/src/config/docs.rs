@@ -32,11 +32,6 @@ impl Docs {
         schema::read(&schema::inline::<C>())
     }
 
-    /// The documentation of a table of which a part is a choice between `kinds`.
-    pub fn choice(about: &str, kinds: Vec<(String, Docs)>) -> Self {
-        Self { about: about.to_owned(), kinds, ..Self::default() }
-    }
-
     /// The setting `key` of a table of this kind.
     pub fn key(&self, key: &str, kind: Option<&str>) -> Option<&Self> {
         let find = |all: &'_ [(String, Self)]| all.iter().position(|(k, _)| k == key);
