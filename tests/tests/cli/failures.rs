@@ -156,10 +156,9 @@ fn other_things_among_the_checkpoints_are_left_alone() {
     assert!(resumed.contains(&format!("resumed from run/checkpoints/{name} at 512")), "{resumed}");
     assert!(checkpoints.join("step_000000009999").is_file() && large.is_dir());
     // A checkpoint under another's name.
-    std::fs::remove_dir(&large).unwrap();
-    std::fs::rename(newest(&program.path("run")), &large).unwrap();
-    let texts = ["step_18446744073709551615 is damaged", "give the directory that name back"];
-    let from = ["resume", "run", "--checkpoint", "run/checkpoints/step_18446744073709551615"];
+    std::fs::rename(newest(&program.path("run")), checkpoints.join("step_000000009998")).unwrap();
+    let texts = ["step_000000009998 is damaged", "give the directory that name back"];
+    let from = ["resume", "run", "--checkpoint", "run/checkpoints/step_000000009998"];
     program.run(&from).error(&texts);
     program.succeeds(&["resume", "run"]);
 }

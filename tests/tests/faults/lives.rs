@@ -138,7 +138,7 @@ fn too_large(host: Host) -> Result<(), Failed> {
     let mut setup = setup(&sound, &sound, host)?;
     setup.config.t = 1 << 40;
     let error = provoke(&setup, false)?.error.to_string();
-    for part in ["sample block needs ", " are free; lower the batch (sampler.t, sampler.b)"] {
+    for part in [" are free; ", "for the block of samples (lower sampler.t or sampler.b)"] {
         if !error.contains(part) {
             return Err(format!("`{part}` is not in: {error}").into());
         }
