@@ -16,7 +16,7 @@
 //! use samplers::{SamplerConfig, Setup};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let model = QMlp { hidden: vec![16] };
+//! let model = QMlp { hidden: vec![16], ..Default::default() };
 //! let exploration = EpsilonGreedy { start_steps: 256, end_steps: 1_024, ..Default::default() };
 //! let agent = DqnAgentConfig { model: model.clone(), exploration };
 //! let sampling = SamplerConfig { t: 16, b: 4, ..Default::default() };
