@@ -30,7 +30,7 @@ mod tests;
 
 pub use assign::{Given, Origin};
 pub use docs::Docs;
-pub use error::ConfigError;
+pub use error::{ConfigError, Repair};
 pub use probe::Refusal;
 pub use suggest::closest;
 

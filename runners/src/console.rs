@@ -31,8 +31,11 @@ const PARTS: f64 = 1000.0;
 enum Shown {
     Nowhere,
     Bar(ProgressBar),
-    Elsewhere(Box<dyn FnMut(f64, &str) + Send>),
+    Elsewhere(Tell),
 }
+
+/// Told the share of the run that is done, and its state in words.
+type Tell = Box<dyn FnMut(f64, &str) + Send>;
 
 /// Writes to the terminal and to `log.txt`.
 pub struct Console {

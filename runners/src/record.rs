@@ -86,7 +86,9 @@ const TRAIN_RETURN: &str = "TrainReturn";
 
 impl Record {
     pub(crate) fn add_trajectories(&mut self, infos: Vec<TrajInfo>, window: usize) {
-        infos.iter().for_each(|info| self.new_returns.add(info.ret));
+        for info in &infos {
+            self.new_returns.add(info.ret);
+        }
         self.completed += infos.len() as u64;
         self.new_completed += infos.len() as u64;
         self.window.extend(infos);

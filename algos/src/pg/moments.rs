@@ -73,6 +73,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::{Barrier, Mutex};
 
+    #[allow(clippy::unnecessary_wraps)] // as a sum over replicas, which can fail
     fn alone(own: Vec<f64>) -> Result<Vec<f64>, Infallible> {
         Ok(own)
     }

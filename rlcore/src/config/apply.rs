@@ -6,7 +6,7 @@ use super::repair::instead;
 use super::assign::Assign;
 use super::probe::{learned, lost, read, split, table_mut};
 use super::suggest::{explain, table_at, unknown};
-use super::{ConfigError, Form, UNSET};
+use super::{ConfigError, Form, Repair, UNSET};
 use toml::{Table, Value};
 
 const TAG: &str = "kind";
@@ -102,13 +102,14 @@ impl<F: Form> Merge<'_, F> {
             Err(refusal) => {
                 let culprit = self.culprit(&refusal.message);
                 Err(match explain(culprit, &refusal.message, &self.good) {
-                    ConfigError::WrongType { key, wanted, given, nearest, origin, .. } => {
+                    ConfigError::WrongType { key, wanted, given, repair, origin } => {
                         let instead = instead(culprit, |value| {
                             let (mut doc, (last, parent)) = (self.doc.clone(), split(&culprit.path));
                             table_mut(&mut doc, parent).insert(last.to_owned(), value.clone());
                             read(self.form, &doc).is_ok()
                         });
-                        ConfigError::WrongType { key, wanted, given, nearest, instead, origin }
+                        let repair = repair.or(instead.map(Repair::Assignment));
+                        ConfigError::WrongType { key, wanted, given, repair, origin }
                     }
                     other => other,
                 })

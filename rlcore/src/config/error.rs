@@ -36,7 +36,7 @@ pub enum ConfigError {
         origin: Box<Origin>,
     },
     /// A value of another type, or none of the values allowed.
-    #[error("{origin}: {} must be {wanted}, not {given}{}", subject(origin, key), repair(nearest.as_deref(), instead.as_deref()))]
+    #[error("{origin}: {} must be {wanted}, not {given}{}", subject(origin, key), repair.as_ref().map_or(String::new(), ToString::to_string))]
     WrongType {
         /// Full dotted path.
         key: String,
@@ -44,10 +44,8 @@ pub enum ConfigError {
         wanted: String,
         /// The value given, as TOML.
         given: String,
-        /// The allowed value that looks most like it.
-        nearest: Option<String>,
-        /// The assignment, as one writes it there, that the value was probably meant to be.
-        instead: Option<String>,
+        /// What was probably meant.
+        repair: Option<Repair>,
         /// Where it was given.
         origin: Box<Origin>,
     },
@@ -96,12 +94,15 @@ fn subject(origin: &Origin, key: &str) -> String {
     if matches!(origin, Origin::Flag(_)) { "it".into() } else { format!("`{key}`") }
 }
 
-fn repair(nearest: Option<&str>, instead: Option<&str>) -> String {
-    match (nearest, instead) {
-        (Some(word), _) => format!("; did you mean `{word}`?"),
-        (None, Some(assignment)) => format!("; write {assignment}"),
-        (None, None) => String::new(),
-    }
+/// What a value of the wrong type was probably meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Repair {
+    /// The allowed value that looks most like the one given.
+    #[error("; did you mean `{0}`?")]
+    Nearest(String),
+    /// The assignment, as one writes it there.
+    #[error("; write {0}")]
+    Assignment(String),
 }
 
 fn hint(nearest: Option<&str>, known: &[String]) -> String {

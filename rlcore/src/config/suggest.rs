@@ -1,6 +1,6 @@
 //! What serde's messages and the known keys say about a mistake.
-use super::ConfigError;
 use super::assign::Assign;
+use super::{ConfigError, Repair};
 use toml::{Table, Value};
 
 /// The error for `assign`, given the message that serde answered it with and a configuration that was good.
@@ -27,7 +27,7 @@ pub(super) fn explain(assign: &Assign, message: &str, good: &Table) -> ConfigErr
     };
     let (key, origin) = (assign.key(), assign.origin.clone());
     let wanted = in_words(wanted);
-    ConfigError::WrongType { key, wanted, given, nearest, instead: None, origin }
+    ConfigError::WrongType { key, wanted, given, repair: nearest.map(Repair::Nearest), origin }
 }
 
 /// `key` does not exist: its table has the keys of `good` and those `learned` from serde.

@@ -65,7 +65,7 @@ fn unlinked(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("[`") {
         let Some((name, after)) = after.split_once("`]") else { break };
         let target = after.strip_prefix('(').and_then(|t| t.split_once(')'));
-        out += &format!("{before}`{name}`");
+        out.extend([before, "`", name, "`"]);
         rest = target.map_or(after, |(_, after)| after);
     }
     out + rest
