@@ -66,14 +66,14 @@ const STEPS: usize = 12;
 const BINARY: &str = env!("CARGO_BIN_EXE_experiments-under-test");
 
 /// Arguments: the directory of the two files. Says what the policy does with an observation.
-const ACT: &str = r#"
+const ACT: &str = r"
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from policy import Policy
 policy = Policy()
 seen = [0.1, -0.2, 0.3, -0.4, 0.5, -0.6]
 print(json.dumps([policy.act(seen), policy.output(seen).tolist()]))
-"#;
+";
 
 /// The command, for a network with normalised observations: its two files act as the library does with the run.
 #[test]

@@ -49,7 +49,7 @@ impl Form for Program {
         if !["env", "eval_env"].contains(&at.as_str()) {
             return false;
         }
-        let Some(Ok(defaults)) = self.environments.named(kind).map(|k| k.defaults()) else {
+        let Some(Ok(defaults)) = self.environments.named(kind).map(Kind::defaults) else {
             return false;
         };
         document.insert(at.clone(), Value::Table(defaults.into()));

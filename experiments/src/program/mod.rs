@@ -299,19 +299,13 @@ impl Program {
     /// What draws this environment, which has these spaces.
     pub(crate) fn renderer_of(&self, env: &Section, spaces: &EnvSpaces) -> Result<Renderer> {
         let kind = self.environments.named(&env.kind);
-        match kind.and_then(|k| self.renderers.get(&k.settings)) {
-            Some((_, make)) => make(env, spaces),
-            None => {
-                let all = self.environments.all.iter();
-                let rendered = all.filter(|k| self.renderers.contains_key(&k.settings));
-                let names: Vec<&str> = rendered.map(|k| k.name).collect();
-                bail!(
-                    "{} has no renderer; these environments have one: {}",
-                    env.kind,
-                    names.join(", ")
-                )
-            }
+        if let Some((_, make)) = kind.and_then(|k| self.renderers.get(&k.settings)) {
+            return make(env, spaces);
         }
+        let all = self.environments.all.iter();
+        let rendered = all.filter(|k| self.renderers.contains_key(&k.settings));
+        let names: Vec<&str> = rendered.map(|k| k.name).collect();
+        bail!("{} has no renderer; these environments have one: {}", env.kind, names.join(", "))
     }
 }
 

@@ -35,12 +35,10 @@ impl Observation {
     /// There is none; the message names those that are there.
     pub fn named(&self, key: &str) -> &[f64] {
         let ends = |name: &str| name == key || name.ends_with(&format!(".{key}"));
-        match self.leaves.iter().position(|leaf| ends(&leaf.name)) {
-            Some(index) => &self.values[index],
-            None => {
-                let names: Vec<&str> = self.leaves.iter().map(|l| l.name.as_str()).collect();
-                panic!("the observation has no leaf {key:?}; it has {}", names.join(", "))
-            }
+        if let Some(index) = self.leaves.iter().position(|leaf| ends(&leaf.name)) {
+            return &self.values[index];
         }
+        let names: Vec<&str> = self.leaves.iter().map(|l| l.name.as_str()).collect();
+        panic!("the observation has no leaf {key:?}; it has {}", names.join(", "))
     }
 }

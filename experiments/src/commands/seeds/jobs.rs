@@ -44,7 +44,7 @@ pub(in crate::commands) struct JobArgs {
 
 impl JobArgs {
     /// The child's side.
-    pub(in crate::commands) fn run(self, program: &Program) -> Result<i32> {
+    pub(in crate::commands) fn run(program: &Program) -> Result<i32> {
         let mut order = Vec::new();
         std::io::stdin().read_to_end(&mut order)?;
         let order: Order = rlcore::exact::from_bytes(&order)
