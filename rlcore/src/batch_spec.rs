@@ -52,11 +52,15 @@ impl World {
 }
 
 /// Environment steps of this replica. Counts of the whole run are [`GlobalSteps`]: see [`World::global`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct LocalSteps(pub u64);
 
 /// Environment steps of all replicas together, in which schedules, intervals and budgets are given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct GlobalSteps(pub u64);
 
 impl Add for LocalSteps {

@@ -53,7 +53,8 @@ impl Block {
         assert!(p.offsets.iter().all(|o| o.is_multiple_of(ALIGN)), "a layout of another origin");
         let places = p.leaves.iter().zip(&p.offsets).map(|(leaf, offset)| {
             let first = self.offset + offset + columns.start * leaf.cell_bytes();
-            let rest = (p.rows * b * leaf.cell_bytes()).saturating_sub(columns.start * leaf.cell_bytes());
+            let rest =
+                (p.rows * b * leaf.cell_bytes()).saturating_sub(columns.start * leaf.cell_bytes());
             self.segment.at(first, rest)
         });
         let places: Vec<_> = places.collect();
@@ -85,7 +86,13 @@ impl Block {
 
     /// A tree outside the blocks of a segment, for shared data other than samples (weights). Panics if its bytes are already in
     /// use in this mapping.
-    pub fn beside(segment: &'static Segment, offset: usize, specs: &[LeafSpec], rows: usize, columns: usize) -> Tree {
+    pub fn beside(
+        segment: &'static Segment,
+        offset: usize,
+        specs: &[LeafSpec],
+        rows: usize,
+        columns: usize,
+    ) -> Tree {
         assert!(offset.is_multiple_of(ALIGN));
         let mut at = offset;
         let mut places = Vec::new();
@@ -196,7 +203,8 @@ impl Columns {
 
     /// Environment steps that happened: steps of a waiting column do not count.
     pub fn valid_steps(&self) -> LocalSteps {
-        let row = |t| self.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
+        let row =
+            |t| self.flags.row(t).get::<u8>(flag::VALID).iter().map(|v| u64::from(*v)).sum::<u64>();
         LocalSteps((0..self.flags.rows()).map(row).sum())
     }
 
@@ -227,7 +235,10 @@ mod testing {
             ("image".into(), Space::uniform_box(DType::U8, &[3, 2], 0.0, 255.0)),
             ("speed".into(), Space::uniform_box(DType::F32, &[], -1.0, 1.0)),
         ]);
-        EnvSpaces { truncates_every: truncates, ..EnvSpaces::new(observation, Space::Discrete { n: 2 }) }
+        EnvSpaces {
+            truncates_every: truncates,
+            ..EnvSpaces::new(observation, Space::Discrete { n: 2 })
+        }
     }
 
     pub(super) fn agent() -> AgentSchema {
@@ -247,7 +258,9 @@ mod tests {
     #[test]
     fn columns_are_slices_of_the_whole() {
         let spec = BatchSpec { t: 3, b: 5 };
-        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let block =
+            Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default()))
+                .unwrap();
         let slot = block.slot(&[0..2, 2..5], block.segment.pages());
         slot.write_groups(|groups| {
             let [left, right] = groups else { panic!("two groups") };
@@ -270,7 +283,9 @@ mod tests {
     #[cfg(feature = "tch")]
     fn tensors_are_the_same_memory() {
         let spec = BatchSpec { t: 2, b: 3 };
-        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let block =
+            Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default()))
+                .unwrap();
         let slot = block.slot(&[0..1, 1..3], block.segment.pages());
         slot.write_groups(|g| g[1].agent_info.cell_mut(1, 1).f32(0).copy_from_slice(&[1.0, 2.0]));
         let lease = slot.lease();
@@ -287,17 +302,22 @@ mod tests {
     #[test]
     fn a_second_writer_is_refused() {
         let spec = BatchSpec { t: 1, b: 2 };
-        let block = Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default())).unwrap();
+        let block =
+            Block::create(Layout::new(spec, &spaces(None), &agent(), BlockOptions::default()))
+                .unwrap();
         let _first = block.columns(0..1);
         let second = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.columns(0..2)));
         assert!(second.is_err());
-        let slot = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.slot(&[], block.segment.pages())));
+        let slot = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            block.slot(&[], block.segment.pages())
+        }));
         assert!(slot.is_err());
     }
 
     #[test]
     fn a_second_block_over_the_same_bytes_is_refused() {
-        let layout = Layout::new(BatchSpec { t: 1, b: 2 }, &spaces(None), &agent(), BlockOptions::default());
+        let layout =
+            Layout::new(BatchSpec { t: 1, b: 2 }, &spaces(None), &agent(), BlockOptions::default());
         let segment = Segment::create("test", 2 * layout.bytes).unwrap();
         let _first = Block::new(layout.clone(), segment, 0);
         let _beside = Block::new(layout.clone(), segment, layout.bytes);

@@ -37,7 +37,12 @@ impl LeafPtr {
 
     #[inline]
     fn check<T: Element>(&self) {
-        assert!(T::matches(self.dtype), "leaf holds {:?}, not {}", self.dtype, std::any::type_name::<T>());
+        assert!(
+            T::matches(self.dtype),
+            "leaf holds {:?}, not {}",
+            self.dtype,
+            std::any::type_name::<T>()
+        );
     }
 }
 

@@ -27,9 +27,7 @@ fn groups(line: &str, controller: &str) -> Vec<(Version, PathBuf)> {
         }
         _ => return vec![],
     };
-    let under = |dir: &Path| {
-        (version, Path::new(&root).join(dir.strip_prefix("/").unwrap_or(dir)))
-    };
+    let under = |dir: &Path| (version, Path::new(&root).join(dir.strip_prefix("/").unwrap_or(dir)));
     Path::new(path).ancestors().map(under).collect()
 }
 

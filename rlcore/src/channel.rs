@@ -110,15 +110,24 @@ impl Channel {
     pub fn closed(&self) -> bool {
         let mut fds = [PollFd::new(self.fd(), PollFlags::empty())];
         let polled = poll(&mut fds, PollTimeout::ZERO);
-        polled.is_ok() && fds[0].revents().is_some_and(|r| r.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
+        polled.is_ok()
+            && fds[0]
+                .revents()
+                .is_some_and(|r| r.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
     }
 
     /// Sends file descriptors; the peer receives duplicates.
     pub fn send_fds(&self, fds: &[RawFd]) -> Result<(), ChannelError> {
         let marker = [fds.len() as u8];
         let messages = [ControlMessage::ScmRights(fds)];
-        sendmsg::<()>(self.stream.as_raw_fd(), &[IoSlice::new(&marker)], &messages, MsgFlags::empty(), None)
-            .map_err(|e| wrap(e.into(), Duration::ZERO))?;
+        sendmsg::<()>(
+            self.stream.as_raw_fd(),
+            &[IoSlice::new(&marker)],
+            &messages,
+            MsgFlags::empty(),
+            None,
+        )
+        .map_err(|e| wrap(e.into(), Duration::ZERO))?;
         Ok(())
     }
 
@@ -151,7 +160,9 @@ impl Channel {
 fn wrap(e: std::io::Error, limit: Duration) -> ChannelError {
     use std::io::ErrorKind;
     match e.kind() {
-        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => ChannelError::Closed,
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
+            ChannelError::Closed
+        }
         ErrorKind::WouldBlock | ErrorKind::TimedOut => ChannelError::TimedOut(limit),
         _ => ChannelError::Io(e),
     }

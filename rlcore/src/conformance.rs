@@ -229,7 +229,8 @@ fn sent_settings<M: MakeEnv>(
     }
     // In the format in which `EnvFactory` sends them.
     let received = exact::to_bytes(settings).and_then(|bytes| exact::from_bytes(&bytes));
-    let lost = |e| found.add(Clause::Settings, format!("Settings do not survive serialisation: {e}."));
+    let lost =
+        |e| found.add(Clause::Settings, format!("Settings do not survive serialisation: {e}."));
     received.map_err(lost).ok()
 }
 

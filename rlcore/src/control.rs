@@ -148,7 +148,8 @@ impl WorkerControl {
             _ => Op::Quit,
         };
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        let (now, weights) = (GlobalSteps(load(&self.arguments.env_steps)), load(&self.arguments.weights));
+        let (now, weights) =
+            (GlobalSteps(load(&self.arguments.env_steps)), load(&self.arguments.weights));
         Task { op, now, weights, slot: load(&self.arguments.slot) as usize }
     }
 

@@ -377,6 +377,8 @@ fn field<T: serde::de::DeserializeOwned>(
 ) -> Result<T, EnvError> {
     let value = answer.get(name).cloned().unwrap_or(Value::Null);
     crate::exact::from_value(value).map_err(|e| {
-        EnvError::new(format!("the program {program} answered {answer} without a valid {name:?}: {e}"))
+        EnvError::new(format!(
+            "the program {program} answered {answer} without a valid {name:?}: {e}"
+        ))
     })
 }

@@ -47,13 +47,19 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ForkServerError {
     /// [`init`] was not called.
-    #[error("worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.worker.host = \"thread\")")]
+    #[error(
+        "worker processes need the fork server: make `rlcore::forkserver::init()?;` the first line of `main` (or set sampler.worker.host = \"thread\")"
+    )]
     NotStarted,
     /// [`init`] was called after a thread was started.
-    #[error("`rlcore::forkserver::init()` was called with {0} threads running: make it the first line of `main`, before anything that starts threads")]
+    #[error(
+        "`rlcore::forkserver::init()` was called with {0} threads running: make it the first line of `main`, before anything that starts threads"
+    )]
     TooLate(usize),
     /// The server died.
-    #[error("the fork server (pid {0}) died, and its workers with it: nothing can be started or supervised any more")]
+    #[error(
+        "the fork server (pid {0}) died, and its workers with it: nothing can be started or supervised any more"
+    )]
     Died(i32),
     /// The system refused.
     #[error("starting a worker: {0}")]
@@ -193,7 +199,12 @@ impl ForkServer {
     }
 
     /// Starts a worker that runs `entry` with its end of `channel`.
-    pub fn spawn(&self, entry: Entry, channel: &Channel, surroundings: Surroundings) -> Result<Child, ForkServerError> {
+    pub fn spawn(
+        &self,
+        entry: Entry,
+        channel: &Channel,
+        surroundings: Surroundings,
+    ) -> Result<Child, ForkServerError> {
         let mut link = self.link();
         let mut surroundings = surroundings;
         if surroundings.cpus.is_empty() {
@@ -206,7 +217,10 @@ impl ForkServer {
             directory: std::env::current_dir().ok(),
             variables: std::env::vars_os().collect(),
         };
-        let sent = link.channel.send(&request, LIMIT).and_then(|()| link.channel.send_fds(&[channel.fd().as_raw_fd()]));
+        let sent = link
+            .channel
+            .send(&request, LIMIT)
+            .and_then(|()| link.channel.send_fds(&[channel.fd().as_raw_fd()]));
         sent.map_err(|e| self.lost(&mut link, &e))?;
         loop {
             match link.channel.recv(LIMIT).map_err(|e| self.lost(&mut link, &e))? {

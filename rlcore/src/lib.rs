@@ -73,56 +73,90 @@
 //! assert_conforms_with(&Corridor { length: 6 }, &options);
 //! ```
 
-// Under the model checker only the wake word, its waiting policy and the gate exist: the rest needs real memory and processes.
-macro_rules! unless_loom {
-    ($($item:item)*) => { $(#[cfg(not(loom))] $item)* };
-}
-
+// Under the model checker (`cfg(loom)`) only these three exist: the rest needs real memory and real processes. Declared without a
+// macro, because rustfmt does not follow modules into one.
 pub mod gate;
 pub mod patience;
 pub mod wake;
 
-unless_loom! {
-    pub mod affinity;
-    pub mod batch_spec;
-    pub mod block;
-    pub mod cells;
-    mod cgroup;
-    pub mod channel;
-    pub mod checkpoint;
-    pub mod config;
-    pub mod control;
-    pub mod door;
-    pub mod conformance;
-    pub mod env;
-    pub mod envs;
-    pub mod exact;
-    pub mod factory;
-    pub mod file;
-    pub mod fnptr;
-    pub mod foreign;
-    pub mod forkserver;
-    pub mod manifest;
-    pub mod memory;
-    pub mod panics;
-    pub mod progress;
-    pub mod run_dir;
-    pub mod schema;
-    pub mod seed;
-    pub mod segment;
-    pub mod slice;
-    pub mod space;
-    pub mod stopwatch;
-    pub mod table;
-    #[cfg(feature = "tch")]
-    pub mod tensor;
-    pub mod traj;
-    pub mod words;
+#[cfg(not(loom))]
+pub mod affinity;
+#[cfg(not(loom))]
+pub mod batch_spec;
+#[cfg(not(loom))]
+pub mod block;
+#[cfg(not(loom))]
+pub mod cells;
+#[cfg(not(loom))]
+mod cgroup;
+#[cfg(not(loom))]
+pub mod channel;
+#[cfg(not(loom))]
+pub mod checkpoint;
+#[cfg(not(loom))]
+pub mod config;
+#[cfg(not(loom))]
+pub mod conformance;
+#[cfg(not(loom))]
+pub mod control;
+#[cfg(not(loom))]
+pub mod door;
+#[cfg(not(loom))]
+pub mod env;
+#[cfg(not(loom))]
+pub mod envs;
+#[cfg(not(loom))]
+pub mod exact;
+#[cfg(not(loom))]
+pub mod factory;
+#[cfg(not(loom))]
+pub mod file;
+#[cfg(not(loom))]
+pub mod fnptr;
+#[cfg(not(loom))]
+pub mod foreign;
+#[cfg(not(loom))]
+pub mod forkserver;
+#[cfg(not(loom))]
+pub mod manifest;
+#[cfg(not(loom))]
+pub mod memory;
+#[cfg(not(loom))]
+pub mod panics;
+#[cfg(not(loom))]
+pub mod progress;
+#[cfg(not(loom))]
+pub mod run_dir;
+#[cfg(not(loom))]
+pub mod schema;
+#[cfg(not(loom))]
+pub mod seed;
+#[cfg(not(loom))]
+pub mod segment;
+#[cfg(not(loom))]
+pub mod slice;
+#[cfg(not(loom))]
+pub mod space;
+#[cfg(not(loom))]
+pub mod stopwatch;
+#[cfg(not(loom))]
+pub mod table;
+#[cfg(all(feature = "tch", not(loom)))]
+pub mod tensor;
+#[cfg(not(loom))]
+pub mod traj;
+#[cfg(not(loom))]
+pub mod words;
 
-    pub use batch_spec::{BatchSpec, EnvRank, GlobalSteps, LocalSteps, World};
-    pub use cells::{CellError, CellMut, CellRef, Row, RowMut, Tree};
-    pub use env::{Env, EnvContext, EnvError, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
-    pub use factory::{EnvFactory, MakeSlice, SlicePlace};
-    pub use schema::{DType, LeafSpec};
-    pub use space::{BoxSpace, Space};
-}
+#[cfg(not(loom))]
+pub use batch_spec::{BatchSpec, EnvRank, GlobalSteps, LocalSteps, World};
+#[cfg(not(loom))]
+pub use cells::{CellError, CellMut, CellRef, Row, RowMut, Tree};
+#[cfg(not(loom))]
+pub use env::{Env, EnvContext, EnvError, EnvSpaces, InfoLeaf, MakeEnv, Reduce, Step};
+#[cfg(not(loom))]
+pub use factory::{EnvFactory, MakeSlice, SlicePlace};
+#[cfg(not(loom))]
+pub use schema::{DType, LeafSpec};
+#[cfg(not(loom))]
+pub use space::{BoxSpace, Space};

@@ -259,14 +259,8 @@ mod tests {
         let agent = AgentSchema::default();
         let layout =
             Layout::new(BatchSpec { t: 2, b: 3 }, &spaces, &agent, BlockOptions::default());
-        let counts = Counts {
-            workers: 2,
-            gates: 2,
-            doors: 3,
-            weights: 5,
-            weight_slots: 2,
-            block_slots: 2,
-        };
+        let counts =
+            Counts { workers: 2, gates: 2, doors: 3, weights: 5, weight_slots: 2, block_slots: 2 };
         Manifest::new(counts, layout)
     }
 

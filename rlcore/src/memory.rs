@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// Number of bytes that are available now.
 pub fn available() -> u64 {
-    machine().min(tightest(&cgroup::own("memory")).unwrap_or(u64::MAX)).min(address_space().unwrap_or(u64::MAX))
+    machine()
+        .min(tightest(&cgroup::own("memory")).unwrap_or(u64::MAX))
+        .min(address_space().unwrap_or(u64::MAX))
 }
 
 /// Memory that one part of a run takes.

@@ -98,7 +98,9 @@ fn gone(path: &Path, now: Option<&PathBuf>) -> String {
             now = now.display()
         ),
         None => {
-            format!("{path} was deleted {what}: its log and its checkpoints are lost; start it again")
+            format!(
+                "{path} was deleted {what}: its log and its checkpoints are lost; start it again"
+            )
         }
     }
 }
@@ -328,7 +330,9 @@ pub fn is_unused(root: &Path) -> Result<bool, FileError> {
     let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut d| d.next().is_none());
     let is_begun = |e: &fs::DirEntry| {
         let name = e.file_name();
-        name == LOCK || is_temp(e) || ((name == "checkpoints" || name == "workers") && is_empty(&e.path()))
+        name == LOCK
+            || is_temp(e)
+            || ((name == "checkpoints" || name == "workers") && is_empty(&e.path()))
     };
     match fs::read_dir(root) {
         Ok(entries) => Ok(entries.flatten().all(|e| is_begun(&e))),

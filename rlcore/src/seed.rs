@@ -96,7 +96,15 @@ mod tests {
     fn streams_of_neighbouring_runs_are_distinct() {
         let mut seen = HashSet::new();
         for run in 0..8 {
-            for role in [Role::Env, Role::Act, Role::EvalEnv, Role::EvalAct, Role::Init, Role::Learner, Role::Decorrelate] {
+            for role in [
+                Role::Env,
+                Role::Act,
+                Role::EvalEnv,
+                Role::EvalAct,
+                Role::Init,
+                Role::Learner,
+                Role::Decorrelate,
+            ] {
                 for index in 0..64 {
                     assert!(seen.insert(seed_of(run, role, index)));
                 }

@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// More memory than is available; checked before anything is allocated.
-    #[error("{what} needs {needed} of shared memory, but only {available} are free; lower the batch (sampler.t, sampler.b) or replay size")]
+    #[error(
+        "{what} needs {needed} of shared memory, but only {available} are free; lower the batch (sampler.t, sampler.b) or replay size"
+    )]
     TooLarge {
         /// What the memory is for.
         what: String,
@@ -49,7 +51,10 @@ pub enum SegmentError {
 
 enum Backing {
     /// The descriptor is closed when the pages are released; the mapping stays.
-    Memfd { map: MmapRaw, file: Mutex<Option<std::fs::File>> },
+    Memfd {
+        map: MmapRaw,
+        file: Mutex<Option<std::fs::File>>,
+    },
     Named(shared_memory::Shmem),
 }
 
@@ -104,25 +109,41 @@ impl Segment {
                 available: memory::readable(available),
             });
         }
-        let failed = |cause: std::io::Error| SegmentError::System { what: what.to_owned(), bytes: len, cause };
-        let fd = memfd_create(what.replace(' ', "-").as_str(), MFdFlags::MFD_CLOEXEC).map_err(|e| failed(e.into()))?;
-        fallocate(&fd, FallocateFlags::empty(), 0, len.max(1) as i64).map_err(|e| failed(e.into()))?;
+        let failed = |cause: std::io::Error| SegmentError::System {
+            what: what.to_owned(),
+            bytes: len,
+            cause,
+        };
+        let fd = memfd_create(what.replace(' ', "-").as_str(), MFdFlags::MFD_CLOEXEC)
+            .map_err(|e| failed(e.into()))?;
+        fallocate(&fd, FallocateFlags::empty(), 0, len.max(1) as i64)
+            .map_err(|e| failed(e.into()))?;
         Self::map(fd, len).map_err(failed)
     }
 
     /// Maps a segment that another process created.
     pub fn attach(fd: OwnedFd, len: usize) -> Result<&'static Self, SegmentError> {
-        Self::map(fd, len).map_err(|cause| SegmentError::System { what: "attached segment".into(), bytes: len, cause })
+        Self::map(fd, len).map_err(|cause| SegmentError::System {
+            what: "attached segment".into(),
+            bytes: len,
+            cause,
+        })
     }
 
     fn map(fd: OwnedFd, len: usize) -> std::io::Result<&'static Self> {
         let file = std::fs::File::from(fd);
         let size = file.metadata()?.len();
         if size < len as u64 {
-            return Err(std::io::Error::other(format!("segment holds {size} bytes, the layout needs {len}")));
+            return Err(std::io::Error::other(format!(
+                "segment holds {size} bytes, the layout needs {len}"
+            )));
         }
         let map = MmapOptions::new().len(len.max(1)).populate().map_raw(&file)?;
-        Ok(Box::leak(Box::new(Self { backing: Backing::Memfd { map, file: Mutex::new(Some(file)) }, len, claims: Mutex::default() })))
+        Ok(Box::leak(Box::new(Self {
+            backing: Backing::Memfd { map, file: Mutex::new(Some(file)) },
+            len,
+            claims: Mutex::default(),
+        })))
     }
 
     /// As [`Segment::create`], under a POSIX name that a debugger or viewer can attach to. The name is removed when the process
@@ -130,7 +151,11 @@ impl Segment {
     pub fn create_named(name: &str, len: usize) -> Result<&'static Self, SegmentError> {
         let failed = |cause| SegmentError::Named { name: name.to_owned(), cause };
         let shm = shared_memory::ShmemConf::new().os_id(name).size(len).create().map_err(failed)?;
-        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
+        Ok(Box::leak(Box::new(Self {
+            backing: Backing::Named(shm),
+            len,
+            claims: Mutex::default(),
+        })))
     }
 
     /// Attaches to a segment of [`Segment::create_named`].
@@ -138,7 +163,11 @@ impl Segment {
         let failed = |cause| SegmentError::Named { name: name.to_owned(), cause };
         let shm = shared_memory::ShmemConf::new().os_id(name).open().map_err(failed)?;
         let len = shm.len();
-        Ok(Box::leak(Box::new(Self { backing: Backing::Named(shm), len, claims: Mutex::default() })))
+        Ok(Box::leak(Box::new(Self {
+            backing: Backing::Named(shm),
+            len,
+            claims: Mutex::default(),
+        })))
     }
 
     /// Length in bytes.
@@ -217,7 +246,11 @@ impl Segment {
     pub fn atomics<T: SharedAtomics>(&'static self, offset: usize, n: usize) -> &'static [T] {
         let ptr = self.at(offset, n * size_of::<T>()).cast::<T>();
         self.claim_as(offset..offset + n * size_of::<T>(), true);
-        assert!(ptr.is_aligned(), "offset {offset} is not aligned for {}", std::any::type_name::<T>());
+        assert!(
+            ptr.is_aligned(),
+            "offset {offset} is not aligned for {}",
+            std::any::type_name::<T>()
+        );
         // SAFETY: in bounds, aligned, never unmapped, zero-initialised at first, and atomic throughout.
         unsafe { NonNull::slice_from_raw_parts(ptr, n).as_ref() }
     }

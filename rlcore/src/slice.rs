@@ -41,7 +41,9 @@ use crate::progress::Progress;
 use std::ops::Range;
 
 /// When an environment is reset after the end of an episode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResetMode {
     /// In the step that ended the episode; the next step acts on the reset observation.

@@ -142,7 +142,9 @@ impl Space {
                     Self::Discrete { n } => (0.0, *n as f64 - 1.0),
                     Self::MultiDiscrete { n } => (0.0, n[i] as f64 - 1.0),
                     Self::Box(b) => b.bounds(i),
-                    Self::Dict(_) | Self::Tuple(_) => unreachable!("leaf_spaces yields leaves only"),
+                    Self::Dict(_) | Self::Tuple(_) => {
+                        unreachable!("leaf_spaces yields leaves only")
+                    }
                 };
                 if !(low..=high).contains(&v) {
                     return Err(format!("{name}[{i}] = {v} is outside {low}..={high}"));
@@ -156,7 +158,8 @@ impl Space {
 /// For error messages: `a box [1] f32 within -2..2`, `a discrete space of 5 values`.
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, i: usize| f.write_str(if i > 0 { ", " } else { "" });
+        let list =
+            |f: &mut fmt::Formatter<'_>, i: usize| f.write_str(if i > 0 { ", " } else { "" });
         match self {
             Self::Discrete { n } => write!(f, "a discrete space of {n} values"),
             Self::MultiDiscrete { n } => write!(f, "a multi-discrete space of {n:?} values"),
@@ -235,7 +238,8 @@ mod tests {
         let text = "a dict of `a`: a discrete space of 3 values, `b`: a tuple of a multi-discrete space of [2, 5] values, \
                     a box [2, 2] u8 within 0..255, a box [3] f32 within 1..inf";
         assert_eq!(nested().to_string(), text);
-        let two = BoxSpace { dtype: DType::F64, shape: vec![2], low: vec![0.0, 1.0], high: vec![2.5] };
+        let two =
+            BoxSpace { dtype: DType::F64, shape: vec![2], low: vec![0.0, 1.0], high: vec![2.5] };
         assert_eq!(two.to_string(), "a box [2] f64 with bounds for each element");
         let pendulum = Space::uniform_box(DType::F32, &[1], -2.0, 2.0);
         assert_eq!(pendulum.to_string(), "a box [1] f32 within -2..2");

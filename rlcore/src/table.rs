@@ -250,8 +250,8 @@ mod events;
 mod parse;
 mod stats;
 mod tfrecord;
-pub use events::{Events, KeptEvents};
 pub(crate) use events::NAME as EVENTS;
+pub use events::{Events, KeptEvents};
 pub use stats::Stats;
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ impl Tree {
             let mut size = vec![self.rows() as i64, self.columns() as i64];
             size.extend(spec.shape.iter().map(|d| *d as i64));
             let item = spec.dtype.size();
-            let mut strides = vec![(leaf.row_stride / item) as i64, (leaf.cell_stride / item) as i64];
+            let mut strides =
+                vec![(leaf.row_stride / item) as i64, (leaf.cell_stride / item) as i64];
             let mut inner: Vec<i64> = Vec::new();
             let mut step = 1;
             for d in spec.shape.iter().rev() {
@@ -55,7 +56,10 @@ pub fn slice_mut<T: Element>(t: &mut Tensor) -> &mut [T] {
 }
 
 fn parts<T: Element>(t: &Tensor) -> (*mut T, usize) {
-    assert!(t.device() == Device::Cpu && t.is_contiguous(), "a slice needs a contiguous CPU tensor");
+    assert!(
+        t.device() == Device::Cpu && t.is_contiguous(),
+        "a slice needs a contiguous CPU tensor"
+    );
     let dtype = match t.kind() {
         tch::Kind::Float => crate::DType::F32,
         tch::Kind::Double => crate::DType::F64,
@@ -67,6 +71,7 @@ fn parts<T: Element>(t: &Tensor) -> (*mut T, usize) {
     };
     assert!(T::matches(dtype), "tensor holds {dtype:?}, not {}", std::any::type_name::<T>());
     let len = t.numel();
-    let ptr = if len == 0 { std::ptr::NonNull::<T>::dangling().as_ptr() } else { t.data_ptr().cast() };
+    let ptr =
+        if len == 0 { std::ptr::NonNull::<T>::dangling().as_ptr() } else { t.data_ptr().cast() };
     (ptr, len)
 }

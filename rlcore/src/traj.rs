@@ -1,6 +1,6 @@
 //! Trajectory information: the summary of a finished episode, with rlpyt's fields.
-use crate::env::{EnvSpaces, Reduce};
 use crate::cells::{CellMut, Row};
+use crate::env::{EnvSpaces, Reduce};
 use serde::{Deserialize, Serialize};
 
 /// One finished episode.
@@ -34,8 +34,17 @@ pub fn user_fields(spaces: &EnvSpaces) -> Vec<(String, usize, Reduce)> {
 impl TrajInfo {
     /// Reads a record of [`Trackers::finish`].
     pub fn from_record(t: usize, env_rank: usize, record: &[f64]) -> Self {
-        let [length, ret, nonzero_rewards, discounted_return] = [record[0], record[1], record[2], record[3]];
-        Self { t, env_rank, length, ret, nonzero_rewards, discounted_return, user: record[FIXED_FIELDS..].to_vec() }
+        let [length, ret, nonzero_rewards, discounted_return] =
+            [record[0], record[1], record[2], record[3]];
+        Self {
+            t,
+            env_rank,
+            length,
+            ret,
+            nonzero_rewards,
+            discounted_return,
+            user: record[FIXED_FIELDS..].to_vec(),
+        }
     }
 
     /// Names and values, rlpyt's names first.
@@ -46,7 +55,10 @@ impl TrajInfo {
             ("NonzeroRewards", self.nonzero_rewards),
             ("DiscountedReturn", self.discounted_return),
         ];
-        fixed.into_iter().chain(user.iter().map(String::as_str).zip(self.user.iter().copied())).collect()
+        fixed
+            .into_iter()
+            .chain(user.iter().map(String::as_str).zip(self.user.iter().copied()))
+            .collect()
     }
 }
 
@@ -65,7 +77,9 @@ pub struct Trackers {
 impl Trackers {
     /// Fresh episodes in `columns` columns.
     pub fn new(columns: usize, discount: f64, spaces: &EnvSpaces) -> Self {
-        let user = user_fields(spaces).into_iter().map(|(_, leaf, reduce)| (leaf, reduce, vec![0.0; columns]));
+        let user = user_fields(spaces)
+            .into_iter()
+            .map(|(_, leaf, reduce)| (leaf, reduce, vec![0.0; columns]));
         Self {
             discount,
             length: vec![0.0; columns],
@@ -80,7 +94,8 @@ impl Trackers {
     /// Adds one step of every running column.
     pub fn step(&mut self, running: &[u8], reward: &[f32], info: Row<'_>) {
         let n = running.len();
-        let (length, ret, nonzero) = (&mut self.length[..n], &mut self.ret[..n], &mut self.nonzero[..n]);
+        let (length, ret, nonzero) =
+            (&mut self.length[..n], &mut self.ret[..n], &mut self.nonzero[..n]);
         let (discounted, weight) = (&mut self.discounted[..n], &mut self.weight[..n]);
         for c in 0..n {
             let on = f64::from(running[c]);
@@ -138,10 +153,13 @@ impl Trackers {
 
     /// Whether this has one column and the same fields as `other`.
     pub fn is_column_of(&self, other: &Self) -> bool {
-        let fields = |t: &Self| -> Vec<(usize, Reduce)> { t.user.iter().map(|u| (u.0, u.1)).collect() };
+        let fields =
+            |t: &Self| -> Vec<(usize, Reduce)> { t.user.iter().map(|u| (u.0, u.1)).collect() };
         let one = |v: &Vec<f64>| v.len() == 1;
         let all = [&self.length, &self.ret, &self.nonzero, &self.discounted, &self.weight];
-        all.into_iter().all(one) && self.user.iter().all(|u| one(&u.2)) && fields(self) == fields(other)
+        all.into_iter().all(one)
+            && self.user.iter().all(|u| one(&u.2))
+            && fields(self) == fields(other)
     }
 
     /// Copies column `from_column` of `from` into column `first`.
@@ -158,7 +176,6 @@ impl Trackers {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +187,10 @@ mod tests {
     #[test]
     fn records_are_what_brute_force_says() {
         let info = InfoLeaf { spec: LeafSpec::scalar("Score", DType::F32), log: Reduce::Sum };
-        let spaces = EnvSpaces { info: vec![info], ..EnvSpaces::new(Space::Discrete { n: 1 }, Space::Discrete { n: 1 }) };
+        let spaces = EnvSpaces {
+            info: vec![info],
+            ..EnvSpaces::new(Space::Discrete { n: 1 }, Space::Discrete { n: 1 })
+        };
         let mut trackers = Trackers::new(2, 0.5, &spaces);
         let mut infos = Tree::owned(&[LeafSpec::scalar("Score", DType::F32)], 1, 2);
         let mut record = Tree::owned(&[LeafSpec::array("r", DType::F64, &[5])], 1, 1);
@@ -182,7 +202,11 @@ mod tests {
         trackers.finish(0, &mut record.cell_mut(0, 0));
         assert_eq!(record.cell(0, 0).f64(0), [3.0, 5.0, 2.0, 2.0, 3.0]);
         trackers.finish(1, &mut record.cell_mut(0, 0));
-        assert_eq!(record.cell(0, 0).f64(0), [1.0, 5.0, 1.0, 5.0, 9.0], "a waiting column does not count");
+        assert_eq!(
+            record.cell(0, 0).f64(0),
+            [1.0, 5.0, 1.0, 5.0, 9.0],
+            "a waiting column does not count"
+        );
         trackers.finish(0, &mut record.cell_mut(0, 0));
         assert_eq!(record.cell(0, 0).f64(0), [0.0; 5], "a finished episode leaves nothing behind");
     }

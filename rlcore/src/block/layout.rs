@@ -109,7 +109,12 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a block for these spaces and this agent.
-    pub fn new(spec: BatchSpec, env: &EnvSpaces, agent: &AgentSchema, options: BlockOptions) -> Self {
+    pub fn new(
+        spec: BatchSpec,
+        env: &EnvSpaces,
+        agent: &AgentSchema,
+        options: BlockOptions,
+    ) -> Self {
         let observation = env.observation.leaves("observation");
         let mut bytes = 0usize;
         let mut place = |part: Part| {
@@ -118,18 +123,25 @@ impl Layout {
                 Part::Action => (Lead::Steps, env.action.leaves("action")),
                 Part::PrevAction => (Lead::StepsPlusOne, env.action.leaves("prev_action")),
                 Part::Reward => (Lead::Steps, vec![LeafSpec::scalar("reward", DType::F32)]),
-                Part::PrevReward => (Lead::StepsPlusOne, vec![LeafSpec::scalar("prev_reward", DType::F32)]),
+                Part::PrevReward => {
+                    (Lead::StepsPlusOne, vec![LeafSpec::scalar("prev_reward", DType::F32)])
+                }
                 Part::Flags => {
                     let names = ["terminated", "truncated", "reset", "valid"];
                     (Lead::Steps, names.map(|n| LeafSpec::scalar(n, DType::Bool)).to_vec())
                 }
                 Part::FinalObservation => match env.truncates_every {
-                    Some(every) => (Lead::Slots((spec.t / every.max(1)).saturating_add(1)), renamed(&observation, "final_observation")),
+                    Some(every) => (
+                        Lead::Slots((spec.t / every.max(1)).saturating_add(1)),
+                        renamed(&observation, "final_observation"),
+                    ),
                     None => (Lead::Slots(0), vec![]),
                 },
                 Part::EnvInfo => (Lead::Steps, env.info.iter().map(|i| i.spec.clone()).collect()),
                 Part::AgentInfo => (Lead::Steps, agent.info.clone()),
-                Part::AgentState => (Lead::Every(options.state_interval.max(1)), agent.state.clone()),
+                Part::AgentState => {
+                    (Lead::Every(options.state_interval.max(1)), agent.state.clone())
+                }
                 Part::BootstrapValue => {
                     let asked = usize::from(options.bootstrap_value);
                     (Lead::Envs, vec![LeafSpec::scalar("bootstrap_value", DType::F32); asked])

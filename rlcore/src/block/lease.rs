@@ -108,7 +108,8 @@ mod tests {
     use crate::batch_spec::BatchSpec;
 
     fn slot() -> Slot {
-        let layout = Layout::new(BatchSpec { t: 2, b: 3 }, &spaces(None), &agent(), BlockOptions::default());
+        let layout =
+            Layout::new(BatchSpec { t: 2, b: 3 }, &spaces(None), &agent(), BlockOptions::default());
         let block = Block::create(layout).unwrap();
         block.slot(&[], block.segment.pages())
     }

@@ -58,14 +58,20 @@ impl<'a> CellRef<'a> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: row and column are in bounds, and nobody writes while 'a is borrowed.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()).cast(), l.elems).as_ref() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()).cast(), l.elems)
+                .as_ref()
+        }
     }
 
     /// The bytes of a leaf.
     pub fn bytes(self, leaf: usize) -> &'a [u8] {
         let l = &self.leaves[leaf];
         // SAFETY: as in `get`; any initialised byte is a u8.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()), l.cell_stride).as_ref() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()), l.cell_stride)
+                .as_ref()
+        }
     }
 
     /// The first element of a leaf, converted.
@@ -112,7 +118,10 @@ impl CellMut<'_> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: row and column are in bounds, and the borrow of self makes this the only view.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()).cast(), l.elems).as_mut() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.at.row(), self.at.column()).cast(), l.elems)
+                .as_mut()
+        }
     }
 
     /// The same cell, for reading.
@@ -144,7 +153,10 @@ impl CellMut<'_> {
         for (to, l) in self.leaves.iter().zip(from.leaves) {
             assert_eq!(to.cell_stride, l.cell_stride);
             // SAFETY: both cells are in bounds and of the same size; `copy` allows overlap.
-            unsafe { l.at(from.at.row(), from.at.column()).copy_to(to.at(self.at.row(), self.at.column()), l.cell_stride) };
+            unsafe {
+                l.at(from.at.row(), from.at.column())
+                    .copy_to(to.at(self.at.row(), self.at.column()), l.cell_stride)
+            };
         }
     }
 
@@ -167,7 +179,11 @@ impl CellMut<'_> {
 
     pub(crate) fn fill_with(&mut self, leaf: usize, mut f: impl FnMut(usize) -> f64) {
         macro_rules! fill {
-            ($t:ty) => { for (i, v) in self.get::<$t>(leaf).iter_mut().enumerate() { *v = f(i) as $t; } };
+            ($t:ty) => {
+                for (i, v) in self.get::<$t>(leaf).iter_mut().enumerate() {
+                    *v = f(i) as $t;
+                }
+            };
         }
         match self.leaves[leaf].dtype {
             DType::F32 => fill!(f32),
@@ -205,7 +221,13 @@ impl<'a> StepCells<'a> {
             at: At::new(row.row, start),
             _unique: PhantomData,
         };
-        Self { action: action.cell(0), observation: first(observation), info: first(info), first: start, columns }
+        Self {
+            action: action.cell(0),
+            observation: first(observation),
+            info: first(info),
+            first: start,
+            columns,
+        }
     }
 
     /// Moves all three to `column`.

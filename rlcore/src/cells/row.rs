@@ -23,7 +23,10 @@ impl<'a> Row<'a> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: the row is in bounds, its cells are contiguous, and nobody writes while 'a is borrowed.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_ref() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems)
+                .as_ref()
+        }
     }
 
     /// The elements of a leaf as an array `[columns, shape...]`; panics if `shape` is not the shape of the leaf.
@@ -38,7 +41,10 @@ impl<'a> Row<'a> {
     pub fn bytes(self, leaf: usize) -> &'a [u8] {
         let l = &self.leaves[leaf];
         // SAFETY: as in `get`; any initialised byte is a u8.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first), self.columns * l.cell_stride).as_ref() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.row, self.first), self.columns * l.cell_stride)
+                .as_ref()
+        }
     }
 
     /// One column.
@@ -100,24 +106,26 @@ impl<'a> RowMut<'a> {
         let l = &self.leaves[leaf];
         l.check::<T>();
         // SAFETY: as in `Row::get`, and the borrow of self makes this the only view.
-        unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_mut() }
+        unsafe {
+            NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems)
+                .as_mut()
+        }
     }
 
     /// One column.
     #[inline]
     pub fn cell(&mut self, column: usize) -> CellMut<'_> {
         assert!(column < self.columns, "column {column} of {}", self.columns);
-        CellMut { leaves: self.leaves, at: At::new(self.row, self.first + column), _unique: PhantomData }
+        CellMut {
+            leaves: self.leaves,
+            at: At::new(self.row, self.first + column),
+            _unique: PhantomData,
+        }
     }
 
     /// The same row, for reading.
     pub fn as_row(&self) -> Row<'_> {
-        Row {
-            leaves: self.leaves,
-            row: self.row,
-            first: self.first,
-            columns: self.columns,
-        }
+        Row { leaves: self.leaves, row: self.row, first: self.first, columns: self.columns }
     }
 
     /// The first `N` leaves, which have the same element type.
@@ -127,7 +135,13 @@ impl<'a> RowMut<'a> {
             let l = &self.leaves[leaf];
             l.check::<T>();
             // SAFETY: as in `get`; different leaves do not overlap, and self is consumed.
-            unsafe { NonNull::slice_from_raw_parts(l.at(self.row, self.first).cast(), self.columns * l.elems).as_mut() }
+            unsafe {
+                NonNull::slice_from_raw_parts(
+                    l.at(self.row, self.first).cast(),
+                    self.columns * l.elems,
+                )
+                .as_mut()
+            }
         })
     }
 
@@ -165,7 +179,10 @@ impl<'a> RowMut<'a> {
         for (to, l) in self.leaves.iter().zip(from.leaves) {
             assert_eq!(to.cell_stride, l.cell_stride);
             // SAFETY: both rows are in bounds and of the same size; `copy` allows overlap.
-            unsafe { l.at(from.row, from.first).copy_to(to.at(self.row, self.first), self.columns * l.cell_stride) };
+            unsafe {
+                l.at(from.row, from.first)
+                    .copy_to(to.at(self.row, self.first), self.columns * l.cell_stride)
+            };
         }
     }
 

@@ -155,7 +155,10 @@ fn a_newer_format_is_refused_by_name() {
     let newer = FORMAT + 1;
     fs::write(dir.join(MANIFEST), format!("{{\"format\": {newer}, \"other\": []}}")).unwrap();
     let text = open_error(&dir);
-    assert!(text.contains(&format!("format {newer}")) && text.contains("update the program"), "{text}");
+    assert!(
+        text.contains(&format!("format {newer}")) && text.contains("update the program"),
+        "{text}"
+    );
     assert!(open_error(&temp.path().join("step_x")).contains("not a checkpoint"));
 }
 
@@ -290,7 +293,17 @@ fn only_checkpoints_are_checkpoints() {
     fs::create_dir(dir("step_000000008888")).unwrap(); // without a manifest
     fs::create_dir(dir("step_7777")).unwrap();
     fs::copy(dir(&step_name(2)).join(MANIFEST), dir("step_7777").join(MANIFEST)).unwrap();
-    for (name, step) in [("step_000000000012", Some(12)), ("step_1234567890123", Some(1_234_567_890_123)), ("step_12", None), ("step_+00000000012", None), ("step_", None), ("steps", None), ("step_99999999999999999999", None), ("step_18446744073709551615", None), ("step_9223372036854775807", Some(i64::MAX as u64))] {
+    for (name, step) in [
+        ("step_000000000012", Some(12)),
+        ("step_1234567890123", Some(1_234_567_890_123)),
+        ("step_12", None),
+        ("step_+00000000012", None),
+        ("step_", None),
+        ("steps", None),
+        ("step_99999999999999999999", None),
+        ("step_18446744073709551615", None),
+        ("step_9223372036854775807", Some(i64::MAX as u64)),
+    ] {
         assert_eq!(steps_of(Path::new(name)), step, "{name}");
     }
     assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(2)));
@@ -298,7 +311,10 @@ fn only_checkpoints_are_checkpoints() {
     assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(2)));
     let before = names(temp.path());
     let text = writer(0.0).commit(&dir("step_000000009999")).unwrap_err().to_string();
-    assert!(text.contains("step_000000009999: it is there already and is no directory; move it away"), "{text}");
+    assert!(
+        text.contains("step_000000009999: it is there already and is no directory; move it away"),
+        "{text}"
+    );
     assert_eq!(names(temp.path()), before);
     discard_after(temp.path(), 2).unwrap();
     keep(temp.path(), NonZeroUsize::new(2).unwrap(), None).unwrap();
@@ -309,7 +325,10 @@ fn only_checkpoints_are_checkpoints() {
     fs::rename(dir(&step_name(2)), &renamed).unwrap();
     assert_eq!(latest(temp.path()).unwrap().unwrap(), dir(&step_name(1)));
     let text = open_error(&renamed);
-    assert!(text.contains("written as step_000000000002; give the directory that name back"), "{text}");
+    assert!(
+        text.contains("written as step_000000000002; give the directory that name back"),
+        "{text}"
+    );
     fs::rename(&renamed, dir("backup")).unwrap();
     CheckpointReader::open(&dir("backup")).unwrap();
 }

@@ -1,8 +1,6 @@
 //! Collecting the entries of a checkpoint and writing it atomically.
-use super::{
-    ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors,
-};
 use super::keep::aside;
+use super::{ARRAYS, CheckpointError, FORMAT, MANIFEST, Manifest, STATE, Sum, to_safetensors};
 use crate::exact;
 use crate::file::{FileError, parent_of, sync_dir, temp_beside, write_synced};
 use crate::schema::{DType, Element};
@@ -225,8 +223,7 @@ pub(super) fn locked_temp(dir: &Path) -> Result<(PathBuf, Flock<File>), FileErro
 /// Renames `temp` to `dir`; an existing directory `dir` gets the name `temp`.
 fn put_in_place(temp: &Path, dir: &Path) -> Result<(), FileError> {
     let replaces = dir.is_dir();
-    let flags =
-        if replaces { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
+    let flags = if replaces { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
     let cwd = nix::fcntl::AT_FDCWD;
     match renameat2(cwd, temp, cwd, dir, flags) {
         Ok(()) => Ok(()),

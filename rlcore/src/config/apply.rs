@@ -2,9 +2,9 @@
 //!
 //! A configuration may be incomplete in between (a new `kind` whose required keys come next, two values checked together): "missing
 //! field" and the struct's own messages count only at the end. Within a layer `kind` goes first, outermost first.
-use super::repair::instead;
 use super::assign::Assign;
 use super::probe::{learned, lost, read, split, table_mut};
+use super::repair::instead;
 use super::suggest::{explain, table_at, unknown};
 use super::{ConfigError, Form, Repair, UNSET};
 use toml::{Table, Value};
@@ -92,7 +92,12 @@ impl<F: Form> Merge<'_, F> {
                         continue;
                     };
                     if let Some(key) = lost(given, &kept, &assign.path) {
-                        return Err(unknown(&assign, &key, &kept, &learned(self.form, &self.doc, &key)));
+                        return Err(unknown(
+                            &assign,
+                            &key,
+                            &kept,
+                            &learned(self.form, &self.doc, &key),
+                        ));
                     }
                 }
                 self.good = kept;
@@ -104,7 +109,8 @@ impl<F: Form> Merge<'_, F> {
                 Err(match explain(culprit, &refusal.message, &self.good) {
                     ConfigError::WrongType { key, wanted, given, repair, origin } => {
                         let instead = instead(culprit, |value| {
-                            let (mut doc, (last, parent)) = (self.doc.clone(), split(&culprit.path));
+                            let (mut doc, (last, parent)) =
+                                (self.doc.clone(), split(&culprit.path));
                             table_mut(&mut doc, parent).insert(last.to_owned(), value.clone());
                             read(self.form, &doc).is_ok()
                         });

@@ -118,9 +118,8 @@ pub(super) fn from_given(given: &Given) -> Result<Vec<Assign>, ConfigError> {
 
 fn from_set(text: &str) -> Result<Vec<Assign>, ConfigError> {
     let fail = |message: String| ConfigError::Set { text: text.to_owned(), message };
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| fail("it lacks `=`: write it as KEY=VALUE".into()))?;
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| fail("it lacks `=`: write it as KEY=VALUE".into()))?;
     let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
     if path.iter().any(String::is_empty) {
         return Err(fail("a part of the key is empty; write it as table.key".into()));

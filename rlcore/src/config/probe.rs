@@ -54,9 +54,8 @@ impl Refusal {
 /// The configuration, and the document as it writes it back, unset settings included.
 pub(super) fn read<F: Form>(form: &F, doc: &Table) -> Result<(F::Config, Table), Refusal> {
     let config = form.read(doc)?;
-    let kept = form
-        .write(&config)
-        .map_err(|e| Refusal { message: e.to_string(), at: String::new() })?;
+    let kept =
+        form.write(&config).map_err(|e| Refusal { message: e.to_string(), at: String::new() })?;
     Ok((config, kept))
 }
 

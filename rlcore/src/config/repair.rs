@@ -28,11 +28,14 @@ fn readings(given: &Value) -> Vec<Value> {
             read(text.to_lowercase()); // True, FALSE
             let separated = text.split([',', ' ']).filter(|part| !part.is_empty());
             read(format!("[{}]", separated.collect::<Vec<_>>().join(", ")));
-            all.extend(match text.to_lowercase().as_str() {
-                "yes" | "on" => Some(true),
-                "no" | "off" => Some(false),
-                _ => None,
-            }.map(Value::Boolean));
+            all.extend(
+                match text.to_lowercase().as_str() {
+                    "yes" | "on" => Some(true),
+                    "no" | "off" => Some(false),
+                    _ => None,
+                }
+                .map(Value::Boolean),
+            );
             all.push(Value::Table(Table::from_iter([("kind".to_owned(), text.into())])));
         }
         Value::Integer(n) => {

@@ -235,8 +235,14 @@ fn values_of_the_wrong_type_say_what_to_write() {
         let right = if set == "name=3" { "name=\"3\"".to_owned() } else { right };
         sets(&[&right]).unwrap();
     }
-    says(file("algo.layers = 8", &[]), &["line 1: `algo.layers` must be a list, not 8; write `layers = [8]`"]);
-    says(file("env = 'cartpole'", &[]), &["a table of settings with a `kind`", "write `env.kind = \"cartpole\"`"]);
+    says(
+        file("algo.layers = 8", &[]),
+        &["line 1: `algo.layers` must be a list, not 8; write `layers = [8]`"],
+    );
+    says(
+        file("env = 'cartpole'", &[]),
+        &["a table of settings with a `kind`", "write `env.kind = \"cartpole\"`"],
+    );
     let text = sets(&["algo.gamma=fast"]).unwrap_err().to_string();
     assert!(text.ends_with("not \"fast\""), "{text}");
     let c = sets(&["env.kind=cartpole", "env.frame_skip=1"]).unwrap_err().to_string();
@@ -296,7 +302,10 @@ fn wrong_types_name_key_want_and_value() {
     says(file("name = 3", &[]), &["my.toml, line 1: `name` must be a string, not 3"]);
     says(sets(&["env.kind=atary"]), &["`env.kind` must be one of", "mean `atari`"]);
     says(file("seed = = 1", &[]), &["my.toml, line 1", "not TOML"]);
-    says(file("seed = 1\n[algo]\nclip =\n", &[]), &["line 3", "`clip` has no value: `clip = \"none\"` unsets"]);
+    says(
+        file("seed = 1\n[algo]\nclip =\n", &[]),
+        &["line 3", "`clip` has no value: `clip = \"none\"` unsets"],
+    );
     says(file("name = run", &[]), &["line 1", "text is written in quotes: `name = \"run\"`"]);
     says(file("a = 1\na = 2", &[]), &["my.toml, line 2"]);
 }

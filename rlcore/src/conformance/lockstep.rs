@@ -111,7 +111,10 @@ impl<'a, E: Env> Run<'a, E> {
         // The order matters: comparisons after the first difference are meaningless.
         let mut followers = vec![
             Follower { clause: Clause::Deterministic, instance: instance(settings, Paint::Zero)? },
-            Follower { clause: Clause::WholeObservation, instance: instance(settings, Paint::Ones)? },
+            Follower {
+                clause: Clause::WholeObservation,
+                instance: instance(settings, Paint::Ones)?,
+            },
             Follower { clause: Clause::Settings, instance: instance(sent, Paint::Zero)? },
         ];
         // A failure here also occurs in the main run, where its position is reported.

@@ -38,7 +38,8 @@ pub(super) fn step_after_end<M: MakeEnv>(
     found: &mut Violations,
 ) -> Option<()> {
     let (mut instance, mut actions) = started(settings, declared, options, found)?;
-    let ended = (0..options.steps).find_map(|_| step(&mut instance, &mut actions).filter(|s| s.reset));
+    let ended =
+        (0..options.steps).find_map(|_| step(&mut instance, &mut actions).filter(|s| s.reset));
     ended?;
     let action = actions.draw(instance.observation())?;
     if let Some(fault) = not_refused(instance.step(action)) {

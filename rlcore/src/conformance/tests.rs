@@ -79,7 +79,14 @@ impl MakeEnv for Broken {
 
     fn make(&self, _context: &EnvContext) -> Result<BrokenEnv, EnvError> {
         let now = (0, true, 0.0, seed::rng(0));
-        Ok(BrokenEnv { fault: self.fault, bonus: self.bonus, steps_ever: 0, closed: false, note: None, now })
+        Ok(BrokenEnv {
+            fault: self.fault,
+            bonus: self.bonus,
+            steps_ever: 0,
+            closed: false,
+            note: None,
+            now,
+        })
     }
 }
 

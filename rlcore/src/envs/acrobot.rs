@@ -6,7 +6,7 @@
 //! the height, which has reward 0. Every operation is Gymnasium's, in its order, so that states and observations are the same to the bit,
 //! where NumPy takes sine, cosine and powers from the same C library as this program. The observation of a reset may differ by
 //! one unit in the last place of `f32`: there NumPy computes in `f32`.
-use super::classic::{ClassicEnv, TaskStep, Task, squared, symmetric_box};
+use super::classic::{ClassicEnv, Task, TaskStep, squared, symmetric_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -56,9 +56,8 @@ pub fn dynamics(state: State, torque: f64) -> State {
     let k2 = derivative(ahead(DT / 2.0, k1), torque);
     let k3 = derivative(ahead(DT / 2.0, k2), torque);
     let k4 = derivative(ahead(DT, k3), torque);
-    let [theta1, theta2, dot1, dot2] = std::array::from_fn(|i| {
-        state[i] + DT / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i])
-    });
+    let [theta1, theta2, dot1, dot2] =
+        std::array::from_fn(|i| state[i] + DT / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]));
     let limited = |v: f64, limit: f64| v.clamp(-limit, limit);
     let dots = [limited(dot1, MAX_SPEEDS[0]), limited(dot2, MAX_SPEEDS[1])];
     [wrapped(theta1), wrapped(theta2), dots[0], dots[1]]

@@ -3,7 +3,7 @@
 //! Follows Gymnasium 1.4 (`envs/classic_control/cartpole.py`, after Barto, Sutton, Anderson 1983) operation by operation: the
 //! state is `f64`, Euler's method uses the old velocities, the observation is the state cast to `f32`, the reward is 1 on
 //! every step, the last included.
-use super::classic::{ClassicEnv, TaskStep, Task, symmetric_box};
+use super::classic::{ClassicEnv, Task, TaskStep, symmetric_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};

@@ -3,7 +3,7 @@
 //! Follows Gymnasium 1.4 (`envs/classic_control/mountain_car.py`, after Moore 1990) operation by operation: the state is
 //! `f64`, the velocity is limited before it moves the car, the left wall stops the car, the observation is the state cast to
 //! `f32`, the reward is -1 on every step, the last included.
-use super::classic::{ClassicEnv, TaskStep, Task, f32_box};
+use super::classic::{ClassicEnv, Task, TaskStep, f32_box};
 use super::invalid_action;
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
@@ -82,7 +82,10 @@ impl Task for Equations {
     }
 
     #[inline]
-    fn act(&[position, velocity]: &State, action: CellRef<'_>) -> Result<TaskStep<State>, EnvError> {
+    fn act(
+        &[position, velocity]: &State,
+        action: CellRef<'_>,
+    ) -> Result<TaskStep<State>, EnvError> {
         let action = action.discrete();
         if !(0..3).contains(&action) {
             return Err(invalid_action(action, 3));

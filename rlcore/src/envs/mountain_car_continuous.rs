@@ -4,7 +4,7 @@
 //! after every step and `f64` only after a reset; NumPy 2 computes in the type of the state, and so do we. The action is
 //! clipped to [-1, 1] as a force, but the cost is `0.1 action^2` of the action before clipping. The reward at the goal is 100,
 //! minus the cost.
-use super::classic::{ClassicEnv, TaskStep, Task, continuous, symmetric_box};
+use super::classic::{ClassicEnv, Task, TaskStep, continuous, symmetric_box};
 use super::mountain_car::{GRAVITY, MAX_POSITION, MAX_SPEED, MIN_POSITION, START, observation};
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};

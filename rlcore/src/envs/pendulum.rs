@@ -5,7 +5,7 @@
 //! keeps), the cost is that of the state before the step, the new velocity moves the pendulum. Only the time limit ends an
 //! episode. States, rewards and observations are Gymnasium's to the bit, where NumPy takes sine, cosine and powers
 //! from the same C library as this program.
-use super::classic::{ClassicEnv, TaskStep, Task, continuous, squared, symmetric_box};
+use super::classic::{ClassicEnv, Task, TaskStep, continuous, squared, symmetric_box};
 use crate::cells::CellRef;
 use crate::env::{EnvContext, EnvError, EnvSpaces, MakeEnv};
 use crate::seed::Rng;

@@ -33,12 +33,17 @@ fn in_starting_thread(job: Job) -> io::Result<()> {
             jobs
         }
     };
-    let sent = jobs.send(job).map_err(|_| io::Error::other("the thread that starts programs is gone"));
+    let sent =
+        jobs.send(job).map_err(|_| io::Error::other("the thread that starts programs is gone"));
     sent.map(|()| *starter = Some((own, jobs)))
 }
 
 /// Starts `command` on the CPUs of the calling thread. The program inherits the two descriptors under their current numbers.
-pub(super) fn start(command: Command, socket: UnixStream, segment: Option<OwnedFd>) -> io::Result<Child> {
+pub(super) fn start(
+    command: Command,
+    socket: UnixStream,
+    segment: Option<OwnedFd>,
+) -> io::Result<Child> {
     let (reply, started) = channel();
     let cpus = affinity::allowed_cpus();
     in_starting_thread(Box::new(move || {
@@ -51,7 +56,11 @@ pub(super) fn start(command: Command, socket: UnixStream, segment: Option<OwnedF
     started.recv().unwrap_or_else(|e| Err(io::Error::other(e)))
 }
 
-fn spawn(mut command: Command, socket: &UnixStream, segment: Option<&OwnedFd>) -> io::Result<Child> {
+fn spawn(
+    mut command: Command,
+    socket: &UnixStream,
+    segment: Option<&OwnedFd>,
+) -> io::Result<Child> {
     let kept: Vec<RawFd> =
         [Some(socket.as_raw_fd()), segment.map(AsRawFd::as_raw_fd)].into_iter().flatten().collect();
     command.env(SOCKET, socket.as_raw_fd().to_string()).stdin(Stdio::null());

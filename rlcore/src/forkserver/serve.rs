@@ -39,9 +39,13 @@ fn obey(channel: &Channel, children: &mut Vec<i32>) -> Result<(), ChannelError> 
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.thread_block().map_err(io)?;
-    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
+    let signals =
+        SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
     loop {
-        let mut fds = [PollFd::new(channel.fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [
+            PollFd::new(channel.fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(io(e)),
@@ -129,7 +133,11 @@ fn close_server(channel: &Channel, signals: &SignalFd) {
     }
 }
 
-fn settle(s: &Surroundings, directory: Option<PathBuf>, variables: &[(OsString, OsString)]) -> std::io::Result<()> {
+fn settle(
+    s: &Surroundings,
+    directory: Option<PathBuf>,
+    variables: &[(OsString, OsString)],
+) -> std::io::Result<()> {
     if let Some(directory) = directory {
         std::env::set_current_dir(directory)?;
     }

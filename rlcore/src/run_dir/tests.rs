@@ -110,7 +110,10 @@ fn a_directory_that_moves_or_goes_is_noticed() {
     run.check_in_place().unwrap();
     fs::rename(&root, &moved).unwrap();
     let message = text(run.check_in_place());
-    assert!(message.contains(&format!("moved to {}", moved.canonicalize().unwrap().display())), "{message}");
+    assert!(
+        message.contains(&format!("moved to {}", moved.canonicalize().unwrap().display())),
+        "{message}"
+    );
     fs::create_dir(&root).unwrap(); // another in its place
     assert_eq!(text(run.check_in_place()), message);
     fs::remove_dir(&root).unwrap();

@@ -50,7 +50,9 @@ impl EnvSlice for Several {
 
     fn begin_step(&mut self, io: &mut StepIo<'_>) -> Result<(), SliceError> {
         self.parts.iter_mut().try_for_each(|(columns, slice)| {
-            slice.begin_step(&mut io.part(columns.clone())).map_err(|e| e.from_column(columns.start))
+            slice
+                .begin_step(&mut io.part(columns.clone()))
+                .map_err(|e| e.from_column(columns.start))
         })
     }
 
@@ -86,7 +88,9 @@ impl EnvSlice for Several {
     ) -> Result<(), SliceError> {
         let (columns, slice) = self.of(column);
         let first = columns.start;
-        slice.load_state(column - first, state, ticks.from_column(first)).map_err(|e| e.from_column(first))
+        slice
+            .load_state(column - first, state, ticks.from_column(first))
+            .map_err(|e| e.from_column(first))
     }
 
     fn begin_close(&mut self) {

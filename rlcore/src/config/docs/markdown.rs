@@ -24,12 +24,17 @@ impl<'a> Out<'a> {
         }
         self.text += "\n| setting | takes | default | |\n|---|---|---|---|\n";
         for (key, docs) in single {
-            let default = docs.default.as_ref().map_or(String::new(), |d| format!("`{}`", shown(d)));
+            let default =
+                docs.default.as_ref().map_or(String::new(), |d| format!("`{}`", shown(d)));
             let mut about = docs.about.replace("\n\n", "<br>");
             for (word, what) in docs.words.iter().filter(|(_, what)| !what.is_empty()) {
                 let _ = write!(about, "<br>`{word}`: {}", what.replace("\n\n", " "));
             }
-            let takes = if docs.words.is_empty() { docs.takes.clone() } else { docs.takes.replace(", ", "<br>") };
+            let takes = if docs.words.is_empty() {
+                docs.takes.clone()
+            } else {
+                docs.takes.replace(", ", "<br>")
+            };
             let cells = [format!("`{}`", join(path, key)), takes, default, about];
             let _ = writeln!(self.text, "| {} |", cells.map(|c| c.replace('|', "\\|")).join(" | "));
         }
@@ -43,18 +48,23 @@ impl<'a> Out<'a> {
             if docs.is_optional {
                 let _ = writeln!(self.text, "\nDefault: `\"none\"`.");
             }
-            if let Some((_, other)) = self.kinds.iter().find(|(kinds, _)| *kinds == docs.kinds && !kinds.is_empty()) {
-                let _ = writeln!(self.text, "\nThe kinds and their settings are those of `{other}`.");
+            if let Some((_, other)) =
+                self.kinds.iter().find(|(kinds, _)| *kinds == docs.kinds && !kinds.is_empty())
+            {
+                let _ =
+                    writeln!(self.text, "\nThe kinds and their settings are those of `{other}`.");
                 continue;
             }
             if !docs.kinds.is_empty() {
-                self.kinds.push((&docs.kinds, format!("{path}`{of}").trim_end_matches('`').to_owned()));
+                self.kinds
+                    .push((&docs.kinds, format!("{path}`{of}").trim_end_matches('`').to_owned()));
             }
             self.rows(&path, &docs.keys);
             self.tables(&path, of, &docs.keys, level + 1);
             for (kind, docs) in &docs.kinds {
                 let heading = format!("`{path}.kind = \"{kind}\"`{of}");
-                let _ = writeln!(self.text, "\n{} {heading}\n\n{}", "#".repeat(level + 1), docs.about);
+                let _ =
+                    writeln!(self.text, "\n{} {heading}\n\n{}", "#".repeat(level + 1), docs.about);
                 self.rows(&path, &docs.keys);
                 let of = format!(" with `{path}.kind = \"{kind}\"`");
                 self.tables(&path, &of, &docs.keys, level + 2);

@@ -19,7 +19,8 @@ pub(super) fn read(schema: &Json) -> Docs {
         Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         _ => vec![],
     };
-    docs.is_optional = types.contains(&"null") || schema["enum"].as_array().is_some_and(|e| e.contains(&Json::Null));
+    docs.is_optional = types.contains(&"null")
+        || schema["enum"].as_array().is_some_and(|e| e.contains(&Json::Null));
     if let Some(properties) = schema["properties"].as_object() {
         docs.keys = properties.iter().map(|(key, s)| (key.clone(), read(s))).collect();
         states(&mut docs, &schema["default"]);

@@ -125,17 +125,26 @@ fn every_setting_stands_under_its_documentation_and_is_read_back() {
 #[test]
 fn long_comments_are_broken() {
     let about = format!("{}end.", "words and ".repeat(20));
-    let docs = Docs { keys: vec![("x".into(), Docs { about, ..Docs::default() })], ..Docs::default() };
+    let docs =
+        Docs { keys: vec![("x".into(), Docs { about, ..Docs::default() })], ..Docs::default() };
     let text = docs.commented(&Table::from_iter([("x".to_owned(), Value::Integer(1))]));
     assert_eq!(text.lines().count(), 4, "{text}");
-    assert!(text.lines().all(|l| l.len() <= 96 && (l.starts_with("# w") || l.starts_with("# a") || l == "x = 1")), "{text}");
+    assert!(
+        text.lines().all(
+            |l| l.len() <= 96 && (l.starts_with("# w") || l.starts_with("# a") || l == "x = 1")
+        ),
+        "{text}"
+    );
 }
 
 #[test]
 fn what_a_setting_takes_and_its_default_are_known() {
     let docs = Docs::of::<Run>();
     let of = |key: &str| docs.key(key, None).unwrap();
-    assert_eq!((of("seed").takes.as_str(), of("stop").takes.as_str()), ("a whole number, 0 or more", "a number"));
+    assert_eq!(
+        (of("seed").takes.as_str(), of("stop").takes.as_str()),
+        ("a whole number, 0 or more", "a number")
+    );
     assert_eq!(of("bare").takes, "a list of whole numbers");
     assert_eq!(of("act").takes, "`the-best`, `none`");
     assert!(of("stop").is_optional && of("other").is_optional && !of("seed").is_optional);
@@ -144,7 +153,10 @@ fn what_a_setting_takes_and_its_default_are_known() {
     let wear = of("env").key("wear", Some("large")).unwrap();
     assert_eq!(wear.key("rate", None).unwrap().default, Some(Value::Float(-1.5)));
     let paths = docs.paths();
-    assert!(paths.contains(&"env.wear.rate".to_owned()) && paths.contains(&"env.kind".to_owned()), "{paths:?}");
+    assert!(
+        paths.contains(&"env.wear.rate".to_owned()) && paths.contains(&"env.kind".to_owned()),
+        "{paths:?}"
+    );
 }
 
 #[test]
