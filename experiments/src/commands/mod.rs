@@ -208,7 +208,7 @@ impl Cli {
             Command::Settings => settings::document(program).map(|()| 0),
             Command::Doctor => Ok(doctor::run()),
             Command::Bench(command) => command.run().map(|()| 0),
-            Command::Job(_) => JobArgs::run(program),
+            Command::Job(_) => seeds::JobArgs::run(program),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Documents of a program: the kinds of their sections are those that it has.
 use super::Program;
+use super::kind::Kind;
 use crate::config::{Config, KIND, Section};
 use anyhow::Result;
 use rlcore::config::{

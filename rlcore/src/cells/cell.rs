@@ -155,7 +155,7 @@ impl CellMut<'_> {
             // SAFETY: both cells are in bounds and of the same size; `copy` allows overlap.
             unsafe {
                 l.at(from.at.row(), from.at.column())
-                    .copy_to(to.at(self.at.row(), self.at.column()), l.cell_stride)
+                    .copy_to(to.at(self.at.row(), self.at.column()), l.cell_stride);
             };
         }
     }

@@ -181,7 +181,7 @@ impl<'a> RowMut<'a> {
             // SAFETY: both rows are in bounds and of the same size; `copy` allows overlap.
             unsafe {
                 l.at(from.row, from.first)
-                    .copy_to(to.at(self.row, self.first), self.columns * l.cell_stride)
+                    .copy_to(to.at(self.row, self.first), self.columns * l.cell_stride);
             };
         }
     }
