@@ -343,7 +343,7 @@ mod tests {
         let mut other = spaces();
         other.action = rlcore::Space::uniform_box(rlcore::DType::F32, &[2], -1.0, 1.0);
         let text = store.append(&empty_block(&other, 1, 2)).unwrap_err().to_string();
-        let says = "no leaf `action` (I64 []) in its part Action, which has `action` (F32 [2])";
+        let says = "no leaf `action` (i64 []) in its part Action, which has `action` (f32 [2])";
         assert!(text.contains(says), "{text}");
         assert_eq!(store.head(), 0);
     }

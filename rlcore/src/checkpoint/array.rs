@@ -201,7 +201,7 @@ mod tests {
         let all: &dyn ArraySource = &all;
         assert_eq!(all.names(), ["a/x", "b/x", "c"]);
         let text = all.expect("a/x", DType::F64, &[1]).unwrap_err().to_string();
-        assert!(text.contains("`a/x`") && text.contains("is F32 [1], but F64 [1]"), "{text}");
+        assert!(text.contains("`a/x`") && text.contains("is f32 [1], but f64 [1]"), "{text}");
         let text = all.vec::<f32>("d", &[1]).unwrap_err().to_string();
         assert!(text.contains("no array `d`; it has a/x, b/x, c"), "{text}");
         assert!(all.read("a/x", &mut [0; 3]).unwrap_err().to_string().contains("3 bytes"));

@@ -71,7 +71,7 @@ fn wrong_requests_name_what_there_is() {
     let text = a.vec::<f32>("algo/adam_v", &[3]).unwrap_err().to_string();
     assert!(text.contains("no array `algo/adam_v`; it has algo/adam_m, replay/done"), "{text}");
     let text = a.vec::<f32>("algo/adam_m", &[4]).unwrap_err().to_string();
-    assert!(text.contains("is F32 [3], but f32 [4] is wanted"), "{text}");
+    assert!(text.contains("is f32 [3], but f32 [4] is wanted"), "{text}");
     let text = a.vec::<f64>("algo/adam_m", &[3]).unwrap_err().to_string();
     assert!(text.contains("but f64 [3] is wanted"), "{text}");
     assert!(r.read("algo/adam_m", &mut [0; 11]).is_err());

@@ -39,9 +39,9 @@ fn samples_that_lack_something_are_refused() {
     let text = refused(vec![], vec![h(1)], bootstrap, 0);
     assert!(text.contains("does not record agent_info.value"), "{text}");
     let text = refused(vec![dist(5), value.clone()], vec![h(1)], bootstrap, 0);
-    assert!(text.contains("agent_info.dist as F32 [5], the algorithm needs F32 [3]"), "{text}");
+    assert!(text.contains("agent_info.dist as f32 [5], the algorithm needs f32 [3]"), "{text}");
     let text = refused(all(), vec![h(7)], bootstrap, 0);
-    assert!(text.contains("state is h F32 [7], the algorithm's model has h F32 [1]"), "{text}");
+    assert!(text.contains("state is h f32 [7], the algorithm's model has h f32 [1]"), "{text}");
     let text = refused(all(), vec![h(1)], bootstrap, 12);
     assert!(text.contains("the agent has 12 weights"), "{text}");
     // More leaves, in another order, are none of its business.
