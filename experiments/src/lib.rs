@@ -6,7 +6,9 @@
 //!
 //! ```
 //! use algos::Algo;
-//! use experiments::{Program, assemble, demo};
+//! use experiments::{Program, assemble};
+//! use rlcore::GlobalSteps;
+//! use samplers::Sampler;
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let program = Program::new();
@@ -14,9 +16,14 @@
 //! let preset = program.preset_named("cartpole-a2c")?;
 //! let config = program.resolve(&preset, None, &["sampler.b=4".into()])?;
 //! let mut parts = assemble::prepare(&program, &config)?.start(None)?;
-//! // Two batches: sample, learn, publish.
-//! demo::learn(&mut *parts.sampler, &mut *parts.algo, 2)?;
-//! assert_eq!(parts.algo.updates(), 2);
+//! // One batch: publish the weights, sample, learn.
+//! let mut weights = vec![0.0; parts.algo.params().len()];
+//! parts.algo.params().write_to(&mut weights);
+//! parts.sampler.publisher().publish(&weights)?;
+//! let samples = parts.sampler.obtain_samples(GlobalSteps(0))?;
+//! let steps = GlobalSteps(parts.sampler.spec().steps() as u64);
+//! parts.algo.optimize(samples.into_lease(), steps)?;
+//! assert_eq!(parts.algo.updates(), 1);
 //! # Ok(())
 //! # }
 //! ```

@@ -58,7 +58,7 @@ const OLDER: &str = "run/checkpoints/step_000000000384";
 
 #[rustfmt::skip]
 const REFUSALS: &[Refusal] = &[
-    ("another network", nothing, &["--set", "agent.model.hidden=[8]"], &["`online`", "F32 [114]"]),
+    ("another network", nothing, &["--set", "agent.model.hidden=[8]"], &["`online`", "f32 [114]"]),
     ("another network in workers", nothing, &["--set", "agent.model.hidden=[8]", "--set", "sampler.kind=cpu"], &["`online`"]),
     ("other environments", nothing, &["--set", "sampler.b=6"], &["replay"]),
     ("another environment", nothing, &["--set", "env.kind=catch"], &["`online`"]),
