@@ -33,7 +33,7 @@ fn weights_of(batch: usize, weights: &[f32]) -> Vec<f32> {
     weights.iter().map(|w| sign * w).collect()
 }
 
-/// Collects [`BATCHES`] batches, with an evaluation halfway if `evaluate` is set.
+/// Collects `BATCHES` batches, with an evaluation halfway if `evaluate` is set.
 pub fn record(setup: &Setup, weights: &[f32], evaluate: bool) -> Result<Record, Failed> {
     let mut sampler = samplers::build(setup.clone())?;
     let mut out = Record { parts: vec![], trajectories: vec![], notes: vec![], evaluation: None };
